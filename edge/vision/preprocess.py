@@ -1,0 +1,76 @@
+"""From a picture to a model's input. Training, calibration, verification and the daemon all call these functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.geometry import Box
+
+Image = NDArray[np.uint8]
+"""A picture of shape (height, width, 3), RGB, 0 to 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """How a picture was laid into a model's input: scaled by `scale`, at the top left corner, the rest grey."""
+
+    image: Image
+    scale: float
+
+    def to_source(self, box: Box) -> Box:
+        """A box on the model's input, in pixels of the source picture."""
+        return box.scaled(1 / self.scale, 1 / self.scale)
+
+
+PADDING_GREY = 114
+"""The value around a picture that does not fill the input: near the mean of natural photos, so it has no strong edge."""
+
+
+def resize(image: Image, width: int, height: int) -> Image:
+    """Resized to (height, width, 3); averages pixels when shrinking, since skipping them loses small faces."""
+    shrinking = width < image.shape[1] or height < image.shape[0]
+    interpolation = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), dtype=np.uint8)
+
+
+def letterbox(image: Image, width: int, height: int) -> Letterbox:
+    """The whole picture in an input of (height, width, 3), its proportions kept."""
+    source_height, source_width = image.shape[:2]
+    scale = min(width / source_width, height / source_height)
+    inner_width = min(width, max(1, round(source_width * scale)))
+    inner_height = min(height, max(1, round(source_height * scale)))
+    canvas = np.full((height, width, 3), PADDING_GREY, dtype=np.uint8)
+    canvas[:inner_height, :inner_width] = resize(image, inner_width, inner_height)
+    return Letterbox(canvas, scale)
+
+
+def crop_square(box: Box, margin: float) -> Box:
+    """The square around a face that the classifier sees: its longer side plus `margin` of it on every side."""
+    half = max(box.width, box.height) * (1 + 2 * margin) / 2
+    x, y = box.center
+    return Box(x - half, y - half, x + half, y + half)
+
+
+def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
+    """The classifier's input for one face, shape (size, size, 3), RGB uint8.
+
+    The square may reach past the picture; the border is then replicated, so that a face at the edge keeps its
+    proportions. Raises ValueError for a box without area or off the picture.
+    """
+    height, width = image.shape[:2]
+    if not box.clipped(width, height).area > 0:
+        raise ValueError(f"the box {box} has no area on a picture of {width}x{height} pixels")
+    square = crop_square(box, margin)
+    x1, y1 = round(square.x1), round(square.y1)
+    side = max(1, round(square.width))
+    x2, y2 = x1 + side, y1 + side
+    inner = image[max(0, y1) : min(height, y2), max(0, x1) : min(width, x2)]
+    if inner.shape[:2] != (side, side):
+        inner = cv2.copyMakeBorder(  # type: ignore[assignment]
+            inner, max(0, -y1), max(0, y2 - height), max(0, -x1), max(0, x2 - width), cv2.BORDER_REPLICATE
+        )
+    return resize(inner, size, size)
