@@ -1,0 +1,27 @@
+"""Fixtures that several tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mosquitto import Mosquitto, find_mosquitto
+
+
+@pytest.fixture
+def mosquitto_folder(tmp_path: Path) -> Path:
+    """A folder for a broker; skips the test where Mosquitto is not installed."""
+    if find_mosquitto() is None:
+        pytest.skip("mosquitto is not installed")
+    return tmp_path / "mosquitto"
+
+
+@pytest.fixture
+def mosquitto(mosquitto_folder: Path) -> Iterator[Mosquitto]:
+    """A running broker that lets everyone in."""
+    broker = Mosquitto(mosquitto_folder)
+    broker.start()
+    yield broker
+    broker.stop()
