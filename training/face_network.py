@@ -1,0 +1,74 @@
+"""The face detector's network: MobileNetV2 with a small feature pyramid, anchor-free, in int8-friendly operators only.
+
+One score and one box per cell of three grids. A box is (dx, dy, log w, log h): its centre's offset from the cell's
+centre and its size, in units of the stride. Offsets, rather than distances to the four edges, let the nearest cell stand
+for a face so small that no cell's centre lies inside it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+STRIDES = (8, 16, 32)
+_FEATURES = ("block_6_expand_relu", "block_13_expand_relu", "block_16_project_BN")
+_CHANNELS = 64
+# A start at one face in a hundred cells keeps the first steps from being all background (Lin et al. 2017, "Focal Loss").
+_PRIOR_BIAS = -4.6
+
+
+def build_face_detector(height: int | None, width: int | None, *, alpha: float, weights: str | None) -> Any:
+    """A Keras model: uint8-range RGB of shape (height, width, 3) in; `score_<stride>` and `box_<stride>` maps out.
+
+    The height and width are multiples of 32, or None for any. `weights` is "imagenet", a file of MobileNetV2 weights
+    without its top, or None. The score outputs are probabilities; the layers `logit_<stride>` hold them before the sigmoid.
+    """
+    picture = layers.Input((height, width, 3), name="image")
+    normalised = layers.Rescaling(1 / 127.5, -1, name="normalise")(picture)
+    base = keras.applications.MobileNetV2(
+        input_tensor=normalised, alpha=alpha, include_top=False, weights="imagenet" if weights == "imagenet" else None
+    )
+    if weights not in (None, "imagenet"):
+        base.load_weights(weights)
+    fine, middle, coarse = (
+        _convolution(base.get_layer(name).output, kernel=1, name=f"lateral_{stride}")
+        for name, stride in zip(_FEATURES, STRIDES, strict=True)
+    )
+    middle = layers.Add(name="merge_16")([middle, _doubled(coarse)])
+    fine = layers.Add(name="merge_8")([fine, _doubled(middle)])
+    outputs: dict[str, Any] = {}
+    for stride, level in zip(STRIDES, (fine, middle, coarse), strict=True):
+        # The wider first kernel shows a cell its face's surroundings: hair and shoulders tell a face of ten pixels.
+        level = _separable(level, kernel=5, name=f"head_{stride}_1")
+        level = _separable(level, kernel=3, name=f"head_{stride}_2")
+        logit = layers.Conv2D(1, 1, bias_initializer=keras.initializers.Constant(_PRIOR_BIAS), name=f"logit_{stride}")(
+            level
+        )
+        outputs[f"score_{stride}"] = layers.Activation("sigmoid", name=f"score_{stride}")(logit)
+        outputs[f"box_{stride}"] = layers.Conv2D(4, 1, name=f"box_{stride}")(level)
+    return keras.Model(picture, outputs, name="face_detector")
+
+
+def with_logits(detector: Any) -> Any:
+    """The same layers, with `logit_<stride>` in place of `score_<stride>`: what the loss needs."""
+    names = [f"{kind}_{stride}" for stride in STRIDES for kind in ("logit", "box")]
+    return keras.Model(detector.input, {name: detector.get_layer(name).output for name in names})
+
+
+def _convolution(x: Any, *, kernel: int, name: str) -> Any:
+    x = layers.Conv2D(_CHANNELS, kernel, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+def _separable(x: Any, *, kernel: int, name: str) -> Any:
+    x = layers.DepthwiseConv2D(kernel, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
+    x = layers.BatchNormalization(name=f"{name}_depthwise_bn")(x)
+    return _convolution(x, kernel=1, name=name)
+
+
+def _doubled(x: Any) -> Any:
+    """Nearest up-sampling, written so that the int8 graph holds no fixed size and can be resized on the device."""
+    return keras.ops.depth_to_space(keras.ops.concatenate([x, x, x, x], axis=-1), 2)

@@ -1,0 +1,133 @@
+"""Trains the face detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.labelled import LabelledPhoto
+from edge.camera.photos import read_photo
+from edge.geometry import boxes_to_array
+from edge.vision.preprocess import Image
+from training.face_augment import View, random_view, tiled_view
+from training.face_loss import DetectorTrainer
+from training.face_network import build_face_detector, with_logits
+from training.face_targets import targets
+
+DEVICE_INPUT = (256, 320)
+"""Height and width of the shipped detector's input, in pixels."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTraining:
+    """How to train; `crop` in pixels, `learning_rate` at its peak."""
+
+    alpha: float = 0.35
+    weights: str | None = "imagenet"
+    crop: int = 256
+    epochs: int = 24
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 5e-4
+    tiled: float = 0.2
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A decoded photo with its faces; `weight` is how often an epoch shows it, on average."""
+
+    image: Image
+    boxes: NDArray[np.float32]
+    ignored: NDArray[np.float32]
+    weight: float
+
+
+def load_examples(photos: Sequence[tuple[LabelledPhoto, float]]) -> list[Example]:
+    """Decodes the photos, each with its weight; unreadable ones were dropped when the data set was checked."""
+
+    def load(item: tuple[LabelledPhoto, float]) -> Example:
+        photo, weight = item
+        boxes = boxes_to_array([face.box for face in photo.faces])
+        return Example(read_photo(photo.path), boxes, boxes_to_array(photo.ignored), weight)
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(load, photos))
+
+
+class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
+    """Batches of random views with their targets; the same seed gives the same views in the same order."""
+
+    def __init__(self, examples: Sequence[Example], options: FaceTraining, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.examples = examples
+        self.options = options
+        weights = np.array([example.weight for example in examples])
+        self.chances = weights / weights.sum()
+        self.steps = round(float(weights.sum()) / options.batch_size)
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        rng = np.random.default_rng((self.options.seed, self.epoch, index))
+        crop = self.options.crop
+        views = [self._view(rng) for _ in range(self.options.batch_size)]
+        pictures = np.stack([view.image for view in views]).astype(np.float32)
+        maps = [targets(view.boxes, view.ignored, crop, crop) for view in views]
+        return pictures, {name: np.stack([each[name] for each in maps]) for name in maps[0]}
+
+    def _view(self, rng: np.random.Generator) -> View:
+        crop = self.options.crop
+        if rng.random() < self.options.tiled:
+            return tiled_view([self._single(rng, crop // 2) for _ in range(4)], crop)
+        return self._single(rng, crop)
+
+    def _single(self, rng: np.random.Generator, size: int) -> View:
+        example = self.examples[rng.choice(len(self.examples), p=self.chances)]
+        return random_view(example.image, example.boxes, example.ignored, size, rng)
+
+
+def train_faces(examples: Sequence[Example], options: FaceTraining, out: Path, *, resume: bool) -> tuple[Any, Any]:
+    """Trains and returns (detector with the device's input size, Keras history).
+
+    A checkpoint is kept in `out` after each epoch; `resume` goes on from it.
+    """
+    keras.utils.set_random_seed(options.seed)
+    network = build_face_detector(None, None, alpha=options.alpha, weights=options.weights)
+    trainer = DetectorTrainer(with_logits(network))
+    batches = FaceBatches(examples, options, workers=2, max_queue_size=8)
+    steps = len(batches) * options.epochs
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps, alpha=0.01, warmup_target=options.learning_rate, warmup_steps=min(300, steps // 10)
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=options.weight_decay, use_ema=True, ema_momentum=0.998, clipnorm=10.0
+    )
+    # XLA on a CPU takes longer to compile this graph than to train it.
+    trainer.compile(optimizer=optimizer, jit_compile=False)
+    trainer.build((None, options.crop, options.crop, 3))
+    checkpoint = out / "checkpoint"
+    if not resume:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        for stale in checkpoint.iterdir():
+            stale.unlink()
+    history = trainer.fit(
+        batches,
+        epochs=options.epochs,
+        callbacks=[keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False)],
+    )
+    detector = build_face_detector(*DEVICE_INPUT, alpha=options.alpha, weights=None)
+    detector.set_weights(network.get_weights())
+    return detector, history
