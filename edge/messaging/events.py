@@ -1,0 +1,132 @@
+"""The compliance event as it is published, and how it is made from what happened to a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from edge.compliance import Transition
+from edge.messaging.payload import Count, Fraction, Payload, Timestamp, timestamp
+from edge.messaging.topics import Topics
+from edge.messaging.uuid7 import uuid7
+
+
+class ModelNames(Payload):
+    """The models that decided, each as name/version."""
+
+    detector: str
+    classifier: str
+
+
+class Event(Payload):
+    """One person appeared, changed status, or left."""
+
+    schema_name: Literal["maskd.event/1"] = Field(default="maskd.event/1", alias="schema")
+    id: UUID
+    """UUIDv7, unique; a repeated delivery has the same one."""
+    seq: Annotated[int, Field(ge=1)]
+    """Counts the device's events from 1 without a gap, across restarts."""
+    device: str
+    camera: str
+    type: Literal["started", "changed", "ended"]
+    track: str
+    """Stands for one visit of one person, never for a person."""
+    status: str
+    """with_mask, without_mask, mask_weared_incorrect, unknown, or another label of the classifier."""
+    previous: str | None
+    """The status before a `changed`."""
+    compliant: bool
+    confidence: Fraction
+    """Mean confidence of the votes for `status`."""
+    box: tuple[Fraction, Fraction, Fraction, Fraction]
+    """Left, top, right, bottom of the face in fractions of the picture's width and height."""
+    zones: tuple[str, ...]
+    time: Timestamp
+    """When this happened."""
+    started: Timestamp
+    """When the person was first seen."""
+    duration_s: Annotated[float, Field(ge=0)]
+    """Seconds from `started` to `time`."""
+    votes: dict[str, Count]
+    """Faces counted for each status."""
+    models: ModelNames
+
+
+def event_from_transition(
+    transition: Transition, *, seq: int, device: str, models: ModelNames, wall_time: float
+) -> Event:
+    """`wall_time` is when the transition happened (its `at`), in seconds since 1970; durations come from the
+    transition's monotonic times, so a step of the wall clock bends none."""
+    duration = max(0.0, transition.at - transition.started_at)
+    box = transition.box.clipped(1, 1)
+    return Event(
+        id=uuid7(round(wall_time * 1000)),
+        seq=seq,
+        device=device,
+        camera=transition.camera,
+        type=transition.type,
+        track=transition.track,
+        status=transition.status,
+        previous=transition.previous,
+        compliant=transition.compliant,
+        # A mean of float32 probabilities can pass 1 by a rounding error.
+        confidence=round(min(max(transition.confidence, 0.0), 1.0), 4),
+        box=(round(box.x1, 4), round(box.y1, 4), round(box.x2, 4), round(box.y2, 4)),
+        zones=transition.zones,
+        time=timestamp(wall_time),
+        started=timestamp(wall_time - duration),
+        duration_s=round(duration, 3),
+        votes=dict(transition.votes),
+        models=models,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An event without its number, which the outbox gives it on committing it."""
+
+    topic: str
+    transition: Transition
+    device: str
+    models: ModelNames
+    wall_time: float
+    """Seconds since 1970 at the transition's `at`."""
+
+    def numbered(self, seq: int) -> Event:
+        return event_from_transition(
+            self.transition, seq=seq, device=self.device, models=self.models, wall_time=self.wall_time
+        )
+
+
+def draft_events(
+    transitions: Sequence[Transition], topics: Topics, models: ModelNames, *, wall_offset: float | None = None
+) -> list[Draft]:
+    """`wall_offset`: seconds from monotonic to wall time; None: read now, once for all of them."""
+    offset = time.time() - time.monotonic() if wall_offset is None else wall_offset
+    return [
+        Draft(topics.event(transition.camera), transition, topics.device, models, transition.at + offset)
+        for transition in transitions
+    ]
+
+
+def ended_after_crash(last: Event, *, seq: int, now: float) -> Event:
+    """The `ended` of a person who was there when the daemon died: what was last said, as of `now` (seconds since
+    1970). The duration stays what was last known, since nobody saw how long the person stayed."""
+    changes: dict[str, Any] = {
+        "id": uuid7(round(now * 1000)),
+        "seq": seq,
+        "type": "ended",
+        "previous": None,
+        "time": timestamp(now),
+    }
+    return last.model_copy(update=changes)
+
+
+def event_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) that every published event follows."""
+    return Event.model_json_schema(mode="serialization")

@@ -1,0 +1,38 @@
+"""What all published payloads share: strict fields, and times as RFC 3339 text."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Timestamp = Annotated[
+    str,
+    Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$", json_schema_extra={"format": "date-time"}),
+]
+"""RFC 3339, UTC, with milliseconds and a Z."""
+
+
+class Payload(BaseModel):
+    """The base of everything published: an unknown field is an error on the way in and never sent on the way out."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    def to_json(self) -> bytes:
+        return self.model_dump_json(by_alias=True).encode()
+
+
+def timestamp(unix_seconds: float) -> Timestamp:
+    """Seconds since 1970 as text, rounded to the millisecond."""
+    moment = datetime.fromtimestamp(round(unix_seconds * 1000) / 1000, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_timestamp(text: Timestamp) -> float:
+    """Seconds since 1970. Raises ValueError for text that timestamp() would not write."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()

@@ -1,0 +1,83 @@
+"""The retained payloads: how the device is doing, and how many people a window saw."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from edge.messaging.events import ModelNames
+from edge.messaging.payload import Count, Fraction, Payload, Timestamp
+
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+class CameraStatus(Payload):
+    connected: bool
+    fps: NotNegative
+    """Frames per second that were judged of late."""
+    frames: Count
+    """Frames taken since the start."""
+    dropped: Count
+    """Frames since the start that a newer one replaced before they were judged."""
+    error: str | None
+    """Why the camera is not connected."""
+
+
+class InferenceMs(Payload):
+    """Milliseconds of late; null before the first picture or face."""
+
+    detect: NotNegative | None
+    """Per picture."""
+    classify: NotNegative | None
+    """Per face."""
+
+
+class OutboxStatus(Payload):
+    depth: Count
+    """Events that the broker has not acknowledged."""
+    oldest_unsent_s: NotNegative | None
+    """Age of the oldest of them in seconds."""
+    lost: Count
+    """Events given up since the outbox was made, because it was full."""
+
+
+class MqttStatus(Payload):
+    connections: Count
+    """Times connected since the start."""
+    acknowledged: Count
+    """Events that the broker took since the start."""
+    refused: Count
+    """Events that the broker turned down since the start; they are offered again."""
+
+
+class Status(Payload):
+    """How the device is doing."""
+
+    schema_name: Literal["maskd.status/1"] = Field(default="maskd.status/1", alias="schema")
+    device: str
+    version: str
+    uptime_s: NotNegative
+    models: ModelNames
+    cameras: dict[str, CameraStatus]
+    inference_ms: InferenceMs
+    temperature_c: float | None
+    """The processor's temperature, where the board tells."""
+    outbox: OutboxStatus
+    mqtt: MqttStatus
+    time: Timestamp
+
+
+class Window(Payload):
+    """The people that a camera saw in a span of time; a person counts once, by the latest status."""
+
+    schema_name: Literal["maskd.window/1"] = Field(default="maskd.window/1", alias="schema")
+    device: str
+    camera: str
+    begin: Timestamp = Field(alias="from")
+    end: Timestamp = Field(alias="to")
+    people: Count
+    counts: dict[str, Count]
+    """People per status."""
+    compliance_rate: Fraction | None
+    """Compliant people among those whose status is known; null where there are none."""

@@ -1,0 +1,40 @@
+"""Writes the JSON Schemas of what is published: `python -m edge.messaging.schemas docs/schemas`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from edge.messaging.events import event_schema
+from edge.messaging.reports import Status, Window
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def published_schemas() -> dict[str, str]:
+    """The text of every schema file by its name."""
+    schemas = {
+        "event-1.json": event_schema(),
+        "status-1.json": Status.model_json_schema(mode="serialization"),
+        "window-1.json": Window.model_json_schema(mode="serialization"),
+    }
+    return {name: _as_text(schema) for name, schema in schemas.items()}
+
+
+def _as_text(schema: dict[str, Any]) -> str:
+    return json.dumps({"$schema": DIALECT, **schema}, indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 1:
+        sys.exit("usage: python -m edge.messaging.schemas FOLDER")
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in published_schemas().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
