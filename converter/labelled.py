@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
 import cv2
 
-from converter.split import Part, split_by_photo
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
@@ -21,6 +21,7 @@ from edge.vision.preprocess import Image
 PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
 
 SetKind = Literal["voc", "classes", "plain"]
+SplitName = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,20 +266,47 @@ def _read_unlabelled(path: Path) -> dict[str, tuple[Box, ...]]:
         raise MaskdError(f"{path}: should map photos to lists of [x1, y1, x2, y2], and does not ({error}).") from None
 
 
-def split_photos(photos: Iterable[LabelledT], seed: int = 1) -> dict[Part, list[LabelledT]]:
+def split_photos(
+    photos: Iterable[LabelledT], seed: int = 1, fractions: tuple[float, float, float] = (0.7, 0.15, 0.15)
+) -> dict[SplitName, list[LabelledT]]:
     """Divides photos into train, validation and test, each photo whole, in the same way every time.
 
-    Neither the order of `photos` nor the folder that a set lies in matters. Each set is split by itself, so that a
-    photo stays in its part whatever other sets it is combined with.
+    A stratum is the photos of one set whose rarest label is the same, so that every part gets its share of a rare label
+    and a photo stays in its part whatever other sets it is combined with. Within it, photos are ordered by the hash of
+    seed, set and file name: neither the order of `photos` nor the folder that the set lies in matters. Raises
+    ValueError where the fractions do not sum to 1.
     """
+    if min(fractions) < 0 or not math.isclose(sum(fractions), 1):
+        raise ValueError(f"the fractions {fractions} should sum to 1")
+    listed = list(photos)
+    strata: dict[tuple[str, str], list[LabelledT]] = defaultdict(list)
+    for photo, label in zip(listed, _rarest_labels(listed), strict=True):
+        strata[photo.set_name, label].append(photo)
 
-    def key(photo: Labelled) -> str:
-        return f"{photo.set_name}/{photo.path.name}"
+    def order(photo: Labelled) -> tuple[str, str]:
+        name = f"{seed}/{photo.set_name}/{photo.path.name}"
+        # Two class folders may hold files of the same name.
+        return hashlib.sha256(name.encode("utf-8")).hexdigest(), photo.path.parent.name
 
-    # Two class folders may hold files of the same name.
-    in_order = sorted(photos, key=lambda photo: (key(photo), photo.path.parent.name))
-    parts: dict[Part, list[LabelledT]] = {"train": [], "validation": [], "test": []}
-    for _, members in groupby(in_order, key=lambda photo: photo.set_name):
-        for part, chosen in split_by_photo(list(members), key=key, strata=lambda p: p.labels, seed=seed).items():
-            parts[part] += chosen
-    return parts
+    split: dict[SplitName, list[LabelledT]] = {"train": [], "validation": [], "test": []}
+    for members in strata.values():
+        members.sort(key=order)
+        test, validation = round(len(members) * fractions[2]), round(len(members) * fractions[1])
+        split["test"] += members[:test]
+        split["validation"] += members[test : test + validation]
+        split["train"] += members[test + validation :]
+    for part in split.values():
+        part.sort(key=order)
+    return split
+
+
+def _rarest_labels(photos: Sequence[Labelled]) -> list[str]:
+    """For each photo the one of its labels that its set has fewest of; empty where it has no face."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for photo in photos:
+        counts[photo.set_name].update(photo.labels)
+
+    def rarest(photo: Labelled) -> str:
+        return min(photo.labels, key=lambda label: (counts[photo.set_name][label], label), default="")
+
+    return [rarest(photo) for photo in photos]

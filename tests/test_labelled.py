@@ -201,3 +201,5 @@ def test_split_of_class_folders_and_of_few_photos() -> None:
     test = split_photos(photos, seed=0)["test"]
     assert sorted(photo.label for photo in test) == ["x"] * 3 + ["y"] * 3
     assert len(split_photos(photos[:1], seed=0)["train"]) == 1
+    with pytest.raises(ValueError, match="sum to 1"):
+        split_photos(photos, seed=0, fractions=(0.5, 0.5, 0.5))
