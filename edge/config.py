@@ -2,75 +2,136 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from edge.polygon import problem_of_polygon
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A name that is safe as one level of an MQTT topic."""
+Text = Annotated[str, Field(min_length=1)]
 Point = tuple[Fraction, Fraction]
 
 
+def default_device() -> str:
+    """The host name with every character that a topic cannot carry replaced; `maskd` where nothing is left."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname()).strip("-_")[:64]
+    return name or "maskd"
+
+
+def _host_name_if_none(value: object) -> object:
+    return default_device() if value is None else value
+
+
+def _text_if_number(value: object) -> object:
+    """0 and 5 mean "0" and "5", as a person writes them; True is an int to Python, but not to a person."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _number_if_digits(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+def _drawable(points: list[Point]) -> list[Point]:
+    if problem := problem_of_polygon(points):
+        raise PydanticCustomError("zone", "{problem}", {"problem": problem})
+    return points
+
+
+Zone = Annotated[list[Point], Field(min_length=3), AfterValidator(_drawable)]
+
+
+def contradiction(key: str, problem: str) -> PydanticCustomError:
+    """Two settings that exclude each other; `key` is the one that the report points at."""
+    return PydanticCustomError("contradiction", "{problem}", {"problem": problem, "key": key})
+
+
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section_means_defaults(cls, values: Any) -> Any:
+        """`detector:` with every line below it commented out reaches us as None."""
+        if not isinstance(values, dict):
+            return values
+        sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Settings)}
+        return {key: value for key, value in values.items() if not (value is None and key in sections)}
 
 
 class CameraSettings(Settings):
-    source: str
-    """auto, demo, a V4L2 device (/dev/video0 or 0), an RTSP or HTTP URL, a video file or a folder of photos."""
+    source: Annotated[Text, BeforeValidator(_text_if_number), WithJsonSchema({"type": ["string", "integer"]})]
+    """auto, demo, picamera, a V4L2 device (/dev/video0 or 0), an RTSP or HTTP URL, a video file, a folder of photos."""
     enabled: bool = True
+    """false: this camera is left alone until it is switched on."""
     loop: bool = False
-    """A video file or folder starts again at its end."""
+    """A video file or a folder of photos starts again at its end."""
     width: Annotated[int, Field(ge=16, le=8192)] = 1280
-    """Pixels asked of a live camera."""
+    """Pixels asked of a live camera, which answers with the nearest size it has."""
     height: Annotated[int, Field(ge=16, le=8192)] = 720
-    """Pixels asked of a live camera."""
+    """Pixels asked of a live camera, which answers with the nearest size it has."""
     fps: Annotated[float, Field(gt=0, le=120)] = 15
     """Frames per second asked of a live camera."""
-    rotate: Literal[0, 90, 180, 270] = 0
+    rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_number_if_digits)] = 0
     """Degrees clockwise, for a camera that hangs on its side."""
     photo_seconds: Annotated[float, Field(gt=0, le=3600)] = 2.0
     """Seconds that each photo of a folder is shown."""
-    zones: dict[Name, Annotated[list[Point], Field(min_length=3)]] = {}
+    zones: dict[Name, Zone] = {}
     """Named polygons in fractions of the picture's width and height; an event lists those its person stands in."""
 
 
 class DetectorSettings(Settings):
-    model: str = "face-detector"
+    model: Text = "face-detector"
     """A shipped model's name, a .tflite beside its manifest, or with `kind` yunet or res10 a file of that network."""
     kind: Literal["tflite", "yunet", "res10"] = "tflite"
+    """The network's family: maskd's own, or one of the two public detectors with a file that you supply."""
     min_score: Fraction | None = None
-    """A face counts from this score on; None: the model's recommendation."""
+    """A face counts from this score on; null: the model's recommendation."""
     low_score: Fraction | None = None
-    """A fainter face still carries on a track; None: a fifth of min_score."""
+    """A fainter face still carries on a track; null: a fifth of min_score."""
     nms_iou: Fraction = 0.45
-    """Of two boxes that overlap by more than this, the weaker goes."""
+    """Of two boxes that overlap by more than this share, the weaker goes."""
     min_face_px: Annotated[float, Field(ge=0)] = 12
     """Pixels of a face's height in the picture below which it is ignored."""
     max_faces: Annotated[int, Field(ge=1, le=1000)] = 50
     """Faces kept per picture, best first."""
 
+    @model_validator(mode="after")
+    def _scores_in_order(self) -> DetectorSettings:
+        if self.low_score is not None and self.min_score is not None and self.low_score > self.min_score:
+            raise contradiction(
+                "low_score",
+                f"{self.low_score:g} is above detector.min_score, {self.min_score:g}; "
+                "the score for carrying on a track must be the lower of the two",
+            )
+        return self
+
 
 class ClassifierSettings(Settings):
-    model: str = "mask-classifier"
+    model: Text = "mask-classifier"
     """A shipped model's name, or a .tflite beside its manifest."""
     min_confidence: Fraction | None = None
-    """Below this the status is `unknown`; None: the model's recommendation."""
+    """Below this the status is `unknown`; null: the model's recommendation."""
 
 
 class RuntimeSettings(Settings):
     backend: Literal["auto", "litert", "tflite-runtime"] = "auto"
+    """What runs the models; auto: whichever is installed, LiteRT first."""
     threads: Annotated[int, Field(ge=1, le=64)] = 2
     """CPU threads for each model."""
 
 
 class TrackingSettings(Settings):
     match_iou: Fraction = 0.2
-    """Least overlap of a face with a track's predicted box."""
+    """Least overlap of a face with a track's predicted box, as a share of both."""
     lost_after_s: Seconds = 2.0
     """Seconds without a face after which a track ends."""
     min_hits: Annotated[int, Field(ge=1)] = 3
@@ -78,7 +139,7 @@ class TrackingSettings(Settings):
 
 
 class ComplianceSettings(Settings):
-    compliant: list[str] = ["with_mask"]
+    compliant: list[Text] = ["with_mask"]
     """Statuses that keep the rule."""
     window_s: Annotated[float, Field(gt=0)] = 3.0
     """Votes older than this no longer count, in seconds."""
@@ -92,44 +153,78 @@ class ComplianceSettings(Settings):
 
 class TlsSettings(Settings):
     ca_file: Path | None = None
-    """Authority to trust; None: the system's."""
+    """Authority to trust, in PEM; null: the system's."""
     cert_file: Path | None = None
+    """This device's certificate, in PEM; null: none is shown."""
     key_file: Path | None = None
+    """The certificate's private key, in PEM; null: it is in cert_file."""
+
+    @model_validator(mode="after")
+    def _key_has_certificate(self) -> TlsSettings:
+        if self.key_file is not None and self.cert_file is None:
+            raise contradiction(
+                "key_file", "a private key is of no use without its certificate; set mqtt.tls.cert_file as well"
+            )
+        return self
 
 
 class MqttSettings(Settings):
     enabled: bool = True
-    host: str = "localhost"
+    """false: events stay in the outbox on this device."""
+    host: Text = "localhost"
+    """The broker's host name or address."""
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    protocol: Literal["5", "3.1.1"] = "5"
+    """The broker's TCP port: 1883 as a rule, 8883 with TLS."""
+    protocol: Annotated[
+        Literal["5", "3.1.1"], BeforeValidator(_text_if_number), WithJsonSchema({"enum": ["5", "3.1.1", 5]})
+    ] = "5"
+    """MQTT version; 3.1.1 for an old broker."""
     prefix: Annotated[str, Field(pattern=r"^[^/+#\s][^+#\s]*$")] = "maskd"
-    username: str | None = None
+    """The first level, or levels, of every topic."""
+    username: Text | None = None
+    """null: the broker asks for no login."""
     password_file: Path | None = None
-    client_id: str | None = None
-    """None: maskd-<device>."""
+    """A file that holds the password and nothing else, so that it never stands in this file; null: none."""
+    client_id: Text | None = None
+    """null: maskd-<device>. Two clients of one name throw each other off the broker."""
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
+    """Seconds; after one and a half times as long in silence the broker declares this device offline."""
     tls: TlsSettings | None = None
-    """None: a plain connection."""
+    """null: a plain connection; an empty section `{}`: TLS with the system's authorities."""
     status_interval_s: Annotated[float, Field(ge=1)] = 30
+    """Seconds from one .../status message to the next."""
     window_s: Annotated[float, Field(ge=1)] = 60
     """Length of the windows counted in .../compliance, in seconds."""
+
+    @model_validator(mode="after")
+    def _password_has_user(self) -> MqttSettings:
+        if self.password_file is not None and self.username is None:
+            raise contradiction("password_file", "a password is sent only with a user name; set mqtt.username as well")
+        return self
 
 
 class StorageSettings(Settings):
     path: Path = Path("/var/lib/maskd")
-    """Folder of the outbox."""
+    """Folder of the outbox, where events wait for the broker's receipt."""
     max_events: Annotated[int, Field(ge=1)] = 1_000_000
+    """Past this many the oldest unsent events go first, and the loss is counted and published."""
     max_bytes: Annotated[int, Field(ge=1_000_000)] = 1_000_000_000
-    """Past either cap the oldest unsent events go first, and the loss is counted and published."""
+    """Bytes on disk, past which the oldest unsent events go first; the loss is counted and published."""
 
 
 class Config(Settings):
-    device: Name = Field(default_factory=socket.gethostname)
-    """This device's name in topics and events; the host name unless set."""
+    device: Annotated[
+        Name,
+        BeforeValidator(_host_name_if_none),
+        WithJsonSchema({"type": ["string", "null"], "pattern": NAME_PATTERN}),
+    ] = Field(default_factory=default_device)
+    """This device's name in topics and events; null: the host name."""
     privacy: Literal["events", "aggregate"] = "events"
     """aggregate: only window counts are published, no event about a single person."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least serious kind of message that is logged."""
     cameras: Annotated[dict[Name, CameraSettings], Field(min_length=1)] = {"camera": CameraSettings(source="auto")}
+    """One section per camera; its key is the camera's name in topics and events."""
     detector: DetectorSettings = DetectorSettings()
     classifier: ClassifierSettings = ClassifierSettings()
     runtime: RuntimeSettings = RuntimeSettings()
