@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from edge.compliance import Transition
 from edge.messaging.payload import Count, Fraction, Payload, Timestamp, timestamp
@@ -55,6 +55,14 @@ class Event(Payload):
     votes: dict[str, Count]
     """Faces counted for each status."""
     models: ModelNames
+
+
+def parse_event(payload: bytes) -> Event | None:
+    """A published event read back; None for anything else."""
+    try:
+        return Event.model_validate_json(payload)
+    except ValidationError:
+        return None
 
 
 def event_from_transition(

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from pydantic import ValidationError
-
 from edge.errors import MaskdError
-from edge.messaging.events import Draft, Event, ended_after_crash
+from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
 from edge.messaging.outbox_salvage import Salvaged, salvage, set_aside
 from edge.messaging.payload import parse_timestamp
 from edge.messaging.seq_file import SeqFile
@@ -77,6 +75,7 @@ class Outbox:
         """Acknowledged events whose deletion has not been committed."""
         self._lost_while_held = 0
         self._disk_is_failing = False
+        self._cap_is_reached = False
         self._next_seq = 1
         self._depth = 0
         self._bytes = 0
@@ -119,7 +118,7 @@ class Outbox:
     def depth(self) -> int:
         """Events not acknowledged, those that only wait in memory included."""
         with self._lock:
-            return self._depth - len(self._acknowledged) + len(self._held)
+            return max(0, self._depth - len(self._acknowledged)) + len(self._held)
 
     @property
     def lost(self) -> int:
@@ -180,13 +179,17 @@ class Outbox:
             self._acknowledged.update(seqs)
             try:
                 with self._transaction() as db:
-                    depth, size = self._delete(db, "seq IN (%s)" % ",".join(str(int(s)) for s in self._acknowledged))
+                    depth, size = self._delete(db, f"seq IN ({','.join(map(str, sorted(self._acknowledged)))})")
             except sqlite3.Error as error:
                 self._report_disk(error)
                 return
             self._depth -= depth
             self._bytes -= size
             self._acknowledged.clear()
+            if self._depth == 0:
+                self._cap_is_reached = False
+            if not self._held:
+                self._disk_works()
 
     def recover(self, now: float) -> list[Event]:
         """Ends every track that a crash left open, as of `now` (seconds since 1970), and returns the `ended` events.
@@ -258,8 +261,10 @@ class Outbox:
         depth = self._depth + len(rows)
         size = self._bytes + sum(len(row[2]) + len(row[3]) + ROW_OVERHEAD_BYTES for row in rows)
         given_up = 0
-        while depth > self._max_events or size > self._max_bytes:
-            oldest = f"seq IN (SELECT seq FROM events ORDER BY seq LIMIT {max(1, depth - self._max_events)})"
+        while depth > 0 and (depth > self._max_events or size > self._max_bytes):
+            # By the average size; what is left over goes in the next round.
+            excess = max(1, depth - self._max_events, (size - self._max_bytes) * depth // size)
+            oldest = f"seq IN (SELECT seq FROM events ORDER BY seq LIMIT {excess})"  # noqa: S608
             deleted, deleted_size = self._delete(db, oldest)
             depth, size, given_up = depth - deleted, size - deleted_size, given_up + deleted
         lost = self._lost + self._lost_while_held + given_up
@@ -268,7 +273,8 @@ class Outbox:
 
     def _count(self, stored: _Stored) -> None:
         """Takes over the figures of a transaction once it is committed."""
-        if stored.given_up and self._lost == 0:
+        if stored.given_up and not self._cap_is_reached:
+            self._cap_is_reached = True
             log.warning(
                 "the outbox in %s is full, so the oldest unsent events are given up; "
                 "bring the broker back or raise storage.max_events and storage.max_bytes",
@@ -367,8 +373,9 @@ class Outbox:
         with self._transaction() as db:
             for statement in _SCHEMA.split(";"):
                 db.execute(statement)
-            db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", salvaged.events)
-            db.executemany("INSERT INTO open_tracks VALUES (?, ?, ?)", salvaged.open_tracks)
+            # A damaged table can show a row twice.
+            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)", salvaged.events)
+            db.executemany("INSERT OR IGNORE INTO open_tracks VALUES (?, ?, ?)", salvaged.open_tracks)
             db.executemany("INSERT INTO meta VALUES (?, ?)", [("next_seq", next_seq), ("lost", salvaged.lost)])
             db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
@@ -403,7 +410,8 @@ class _Stored:
 
 def _readable(rows: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Event]]:
     for topic, payload in rows:
-        try:
-            yield topic, Event.model_validate_json(payload)
-        except ValidationError:
+        event = parse_event(payload)
+        if event is None:
             log.warning("a person's last event on %s cannot be read, so no `ended` is published", topic)
+        else:
+            yield topic, event

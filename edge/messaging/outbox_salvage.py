@@ -10,9 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from edge.messaging.events import Event
+from edge.messaging.events import Event, parse_event
+from edge.messaging.payload import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +34,12 @@ def salvage(path: Path) -> Salvaged:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         meta = {row[0]: row[1] for row in _rows(db, "SELECT key, value FROM meta") if isinstance(row[1], int)}
         events = [
-            row
-            for row in _rows(db, "SELECT seq, id, topic, payload, created FROM events ORDER BY seq")
-            if (event := _event(row[3])) is not None and (event.seq, str(event.id)) == row[:2] and _is_topic(row[2])
+            (event.seq, str(event.id), topic, event.to_json(), parse_timestamp(event.time))
+            for topic, event in _events(db, "SELECT topic, payload FROM events ORDER BY seq")
         ]
         open_tracks = [
-            row
-            for row in _rows(db, "SELECT track, topic, payload FROM open_tracks")
-            if (event := _event(row[2])) is not None and event.track == row[0] and _is_topic(row[1])
+            (event.track, topic, event.to_json())
+            for topic, event in _events(db, "SELECT topic, payload FROM open_tracks")
         ]
     highest = max((row[0] for row in events), default=0)
     return Salvaged(events, open_tracks, max(meta.get("next_seq", 1), highest + 1), max(0, meta.get("lost", 0)))
@@ -68,14 +65,8 @@ def _rows(db: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
         return
 
 
-def _event(payload: object) -> Event | None:
-    if not isinstance(payload, bytes):
-        return None
-    try:
-        return Event.model_validate_json(payload)
-    except ValidationError:
-        return None
-
-
-def _is_topic(value: object) -> bool:
-    return isinstance(value, str) and value.endswith("/event")
+def _events(db: sqlite3.Connection, query: str) -> Iterator[tuple[str, Event]]:
+    for topic, payload in _rows(db, query):
+        event = parse_event(payload) if isinstance(payload, bytes) else None
+        if event is not None and isinstance(topic, str) and topic.endswith(f"/{event.camera}/event"):
+            yield topic, event

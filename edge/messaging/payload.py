@@ -5,26 +5,28 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
+
+
+def parse_timestamp(text: str) -> float:
+    """Seconds since 1970. Raises ValueError for text that timestamp() would not write."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
+
+
+def _existing(text: str) -> str:
+    parse_timestamp(text)
+    return text
+
+
 Timestamp = Annotated[
     str,
     Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$", json_schema_extra={"format": "date-time"}),
+    AfterValidator(_existing),
 ]
 """RFC 3339, UTC, with milliseconds and a Z."""
-
-
-class Payload(BaseModel):
-    """The base of everything published: an unknown field is an error on the way in and never sent on the way out."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-    def to_json(self) -> bytes:
-        return self.model_dump_json(by_alias=True).encode()
 
 
 def timestamp(unix_seconds: float) -> Timestamp:
@@ -33,6 +35,17 @@ def timestamp(unix_seconds: float) -> Timestamp:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def parse_timestamp(text: Timestamp) -> float:
-    """Seconds since 1970. Raises ValueError for text that timestamp() would not write."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
+class Payload(BaseModel):
+    """The base of everything published: an unknown field is an error on the way in and never sent on the way out."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        json_schema_serialization_defaults_required=True,
+    )
+
+    def to_json(self) -> bytes:
+        return self.model_dump_json(by_alias=True).encode()
