@@ -162,7 +162,7 @@ def _in_words(error: yaml.MarkedYAMLError) -> SyntaxProblem:
     if "\\t" in problem:
         return SyntaxProblem("a tab stands where YAML allows only spaces; replace it with spaces", here)
     if "mapping values are not allowed" in problem:
-        text = "a colon stands where no value can begin; check the indentation here and the line before, or quote a text with ': '"
+        text = "a colon stands where no value can begin; check this line and the one before, or quote a text with ': '"
         return SyntaxProblem(text, here)
     if "expected a single document" in context:
         return SyntaxProblem("a second YAML document begins here (---); a configuration is one document", here)

@@ -1,0 +1,51 @@
+"""Where frames come from. `open_camera` turns a `source` of config.yaml into a Camera."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from edge.camera.auto import AutoCamera
+from edge.camera.base import Camera
+from edge.camera.frame import Frame
+from edge.camera.photos import PhotosCamera, is_photo
+from edge.camera.picamera import PiCamera
+from edge.camera.stream import StreamCamera
+from edge.camera.v4l2 import V4l2Camera
+from edge.camera.video import VideoCamera
+from edge.config import CameraSettings
+
+__all__ = ["Camera", "Frame", "open_camera"]
+
+
+def open_camera(name: str, settings: CameraSettings) -> Camera:
+    """The camera that `settings.source` names, made but not yet opened; `name` is its key in config.yaml.
+
+    Raises MaskdError where this device lacks what the source needs.
+    """
+    source = settings.source.strip()
+    match source:
+        case "auto":
+            return AutoCamera(name, settings)
+        case "picamera":
+            return PiCamera(name, settings)
+        case "demo":
+            return VideoCamera(name, _demo_clip(), settings)
+    if source.isascii() and source.isdigit():
+        return V4l2Camera(name, f"/dev/video{int(source)}", settings)
+    if source.startswith("/dev/"):
+        return V4l2Camera(name, source, settings)
+    if source.startswith("file://"):
+        source = unquote(urlsplit(source).path)
+    elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):
+        return StreamCamera(name, source, settings)
+    path = Path(source).expanduser()
+    return PhotosCamera(name, path, settings) if path.is_dir() or is_photo(path) else VideoCamera(name, path, settings)
+
+
+def _demo_clip() -> Path:
+    # Drawing the clip needs packages that a device does without.
+    from edge.demo.clip import demo_clip_path
+
+    return demo_clip_path()

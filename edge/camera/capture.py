@@ -1,0 +1,184 @@
+"""The thread that reads one camera."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from edge.camera.base import Camera
+from edge.camera.frame import Frame
+from edge.camera.latest import LatestFrame
+from edge.camera.rate import FrameRate
+from edge.errors import MaskdError
+
+LONGEST_DELAY_S = 30.0
+_FIRST_DELAY_S = 0.5
+_STABLE_S = 10.0
+"""A connection that held this long was a good one: the next failure starts with short delays again."""
+_STOP_TIMEOUT_S = 1.5
+
+_log = logging.getLogger(__name__)
+
+
+class CaptureThread:
+    """Fills a LatestFrame from one camera, in a thread of its own named `capture-<camera>`.
+
+    A live camera that fails is opened again, for ever, with exponential back-off and full jitter; it is never fatal. A
+    file that cannot be played, and any error that nobody expected, goes to `on_failure`, in the capture thread. At the
+    end the slot is closed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        make_camera: Callable[[], Camera],
+        latest: LatestFrame,
+        on_failure: Callable[[Exception], None],
+        *,
+        longest_delay_s: float = LONGEST_DELAY_S,
+    ) -> None:
+        self.name = name
+        self._make_camera = make_camera
+        self._latest = latest
+        self._on_failure = on_failure
+        self._longest_delay_s = longest_delay_s
+        self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
+        self._stopping = threading.Event()
+        self._rate = FrameRate()
+        self._frames = 0
+        self._connected_since: float | None = None
+        self._reported_lost = False
+        self._last_error: str | None = None
+        self._ended = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Returns within 2 s. A read that hangs longer is left behind: its thread delivers nothing and ends with it."""
+        self._stopping.set()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
+            self._thread.join(_STOP_TIMEOUT_S)
+            if self._thread.is_alive():
+                _log.warning("camera %s: a read still hangs and is left behind", self.name)
+        self._latest.close()
+
+    @property
+    def connected(self) -> bool:
+        """Pictures are coming."""
+        return self._connected_since is not None
+
+    @property
+    def frames(self) -> int:
+        """Pictures read since the start."""
+        return self._frames
+
+    @property
+    def dropped(self) -> int:
+        """Pictures that a newer one replaced before the vision thread took them."""
+        return self._latest.dropped
+
+    @property
+    def fps(self) -> float:
+        """Pictures per second over the last few seconds."""
+        return self._rate.per_second(time.monotonic())
+
+    @property
+    def last_error(self) -> str | None:
+        """Why the camera is not, or lately was not, connected; without passwords."""
+        return self._last_error
+
+    @property
+    def ended(self) -> bool:
+        """A file was played to its end."""
+        return self._ended
+
+    def _run(self) -> None:
+        try:
+            camera = self._make_camera()
+            if camera.live:
+                self._watch(camera)
+            else:
+                self._play(camera)
+        except Exception as error:  # noqa: BLE001 - it belongs to the daemon, which decides
+            self._last_error = str(error) or type(error).__name__
+            if not self._stopping.is_set():
+                self._on_failure(error)
+        finally:
+            self._connected_since = None
+            self._latest.close()
+
+    def _play(self, camera: Camera) -> None:
+        """Shows a file once, or for ever where it loops."""
+        try:
+            camera.open()
+            self._deliver_all(camera)
+        finally:
+            camera.close()
+        if not self._stopping.is_set():
+            self._ended = True
+            _log.info("camera %s: %s has ended", self.name, camera.describe())
+
+    def _watch(self, camera: Camera) -> None:
+        """Keeps a live camera connected until `stop`."""
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                camera.open()
+                self._deliver_all(camera)
+                problem = f"{camera.describe()} has ended its stream"
+            except MaskdError as error:
+                problem = str(error)
+            finally:
+                camera.close()
+            if self._stopping.is_set():
+                return
+            if self._connected_since is not None and time.monotonic() - self._connected_since >= _STABLE_S:
+                attempt = 0
+            self._lost(problem)
+            self._stopping.wait(backoff(attempt, self._longest_delay_s))
+            attempt += 1
+
+    def _deliver_all(self, camera: Camera) -> None:
+        while not self._stopping.is_set():
+            frame = camera.read()
+            if frame is None or self._stopping.is_set():
+                return
+            self._deliver(frame, camera)
+
+    def _deliver(self, frame: Frame, camera: Camera) -> None:
+        now = time.monotonic()
+        if self._connected_since is None:
+            self._connected_since = now
+            self._reported_lost = False
+            height, width = frame.image.shape[:2]
+            _log.info("camera %s: connected to %s, %d x %d pixels", self.name, camera.describe(), width, height)
+        self._frames += 1
+        self._rate.count(now)
+        self._latest.put(frame)
+
+    def _lost(self, problem: str) -> None:
+        self._connected_since = None
+        self._last_error = problem
+        self._rate.clear()
+        # Once for each loss: a camera that stays away for a week must not fill the log.
+        _log.log(
+            logging.DEBUG if self._reported_lost else logging.WARNING,
+            "camera %s: %s; trying again until it comes back",
+            self.name,
+            problem,
+        )
+        self._reported_lost = True
+
+
+def backoff(attempt: int, longest_s: float) -> float:
+    """Seconds to wait after the failure with this number, from 0: exponential, with full jitter.
+
+    Jitter spreads the cameras of a building that all lost the same switch; see "Exponential Backoff And Jitter",
+    AWS Architecture Blog, 2015.
+    """
+    ceiling = min(longest_s, _FIRST_DELAY_S * 2.0 ** min(attempt, 30))
+    return random.uniform(0, ceiling)  # noqa: S311 - no secret depends on it

@@ -1,0 +1,56 @@
+"""OpenCV's video input, with its environment, its noise and its colour order dealt with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from edge.camera.images import as_rgb, rotated
+from edge.vision.preprocess import Image
+
+# OpenCV reads these once, when it first opens a source. What the owner set in the environment stays.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: we report failures ourselves, in words
+os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # over UDP, lost packets smear pictures
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")  # seconds without a picture until a read fails
+if "OPENCV_LOG_LEVEL" not in os.environ:
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+class Capture:
+    """An opened cv2.VideoCapture; pictures come out as RGB, turned clockwise by `rotate` degrees."""
+
+    def __init__(self, source: str, backend: int, rotate: int, parameters: Sequence[int] = ()) -> None:
+        self._rotate = rotate
+        self._capture = cv2.VideoCapture()
+        try:
+            self._capture.open(source, backend, list(parameters))
+        except cv2.error:
+            # Some versions raise where others only fail to open.
+            self._capture.release()
+
+    @property
+    def opened(self) -> bool:
+        return self._capture.isOpened()
+
+    def get(self, setting: int) -> float:
+        return float(self._capture.get(setting))
+
+    def set(self, setting: int, value: float) -> bool:
+        """Whether the device took it."""
+        return bool(self._capture.set(setting, value))
+
+    def read(self) -> Image | None:
+        """The next picture, (height, width, 3) RGB; None: there is none."""
+        try:
+            succeeded, picture = self._capture.read()
+        except cv2.error:
+            return None
+        if not succeeded or picture is None or picture.size == 0:
+            return None
+        return rotated(as_rgb(np.asarray(picture)), self._rotate)
+
+    def close(self) -> None:
+        self._capture.release()

@@ -1,0 +1,141 @@
+"""Photos: one from a file, or a folder of them shown one after another."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.camera.frame import Frame
+from edge.camera.images import as_rgb, rotated
+from edge.camera.timeline import Timeline
+from edge.config import CameraSettings
+from edge.errors import MaskdError
+from edge.vision.preprocess import Image
+
+PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+FRAMES_PER_SECOND = 5.0
+"""How often a photo that is shown is seen: often enough for its people to be tracked and voted on."""
+
+_log = logging.getLogger(__name__)
+
+
+def is_photo(path: Path) -> bool:
+    """By the name alone; the file need not exist."""
+    return path.suffix.lower() in PHOTO_SUFFIXES
+
+
+def photo_paths(folder: Path) -> list[Path]:
+    """The photos that lie in a folder (not in folders below it), sorted by name. Raises MaskdError."""
+    try:
+        return sorted(path for path in folder.iterdir() if is_photo(path) and not path.name.startswith("."))
+    except OSError as error:
+        raise MaskdError(f"the folder {folder} cannot be read: {error.strerror}") from None
+
+
+def read_photo(path: Path) -> Image:
+    """A photo as (height, width, 3) RGB, turned upright by its EXIF note. Raises MaskdError for what is none."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MaskdError(f"there is no photo {path}; check the path") from None
+    except IsADirectoryError:
+        raise MaskdError(f"{path} is a folder, not a photo") from None
+    except OSError as error:
+        raise MaskdError(f"the photo {path} cannot be read: {error.strerror}") from None
+    if not data:
+        raise MaskdError(f"the photo {path} is empty; copy it again")
+    if _is_cut_off(data):
+        raise MaskdError(f"the photo {path} is cut off; copy it again")
+    try:
+        # IMREAD_COLOR also turns it upright, scales 16 bits down to 8, and drops transparency.
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:  # too large for OpenCV
+        picture = None
+    if picture is None:
+        raise MaskdError(f"the photo {path} cannot be decoded; it is damaged or of a kind that is not supported")
+    return as_rgb(np.asarray(picture))
+
+
+def _is_cut_off(data: bytes) -> bool:
+    """Whether the end is missing: some versions of OpenCV then invent a grey rest, and decoders complain on stderr.
+
+    A JPEG's picture runs from its last start-of-scan marker to an end-of-image marker; neither pair of bytes can occur
+    inside. A PNG ends with the chunk IEND.
+    """
+    if data.startswith(b"\xff\xd8\xff"):
+        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    return data.startswith(b"\x89PNG\r\n") and b"IEND" not in data[-4096:]
+
+
+class PhotosCamera:
+    """A folder of photos, or one photo: each is shown for `photo_seconds`, and what cannot be read is skipped."""
+
+    live = False
+
+    def __init__(self, name: str, path: Path, settings: CameraSettings) -> None:
+        self._name = name
+        self._path = path
+        self._settings = settings
+        self._images: Iterator[Image] = iter(())
+        self._timeline = Timeline()
+        self._position = 0.0
+        self._count = 0
+        self.unreadable = 0
+        """Photos skipped in this round through the folder."""
+
+    def open(self) -> None:
+        if not self._path.exists():
+            raise MaskdError(f"there is no folder or photo {self._path}; check the path of `source`")
+        paths = photo_paths(self._path) if self._path.is_dir() else [self._path]
+        if not paths:
+            kinds = ", ".join(sorted(PHOTO_SUFFIXES))
+            raise MaskdError(f"the folder {self._path} holds no photos ({kinds}); check the path of `source`")
+        self._images = self._shown(paths)
+        self._timeline = Timeline()
+        self._position = 0.0
+
+    def read(self) -> Frame | None:
+        image = next(self._images, None)
+        if image is None:
+            return None
+        due = self._timeline.wait_for(self._position)
+        self._position += self._interval
+        self._count += 1
+        return Frame(image, due, self._count - 1, self._name)
+
+    def close(self) -> None:
+        self._images = iter(())
+
+    def describe(self) -> str:
+        return str(self._path)
+
+    @property
+    def _times_shown(self) -> int:
+        return max(1, math.ceil(self._settings.photo_seconds * FRAMES_PER_SECOND))
+
+    @property
+    def _interval(self) -> float:
+        return self._settings.photo_seconds / self._times_shown
+
+    def _shown(self, paths: list[Path]) -> Iterator[Image]:
+        """Every picture as often as it is shown; ends after the last photo, or never with `loop`."""
+        while True:
+            self.unreadable = 0
+            for path in paths:
+                try:
+                    image = rotated(read_photo(path), self._settings.rotate)
+                except MaskdError as error:
+                    self.unreadable += 1
+                    _log.warning("camera %s: %s", self._name, error)
+                    continue
+                for _ in range(self._times_shown):
+                    yield image
+            if self.unreadable == len(paths):
+                raise MaskdError(f"none of the {len(paths)} photos at {self._path} can be read; see the warnings above")
+            if not self._settings.loop:
+                return
