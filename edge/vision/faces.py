@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Protocol
 
-from edge.geometry import Box
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.geometry import Box, iou_matrix
+from edge.vision.model import Model, refuse
+from edge.vision.preprocess import Image, Letterbox, letterbox
+from edge.vision.tflite import Backend, InterpreterCache, Output, TensorInfo
+
+MOST_FACES = 300
+"""No picture that a detector can resolve shows more; bounds the work where a threshold is set absurdly low."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +24,173 @@ class Face:
 
     box: Box
     score: float
+
+
+class FaceDetector(Protocol):
+    """Finds faces. Not to be shared between threads."""
+
+    @property
+    def identity(self) -> str:
+        """Name and version, as in events: `face-detector/1.0.0`."""
+        ...
+
+    @property
+    def recommended_min_score(self) -> float:
+        """The score, 0 to 1, from which a face counts unless the configuration says otherwise."""
+        ...
+
+    def detect(self, image: Image, min_score: float) -> list[Face]:
+        """Faces of at least `min_score`, best first, without repeats; boxes lie on the picture and have an area."""
+        ...
+
+
+class TfliteFaceDetector:
+    """maskd's own kind of detector: a fully convolutional .tflite with a score map and a box map per stride."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        threads: int = 1,
+        backend: Backend = "auto",
+        nms_iou: float = 0.45,
+    ) -> None:
+        """Raises MaskdError where the model does not have the form that its manifest promises."""
+        manifest = model.manifest
+        assert manifest.stride is not None
+        assert manifest.strides is not None
+        self.identity = manifest.identity
+        self.recommended_min_score = 0.5 if manifest.thresholds.min_score is None else manifest.thresholds.min_score
+        self._base = (manifest.input.height, manifest.input.width)
+        self._stride = manifest.stride
+        self._strides = manifest.strides
+        self._resizable = manifest.input.resizable
+        self._nms_iou = nms_iou
+        self._interpreters = InterpreterCache(lambda: model.interpreter(threads, backend))
+        try:
+            outputs = self._interpreters.for_shape((1, *self._base, 3)).outputs
+            self._levels = [find_level(outputs, self._base, stride) for stride in self._strides]
+        except ValueError as error:
+            refuse(model.path, str(error))
+
+    def detect(self, image: Image, min_score: float) -> list[Face]:
+        return self.find(self.prepare(image), min_score)
+
+    def prepare(self, image: Image) -> Letterbox:
+        """The picture laid into the input shape that shows it largest."""
+        height, width = self._base
+        if self._resizable:
+            height, width = best_input_shape(image.shape[1], image.shape[0], base=self._base, stride=self._stride)
+        return letterbox(image, width, height)
+
+    def find(self, prepared: Letterbox, min_score: float) -> list[Face]:
+        """The faces of a picture from `prepare`, in pixels of the source; see `detect`."""
+        outputs = self._interpreters.for_shape((1, *prepared.image.shape)).run(prepared.image[None])
+        size = prepared.image.shape[:2]
+        decoded = [level.decode(outputs, size, min_score) for level in self._levels]
+        boxes = np.concatenate([boxes for boxes, _ in decoded])
+        scores = np.concatenate([scores for _, scores in decoded])
+        kept = suppress_repeats(boxes, scores, max_iou=self._nms_iou, limit=MOST_FACES)
+        return faces_on_picture(boxes[kept] / np.float32(prepared.scale), scores[kept], prepared.source_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """The score map and the box map of one stride: where they are among the outputs, and what their values mean."""
+
+    stride: int
+    score_output: int
+    box_output: int
+    probabilities: NDArray[np.float32]
+    """Probability of each uint8 value of the score map, shape (256,)."""
+    distances: NDArray[np.float32]
+    """Pixels of the model's input that each uint8 value of the box map means, shape (256,)."""
+
+    def decode(
+        self, outputs: list[Output], input_size: tuple[int, ...], min_score: float
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Boxes (n, 4) in pixels of the model's input and scores (n,) of the cells of at least `min_score`."""
+        columns = input_size[1] // self.stride
+        quantized_scores = outputs[self.score_output].values.reshape(-1)
+        # Compared as stored: most cells hold no face, and need no arithmetic at all.
+        cells = np.flatnonzero(quantized_scores >= np.searchsorted(self.probabilities, np.float32(min_score)))
+        distances = self.distances[outputs[self.box_output].values.reshape(-1, 4)[cells]]
+        centers = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
+        centers = (centers + np.float32(0.5)) * np.float32(self.stride)
+        boxes = np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
+        return boxes, self.probabilities[quantized_scores[cells]]
+
+
+def find_level(outputs: tuple[TensorInfo, ...], input_size: tuple[int, int], stride: int) -> Level:
+    """The level of `stride`, by the shapes of its maps: their order in the file means nothing.
+
+    `input_size` is the (height, width) that `outputs` belong to. Raises ValueError where a map is missing.
+    """
+    grid = (1, input_size[0] // stride, input_size[1] // stride)
+
+    def only(channels: int, what: str) -> int:
+        found = [index for index, info in enumerate(outputs) if info.shape == (*grid, channels)]
+        if len(found) != 1:
+            shapes = ", ".join(str(info.shape) for info in outputs)
+            raise ValueError(
+                f"it should have one {what} map of shape {(*grid, channels)} for stride {stride}, "
+                f"its outputs are {shapes}"
+            )
+        info = outputs[found[0]]
+        if info.dtype != "uint8" or not info.scale > 0:
+            raise ValueError(f"its {what} map for stride {stride} is {info.dtype}, and quantized uint8 is needed")
+        return found[0]
+
+    score_output, box_output = only(1, "score"), only(4, "box")
+    return Level(
+        stride,
+        score_output,
+        box_output,
+        probabilities=outputs[score_output].dequantization_table(),
+        # No face is e^8 strides wide; the cap only keeps the table's unused end from overflowing.
+        distances=np.exp(np.minimum(outputs[box_output].dequantization_table(), 8)) * np.float32(stride),
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def best_input_shape(
+    width: int, height: int, *, base: tuple[int, int] = (256, 320), stride: int = 32
+) -> tuple[int, int]:
+    """The (height, width) that shows a picture of `width` x `height` pixels largest, at no more pixels than `base`.
+
+    Both are multiples of `stride`; of shapes that show it equally large, the one with the fewest pixels.
+    """
+    cells = base[0] * base[1] // stride**2
+    shapes = [
+        (rows * stride, columns * stride) for rows in range(1, cells + 1) for columns in range(1, cells // rows + 1)
+    ]
+    return max(shapes, key=lambda shape: (min(shape[0] / height, shape[1] / width), -shape[0] * shape[1]))
+
+
+def suppress_repeats(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], *, max_iou: float, limit: int
+) -> NDArray[np.intp]:
+    """Indices of the boxes to keep, best first, at most `limit`: greedy non-maximum suppression.
+
+    `boxes` are rows of x1, y1, x2, y2, shape (n, 4); a box that overlaps a better kept one by more than `max_iou` goes.
+    """
+    waiting = np.argsort(-scores, kind="stable")
+    kept: list[np.intp] = []
+    while waiting.size and len(kept) < limit:
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(best)
+        overlap = iou_matrix(boxes[best : best + 1], boxes[waiting])[0]
+        waiting = waiting[overlap <= max_iou]
+    return np.array(kept, dtype=np.intp)
+
+
+def faces_on_picture(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32], picture_size: tuple[int, int]
+) -> list[Face]:
+    """Faces from rows of x1, y1, x2, y2 and their scores, cut to a picture of (width, height); those off it go."""
+    faces = []
+    for (x1, y1, x2, y2), score in zip(boxes.tolist(), scores.tolist(), strict=True):
+        box = Box(x1, y1, x2, y2).clipped(*picture_size)
+        if box.width >= 1 and box.height >= 1:
+            faces.append(Face(box, score))
+    return faces

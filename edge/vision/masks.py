@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-UNKNOWN = "unknown"
-"""The status where the evidence is too weak; never a label of a model."""
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.geometry import Box
+from edge.vision.model import UNKNOWN as UNKNOWN
+from edge.vision.model import Model, refuse
+from edge.vision.preprocess import Image, crop_face
+from edge.vision.tflite import Backend, InterpreterCache
+
+_BATCH_SIZES = (8, 4, 2, 1)
+"""Faces that are classified in one go: a few sizes, so that each stays allocated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +29,77 @@ class Classification:
     status: str
     confidence: float
     probabilities: Mapping[str, float]
+
+
+class MaskClassifier:
+    """A .tflite with one probability per label. Not to be shared between threads."""
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        min_confidence: float | None = None,
+        threads: int = 1,
+        backend: Backend = "auto",
+    ) -> None:
+        """`min_confidence`, 0 to 1; None: the manifest's recommendation.
+
+        Raises MaskdError where the model does not have the form that its manifest promises.
+        """
+        manifest = model.manifest
+        assert manifest.labels is not None
+        assert manifest.crop_margin is not None
+        if manifest.input.height != manifest.input.width:
+            refuse(model.path, f"its input of {manifest.input.width}x{manifest.input.height} pixels is not square")
+        recommended = manifest.thresholds.min_confidence
+        self.identity = manifest.identity
+        self.labels = tuple(manifest.labels)
+        self.min_confidence = next((x for x in (min_confidence, recommended) if x is not None), 0.0)
+        self._size = manifest.input.width
+        self._margin = manifest.crop_margin
+        self._batch_sizes = _BATCH_SIZES if manifest.input.resizable else (1,)
+        self._interpreters = InterpreterCache(lambda: model.interpreter(threads, backend), capacity=len(_BATCH_SIZES))
+        output = self._interpreters.for_shape((1, self._size, self._size, 3)).outputs[0]
+        if output.shape != (1, len(self.labels)) or output.dtype != "uint8" or not output.scale > 0:
+            refuse(
+                model.path,
+                f"its output is {output.dtype} of shape {output.shape}, and its manifest's {len(self.labels)} labels "
+                f"need quantized uint8 of shape {(1, len(self.labels))}",
+            )
+        self._probabilities = output.dequantization_table()
+
+    def classify(self, image: Image, boxes: Sequence[Box]) -> list[Classification]:
+        """One classification for each box, in pixels of the picture. Raises ValueError for a box off the picture."""
+        return self.classify_crops(self.crop(image, boxes))
+
+    def crop(self, image: Image, boxes: Sequence[Box]) -> NDArray[np.uint8]:
+        """What the model sees of each face: shape (n, size, size, 3)."""
+        crops = np.empty((len(boxes), self._size, self._size, 3), dtype=np.uint8)
+        for crop, box in zip(crops, boxes, strict=True):
+            crop[:] = crop_face(image, box, margin=self._margin, size=self._size)
+        return crops
+
+    def classify_crops(self, crops: NDArray[np.uint8]) -> list[Classification]:
+        """One classification for each crop of shape (n, size, size, 3) from `crop`."""
+        classifications: list[Classification] = []
+        for batch in _batches(crops, self._batch_sizes):
+            quantized = self._interpreters.for_shape(batch.shape).run(batch)[0].values
+            classifications += [self._judge(row) for row in self._probabilities[quantized]]
+        return classifications
+
+    def _judge(self, row: NDArray[np.float32]) -> Classification:
+        # Rounded to 1/256 each, the probabilities add up to nearly 1 only.
+        row = row / max(float(row.sum()), 1e-6)
+        best = int(row.argmax())
+        confidence = float(row[best])
+        status = self.labels[best] if confidence >= self.min_confidence else UNKNOWN
+        return Classification(status, confidence, dict(zip(self.labels, row.tolist(), strict=True)))
+
+
+def _batches(crops: NDArray[np.uint8], sizes: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+    """Cut into the given sizes, largest first; the last size is 1, so that nothing is padded."""
+    start = 0
+    for size in sizes:
+        while len(crops) - start >= size:
+            yield crops[start : start + size]
+            start += size

@@ -20,6 +20,8 @@ class Letterbox:
 
     image: Image
     scale: float
+    source_size: tuple[int, int]
+    """Width and height of the source picture."""
 
     def to_source(self, box: Box) -> Box:
         """A box on the model's input, in pixels of the source picture."""
@@ -27,7 +29,7 @@ class Letterbox:
 
 
 PADDING_GREY = 114
-"""The value around a picture that does not fill the input: near the mean of natural photos, so it has no strong edge."""
+"""The value around a picture that does not fill the input: near the mean of natural photos, so no strong edge."""
 
 
 def resize(image: Image, width: int, height: int) -> Image:
@@ -45,7 +47,7 @@ def letterbox(image: Image, width: int, height: int) -> Letterbox:
     inner_height = min(height, max(1, round(source_height * scale)))
     canvas = np.full((height, width, 3), PADDING_GREY, dtype=np.uint8)
     canvas[:inner_height, :inner_width] = resize(image, inner_width, inner_height)
-    return Letterbox(canvas, scale)
+    return Letterbox(canvas, scale, (source_width, source_height))
 
 
 def crop_square(box: Box, margin: float) -> Box:

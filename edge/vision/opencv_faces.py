@@ -1,0 +1,100 @@
+"""Face detectors that OpenCV runs, from files that the user supplies: YuNet and the res10 SSD."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.errors import MaskdError
+from edge.vision.faces import MOST_FACES, Face, best_input_shape, faces_on_picture, suppress_repeats
+from edge.vision.preprocess import Image, letterbox
+
+_RES10_SIZE = 300
+_RES10_MEAN_BGR = (104.0, 177.0, 123.0)
+"""The colour that the network was trained to see as zero, from the model's own definition in OpenCV's samples."""
+
+
+class YuNetFaceDetector:
+    """YuNet through cv2.FaceDetectorYN, on the picture scaled to at most 256x320 pixels of any proportions."""
+
+    recommended_min_score = 0.6
+
+    def __init__(self, path: Path, *, nms_iou: float = 0.45) -> None:
+        """`path`: the .onnx file. Raises MaskdError where it is missing or this OpenCV cannot run it."""
+        _require_file(path, "face_detection_yunet_2023mar.onnx from OpenCV's model zoo")
+        if not hasattr(cv2, "FaceDetectorYN"):
+            raise MaskdError(
+                f"OpenCV {cv2.__version__} as installed here was built without FaceDetectorYN, which detector.kind "
+                "yunet needs; install opencv-python-headless, or use detector.kind tflite"
+            )
+        self.identity = f"yunet/{path.stem}"
+        try:
+            self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.5, nms_iou, MOST_FACES)
+        except cv2.error as error:
+            raise _refused(path, "a YuNet .onnx file", error) from error
+
+    def detect(self, image: Image, min_score: float) -> list[Face]:
+        height, width = best_input_shape(image.shape[1], image.shape[0])
+        prepared = letterbox(image, width, height)
+        self._network.setInputSize((width, height))
+        self._network.setScoreThreshold(min_score)
+        _, rows = self._network.detect(cv2.cvtColor(prepared.image, cv2.COLOR_RGB2BGR))
+        if rows is None:
+            return []
+        # Each row: x, y, width, height, five landmarks, score.
+        found = np.asarray(rows, dtype=np.float32)
+        found = found[np.argsort(-found[:, 14], kind="stable")]
+        boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:4]], axis=1) / np.float32(prepared.scale)
+        return faces_on_picture(boxes, found[:, 14], prepared.source_size)
+
+
+class Res10FaceDetector:
+    """The 300x300 res10 SSD through cv2.dnn, on the whole picture stretched to a square, as it was trained."""
+
+    recommended_min_score = 0.5
+
+    def __init__(self, path: Path, *, nms_iou: float = 0.45) -> None:
+        """`path`: the .pb file, its .pbtxt beside it. Raises MaskdError where one is missing or cannot be read."""
+        remedy = "opencv_face_detector_uint8.pb and opencv_face_detector.pbtxt from OpenCV's DNN samples"
+        _require_file(path, remedy)
+        if path.suffix != ".pb":
+            raise MaskdError(
+                f"{path} is not the TensorFlow form of the res10 SSD, and OpenCV 5 reads no Caffe model; give {remedy}"
+            )
+        graph = next((p for p in _pbtxt_candidates(path) if p.is_file()), None)
+        if graph is None:
+            raise MaskdError(f"the graph {path.with_suffix('.pbtxt')} that belongs to {path} is missing; give {remedy}")
+        self.identity = f"res10/{path.stem}"
+        self._nms_iou = nms_iou
+        try:
+            self._network = cv2.dnn.readNetFromTensorflow(str(path), str(graph))
+        except cv2.error as error:
+            raise _refused(path, "a res10 SSD .pb file", error) from error
+
+    def detect(self, image: Image, min_score: float) -> list[Face]:
+        height, width = image.shape[:2]
+        blob = cv2.dnn.blobFromImage(image, 1.0, (_RES10_SIZE, _RES10_SIZE), _RES10_MEAN_BGR, swapRB=True)
+        self._network.setInput(blob)
+        # Each row: picture, class, score, x1, y1, x2, y2, the corners as fractions of the picture.
+        rows = np.asarray(self._network.forward(), dtype=np.float32).reshape(-1, 7)
+        rows = rows[rows[:, 2] >= min_score]
+        boxes = rows[:, 3:] * np.array([width, height, width, height], dtype=np.float32)
+        kept = suppress_repeats(boxes, rows[:, 2], max_iou=self._nms_iou, limit=MOST_FACES)
+        return faces_on_picture(boxes[kept], rows[kept, 2], (width, height))
+
+
+def _pbtxt_candidates(path: Path) -> list[Path]:
+    return [path.with_suffix(".pbtxt"), path.with_name(path.stem.removesuffix("_uint8") + ".pbtxt")]
+
+
+def _require_file(path: Path, remedy: str) -> None:
+    if not path.is_file():
+        raise MaskdError(f"the face detector {path} (detector.model) does not exist; give the path to {remedy}")
+
+
+def _refused(path: Path, expected: str, error: cv2.error) -> MaskdError:
+    return MaskdError(
+        f"OpenCV {cv2.__version__} cannot read {path} as {expected}: {' '.join(str(error).split())[:200]}"
+    )
