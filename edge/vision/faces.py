@@ -103,21 +103,18 @@ class Level:
     box_output: int
     probabilities: NDArray[np.float32]
     """Probability of each uint8 value of the score map, shape (256,)."""
-    distances: NDArray[np.float32]
-    """Pixels of the model's input that each uint8 value of the box map means, shape (256,)."""
+    box_values: NDArray[np.float32]
+    """Real value of each uint8 value of the box map, shape (256,)."""
 
     def decode(
         self, outputs: list[Output], input_size: tuple[int, ...], min_score: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Boxes (n, 4) in pixels of the model's input and scores (n,) of the cells of at least `min_score`."""
-        columns = input_size[1] // self.stride
         quantized_scores = outputs[self.score_output].values.reshape(-1)
         # Compared as stored: most cells hold no face, and need no arithmetic at all.
         cells = np.flatnonzero(quantized_scores >= np.searchsorted(self.probabilities, np.float32(min_score)))
-        distances = self.distances[outputs[self.box_output].values.reshape(-1, 4)[cells]]
-        centers = np.stack([cells % columns, cells // columns], axis=1).astype(np.float32)
-        centers = (centers + np.float32(0.5)) * np.float32(self.stride)
-        boxes = np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1)
+        values = self.box_values[outputs[self.box_output].values.reshape(-1, 4)[cells]]
+        boxes = decode_boxes(cells, values, columns=input_size[1] // self.stride, stride=self.stride)
         return boxes, self.probabilities[quantized_scores[cells]]
 
 
@@ -147,9 +144,23 @@ def find_level(outputs: tuple[TensorInfo, ...], input_size: tuple[int, int], str
         score_output,
         box_output,
         probabilities=outputs[score_output].dequantization_table(),
-        # No face is e^8 strides wide; the cap only keeps the table's unused end from overflowing.
-        distances=np.exp(np.minimum(outputs[box_output].dequantization_table(), 8)) * np.float32(stride),
+        box_values=outputs[box_output].dequantization_table(),
     )
+
+
+def decode_boxes(
+    cells: NDArray[np.intp], values: NDArray[np.float32], *, columns: int, stride: int
+) -> NDArray[np.float32]:
+    """Boxes (n, 4), rows of x1, y1, x2, y2 in pixels of the model's input.
+
+    `cells` (n,) count along the rows of a grid of `columns`; `values` (n, 4) are a cell's (dx, dy, log w, log h): how
+    far the face's centre lies from the cell's, and its size, in units of the stride.
+    """
+    cell_centers = np.stack([cells % columns, cells // columns], axis=1) + np.float32(0.5)
+    centers = (cell_centers + values[:, :2]) * stride
+    # No face is e^8 strides wide; the cap keeps a map gone wrong from overflowing.
+    half_sizes = np.exp(np.minimum(values[:, 2:], 8)) * (stride / 2)
+    return np.concatenate([centers - half_sizes, centers + half_sizes], axis=1).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=64)
