@@ -1,0 +1,224 @@
+"""Hands committed events to the broker, and deletes them from the outbox once it has acknowledged them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from edge.messaging.backoff import Backoff
+from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
+from edge.messaging.outbox import Outbox, Pending
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+"""Between two looks at the outbox while nothing happens."""
+ACKNOWLEDGE_TIMEOUT_S = 60.0
+"""A broker that is connected but has not acknowledged an event for so long gets a new connection."""
+
+
+class Broker(Protocol):
+    """What the sender needs of a connection; `edge.messaging.mqtt.MqttClient` has it."""
+
+    @property
+    def connection(self) -> int | None: ...
+
+    @property
+    def in_flight_limit(self) -> int: ...
+
+    problem: str | None
+
+    def add_listener(self, listener: Listener) -> None: ...
+
+    def publish(self, message: Message) -> Receipt | None: ...
+
+    def drop(self, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    seq: int
+    topic: str
+    since: float
+
+
+@dataclass(slots=True)
+class _Refused:
+    """A topic on which the broker took no event: one is offered now and then, until it takes one."""
+
+    backoff: Backoff
+    retry_at: float
+
+
+class Sender:
+    """The thread `outbox`: events in order, at most `in_flight_limit` unacknowledged.
+
+    After a new connection everything unacknowledged is handed over again, so a subscriber may see an event twice, but
+    never an older one of the same camera for the first time after a newer one. The exception is a broker that refuses
+    one event and takes the next: the refused one is kept, and offered again with growing pauses.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        broker: Broker,
+        *,
+        on_failure: Callable[[BaseException], None],
+        refusal_backoff: Callable[[], Backoff] = Backoff,
+    ) -> None:
+        """`on_failure` hears, in the sender's thread, of the error that ended it."""
+        self.sent = 0
+        """Events that the broker took since the start."""
+        self.refusals = 0
+        """Times that the broker turned an event down since the start."""
+        self._outbox = outbox
+        self._broker = broker
+        self._on_failure = on_failure
+        self._refusal_backoff = refusal_backoff
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
+        """Never longer than what is in flight, plus the few status messages."""
+        self._connection: int | None = None
+        self._in_flight: dict[Receipt, _InFlight] = {}
+        self._offered_up_to = 0
+        self._refused: dict[str, _Refused] = {}
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        """Before the broker's connection is started."""
+        self._broker.add_listener(self)
+        self._outbox.on_commit = self._wake.set
+        self._thread.start()
+
+    def stop(self, timeout: float = 2.0) -> None:
+        """Ends the thread; what is unacknowledged stays in the outbox."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until the broker has everything, at most `timeout` seconds; returns whether it has. Does not wait for
+        a broker that is known to be absent."""
+        deadline = time.monotonic() + timeout
+        while self._outbox.depth:
+            absent = self._broker.connection is None and self._broker.problem is not None
+            if absent or not self._thread.is_alive() or time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def connection_changed(self) -> None:
+        self._wake.set()
+
+    def acknowledged(self, acknowledgement: Acknowledgement) -> None:
+        self._answers.put(acknowledgement)
+        self._wake.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(IDLE_S)
+                self._wake.clear()
+                self._step(time.monotonic())
+        except BaseException as error:  # noqa: BLE001
+            self._on_failure(error)
+
+    def _step(self, now: float) -> None:
+        self._outbox.retry()
+        self._take_answers(now)
+        if self._broker.connection != self._connection:
+            self._connection = self._broker.connection
+            self._begin_again()
+        if self._connection is not None:
+            self._offer(now)
+            self._expect_answers(now)
+
+    def _take_answers(self, now: float) -> None:
+        taken = []
+        while not self._answers.empty():
+            answer = self._answers.get()
+            event = self._in_flight.pop(answer.receipt, None)
+            if event is None:
+                continue  # a status message, or an event of a connection that is gone
+            if answer.refusal is None:
+                taken.append(event.seq)
+                self._accept_topic(event.topic)
+            else:
+                self._refuse(event.topic, answer.refusal, now)
+        if taken:
+            self._outbox.acknowledge(taken)
+            self.sent += len(taken)
+
+    def _begin_again(self) -> None:
+        """Nothing that an earlier connection was given can be acknowledged any more."""
+        self._in_flight.clear()
+        self._offered_up_to = 0
+        for refused in self._refused.values():
+            refused.retry_at = 0.0
+
+    def _offer(self, now: float) -> None:
+        if any(refused.retry_at <= now for refused in self._refused.values()):
+            self._offered_up_to = 0
+        while (room := self._broker.in_flight_limit - len(self._in_flight)) > 0:
+            batch = self._outbox.pending(
+                room + len(self._in_flight), after_seq=self._offered_up_to, without_topics=self._waiting_topics(now)
+            )
+            if not batch:
+                return
+            in_flight = {event.seq for event in self._in_flight.values()}
+            for event in batch:
+                if len(self._in_flight) >= self._broker.in_flight_limit:
+                    break
+                handed_over = event.seq in in_flight
+                if not handed_over and event.topic not in self._waiting_topics(now) and not self._hand_over(event, now):
+                    return
+                self._offered_up_to = event.seq
+
+    def _hand_over(self, event: Pending, now: float) -> bool:
+        receipt = self._broker.publish(Message(event.topic, event.payload, schema="maskd.event/1", seq=event.seq))
+        if receipt is None:
+            return False
+        self._in_flight[receipt] = _InFlight(event.seq, event.topic, now)
+        if event.topic in self._refused:
+            # One is enough to learn whether the broker has changed its mind.
+            self._refused[event.topic].retry_at = math.inf
+        return True
+
+    def _waiting_topics(self, now: float) -> list[str]:
+        return [topic for topic, refused in self._refused.items() if refused.retry_at > now]
+
+    def _accept_topic(self, topic: str) -> None:
+        if self._refused.pop(topic, None) is not None:
+            log.info("the broker takes events on %s again", topic)
+            self._offered_up_to = 0
+
+    def _refuse(self, topic: str, reason: str, now: float) -> None:
+        self.refusals += 1
+        refused = self._refused.get(topic)
+        if refused is None:
+            refused = self._refused[topic] = _Refused(self._refusal_backoff(), now)
+            log.warning(
+                "the broker refuses events on %s: %s; they are kept and offered again: "
+                "let this device's user publish there",
+                topic,
+                reason,
+            )
+        elif refused.retry_at != math.inf:
+            return  # handed over together with the one that was refused first
+        refused.retry_at = now + refused.backoff.next()
+
+    def _expect_answers(self, now: float) -> None:
+        oldest = min((event.since for event in self._in_flight.values()), default=now)
+        if now - oldest > ACKNOWLEDGE_TIMEOUT_S:
+            self._broker.drop(
+                f"the broker has not acknowledged an event for {ACKNOWLEDGE_TIMEOUT_S:.0f} s, "
+                "so the connection is made anew; see the broker's log"
+            )

@@ -1,0 +1,67 @@
+"""How many people each camera saw in a span of time, and how they wore their masks: pure logic that takes the time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from edge.compliance import Transition
+from edge.messaging.payload import timestamp
+from edge.messaging.reports import Window
+from edge.vision.masks import UNKNOWN
+
+
+@dataclass(slots=True)
+class _Person:
+    status: str
+    compliant: bool
+    is_here: bool
+
+
+class WindowCounts:
+    """Counts the people of consecutive windows; one who stays for several counts in each."""
+
+    def __init__(self, device: str, cameras: Iterable[str], *, window_s: float, now: float) -> None:
+        """The first window begins at `now`, in monotonic seconds."""
+        self._device = device
+        self._window_s = window_s
+        self._begin = now
+        self._people: dict[str, dict[str, _Person]] = {camera: {} for camera in cameras}
+
+    def observe(self, transition: Transition) -> None:
+        """A camera that was not named at the start is counted from its first person on."""
+        self._people.setdefault(transition.camera, {})[transition.track] = _Person(
+            transition.status, transition.compliant, is_here=transition.type != "ended"
+        )
+
+    def is_over(self, now: float) -> bool:
+        return now - self._begin >= self._window_s
+
+    def close(self, now: float, *, wall_offset: float) -> list[Window]:
+        """Every camera's window up to `now`; the next one begins there with those who are still present.
+
+        `wall_offset`: seconds from monotonic time to seconds since 1970.
+        """
+        begin, self._begin = self._begin, now
+        windows = [
+            _window(self._device, camera, people, timestamp(begin + wall_offset), timestamp(now + wall_offset))
+            for camera, people in self._people.items()
+        ]
+        for camera, people in self._people.items():
+            self._people[camera] = {track: person for track, person in people.items() if person.is_here}
+        return windows
+
+
+def _window(device: str, camera: str, people: dict[str, _Person], begin: str, end: str) -> Window:
+    judged = [person for person in people.values() if person.status != UNKNOWN]
+    compliant = sum(person.compliant for person in judged)
+    return Window(
+        device=device,
+        camera=camera,
+        begin=begin,
+        end=end,
+        people=len(people),
+        counts=dict(Counter(person.status for person in people.values())),
+        compliance_rate=round(compliant / len(judged), 4) if judged else None,
+    )
