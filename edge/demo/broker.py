@@ -96,7 +96,7 @@ class Subscriber:
         self._client: Any = None
 
     def start(self) -> None:
-        """Returns when the subscription holds. Raises MaskdError where amqtt is missing or the broker does not answer."""
+        """Returns when the subscription holds. Raises MaskdError where amqtt is missing or nobody answers."""
         _require_amqtt()
         self._thread.start()
         try:

@@ -64,7 +64,7 @@ class Printout:
 
 def _can_write(text: str, out: TextIO) -> bool:
     try:
-        text.encode(out.encoding or "ascii")
+        text.encode(out.encoding or "utf-8")
     except UnicodeEncodeError:
         return False
     return True
