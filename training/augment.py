@@ -38,7 +38,8 @@ def degraded(image: Image, rng: np.random.Generator) -> Image:
 def jpeg(image: Image, quality: int) -> Image:
     """The picture after JPEG compression at this quality, 1 to 100."""
     _, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1], dtype=np.uint8)
+    decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def _smeared(image: Image, length: int, angle: float) -> Image:

@@ -54,7 +54,7 @@ def tiled_view(views: list[View], size: int) -> View:
 
 def _random_scale(image: Image, face: NDArray[np.float32] | None, size: int, rng: np.random.Generator) -> float:
     """Most often about the scale at which a device sees the photo, else one that gives `face` any size at all."""
-    reference = REFERENCE_SIDE / max(image.shape[:2])
+    reference: float = REFERENCE_SIDE / max(image.shape[:2])
     scale = reference * float(np.exp(rng.uniform(np.log(0.6), np.log(1.9))))
     if face is None:
         return scale

@@ -1,8 +1,8 @@
 """The face detector's network: MobileNetV2 with a small feature pyramid, anchor-free, in int8-friendly operators only.
 
 One score and one box per cell of three grids. A box is (dx, dy, log w, log h): its centre's offset from the cell's
-centre and its size, in units of the stride. Offsets, rather than distances to the four edges, let the nearest cell stand
-for a face so small that no cell's centre lies inside it.
+centre and its size, in units of the stride. Offsets, rather than distances to the four edges, let the nearest cell
+stand for a face so small that no cell's centre lies inside it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keras import layers
 STRIDES = (8, 16, 32)
 _FEATURES = ("block_6_expand_relu", "block_13_expand_relu", "block_16_project_BN")
 _CHANNELS = 64
-# A start at one face in a hundred cells keeps the first steps from being all background (Lin et al. 2017, "Focal Loss").
+# A start at one face in a hundred cells keeps the first steps from being all background (Lin et al. 2017).
 _PRIOR_BIAS = -4.6
 
 
@@ -23,7 +23,7 @@ def build_face_detector(height: int | None, width: int | None, *, alpha: float, 
     """A Keras model: uint8-range RGB of shape (height, width, 3) in; `score_<stride>` and `box_<stride>` maps out.
 
     The height and width are multiples of 32, or None for any. `weights` is "imagenet", a file of MobileNetV2 weights
-    without its top, or None. The score outputs are probabilities; the layers `logit_<stride>` hold them before the sigmoid.
+    without its top, or None. The score outputs are probabilities; the layers `logit_<stride>` come before the sigmoid.
     """
     picture = layers.Input((height, width, 3), name="image")
     normalised = layers.Rescaling(1 / 127.5, -1, name="normalise")(picture)

@@ -17,7 +17,7 @@ TARGET_CHANNELS = 6
 def targets(
     boxes: NDArray[np.float32], ignored: NDArray[np.float32], height: int, width: int
 ) -> dict[str, NDArray[np.float32]]:
-    """For each stride `target_<stride>`, shape (height/stride, width/stride, 6), for one picture's face boxes (n, 4)."""
+    """For each stride `target_<stride>`, shape (height/stride, width/stride, 6), for a picture's face boxes (n, 4)."""
     return {f"target_{stride}": _level(boxes, ignored, height, width, stride) for stride in STRIDES}
 
 

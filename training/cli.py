@@ -1,0 +1,132 @@
+"""`maskd-train`: its commands and their arguments."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import MaskdError, UsageError
+
+MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
+FACE_DESCRIPTION = "Train the face detector on labelled photos."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit status; a problem is one sentence on stderr."""
+    arguments = _parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        try:
+            import keras  # noqa: F401
+        except ImportError as error:
+            raise MaskdError(
+                f'training needs Keras and TensorFlow ({error}); install them: pip install "maskd[train]"'
+            ) from None
+        if arguments.command == "mask":
+            from training import mask_command
+
+            mask_command.run(arguments)
+        else:
+            from training import face_command
+
+            face_command.run(arguments)
+    except MaskdError as error:
+        print(f"maskd-train: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("maskd-train: stopped; --resume goes on from the last finished epoch", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="maskd-train", description="Train maskd's models on labelled photos.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    mask = commands.add_parser("mask", help=MASK_DESCRIPTION, description=MASK_DESCRIPTION)
+    _shared(mask, epochs=24, batch_size=64, out="runs/mask")
+    mask.add_argument("--arch", default="mobilenet_v2", choices=_architectures(), help="network (default: %(default)s)")
+    mask.add_argument("--input-size", type=_sides, default=96, metavar="PX", help="side of the crop (default: 96)")
+    mask.add_argument("--classes", type=int, choices=(2, 3), default=3, help="2 leaves incorrect wear out (default: 3)")
+    mask.add_argument(
+        "--folds", type=_positive, default=1, metavar="K", help="cross-validate on K folds, before training"
+    )
+    mask.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
+    mask.add_argument(
+        "--detector",
+        default="face-detector",
+        metavar="MODEL",
+        help="crops the photos of class folders (default: the shipped one)",
+    )
+    face = commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION)
+    _shared(face, epochs=24, batch_size=32, out="runs/face")
+    face.add_argument(
+        "--crop", type=_crop, default=256, metavar="PX", help="side of a training view, a multiple of 32 (default: 256)"
+    )
+    return parser
+
+
+def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, out: str) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="labelled photos; may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(out), metavar="DIR", help="where the run goes (default: %(default)s)"
+    )
+    parser.add_argument("--alpha", type=float, default=0.35, help="width of a MobileNet (default: %(default)s)")
+    parser.add_argument(
+        "--weights", default="imagenet", help="imagenet, none, or a weights file (default: %(default)s)"
+    )
+    parser.add_argument("--epochs", type=_positive, default=epochs, help="default: %(default)s")
+    parser.add_argument("--batch-size", type=_positive, default=batch_size, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=1, help="of the split and of every random choice (default: 1)")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the checkpoint of an interrupted run in --out"
+    )
+    parser.add_argument(
+        "--with-validation",
+        action="store_true",
+        help="the final run, once its settings are chosen: learn from the validation photos too, to the last epoch",
+    )
+
+
+def _architectures() -> tuple[str, ...]:
+    return ("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "resnet50", "inception_v3", "cnn")
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _sides(text: str) -> int:
+    if not 32 <= _positive(text) <= 512:
+        raise argparse.ArgumentTypeError(f"{text} is not between 32 and 512 pixels")
+    return int(text)
+
+
+def _crop(text: str) -> int:
+    if _positive(text) % 64 or not 128 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of 64 between 128 and 1024 pixels")
+    return int(text)
+
+
+def weights_argument(text: str) -> str | None:
+    """`--weights` as the networks take it. Raises UsageError for a file that is not there."""
+    if text == "none":
+        return None
+    if text != "imagenet" and not Path(text).is_file():
+        raise UsageError(f"--weights {text}: no such file; give imagenet, none or a file of Keras weights")
+    return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""`maskd-train mask`: from labelled photos to a trained classifier with its report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.labelled import LabelledPhoto, split_photos
+from edge.errors import MaskdError
+from edge.geometry import Box
+from edge.vision.preprocess import Image
+from training import plots, report
+from training.cli import weights_argument
+from training.dataset import FaceSample, FindFaces, PhotoData, face_samples, load_photos, table
+from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
+
+MIN_FACE = 10
+"""Pixels of a face's longer side below which nobody can tell how a mask is worn."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains, evaluates on the test photos and writes the run's folder. Raises MaskdError for data it cannot use."""
+    options = MaskTraining(
+        labels=LABELS[arguments.classes],
+        architecture=arguments.arch,
+        alpha=arguments.alpha,
+        input_size=arguments.input_size,
+        weights=weights_argument(arguments.weights),
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+    )
+    finder = None if arguments.whole_image else _face_finder(arguments.detector)
+    data = load_photos(arguments.data, arguments.seed, whole_image=arguments.whole_image, find_faces=finder)
+    print_data(data)
+    if arguments.with_validation:
+        data.splits["train"] += data.splits["validation"]
+        data.splits["validation"] = []
+    samples = {name: _samples(photos, options, name) for name, photos in data.splits.items()}
+    _require_labels(samples["train"], options)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    metrics: dict[str, Any] = {}
+    if arguments.folds > 1:
+        metrics["cross_validation"] = _cross_validate(
+            data.splits["train"] + data.splits["validation"], arguments.folds, options, out
+        )
+    model, history = train_masks(samples["train"], samples["validation"], options, out, resume=arguments.resume)
+    model.save(out / "model.keras")
+    _write_report(model, history, samples["test"], data, options, out, metrics)
+
+
+def print_data(data: PhotoData) -> None:
+    """The table of what was found, and every file that was left out."""
+    for problem in data.problems:
+        print(f"skipped: {problem}")
+    print(f"{len(data.problems)} problem(s) in the data\n")
+    print(table(data.splits), flush=True)
+    if not data.splits["train"]:
+        raise MaskdError("the folders given with --data hold no photo to learn from.")
+
+
+def _samples(photos: Sequence[LabelledPhoto], options: MaskTraining, name: str) -> list[FaceSample]:
+    samples, left_out = face_samples(photos, options.labels, min_size=MIN_FACE)
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
+    print(f"{name}: {len(samples)} faces" + (f", left out: {reasons}" if reasons else ""), flush=True)
+    return samples
+
+
+def _require_labels(samples: Sequence[FaceSample], options: MaskTraining) -> None:
+    missing = [label for label in options.labels if not any(sample.label == label for sample in samples)]
+    if missing:
+        raise MaskdError(
+            f"no training face is labelled {' or '.join(missing)}; add photos of it"
+            + (", or train with --classes 2." if len(options.labels) == 3 else ".")
+        )
+
+
+def _face_finder(model: str) -> FindFaces:
+    """The daemon's own detector, loaded when the first photo needs it: Pascal VOC sets do without."""
+    detectors: list[Any] = []
+
+    def find(image: Image) -> list[Box]:
+        if not detectors:
+            from edge.vision.faces import TfliteFaceDetector
+            from edge.vision.model import open_model
+
+            detectors.append(TfliteFaceDetector(open_model(model, "face_detection")))
+        return [face.box for face in detectors[0].detect(image, detectors[0].recommended_min_score)]
+
+    return find
+
+
+def _cross_validate(photos: Sequence[LabelledPhoto], folds: int, options: MaskTraining, out: Path) -> dict[str, Any]:
+    """Accuracy of K trainings, each judged on the fold that it did not see; the test photos stay out of it."""
+    ordered = [p for part in split_photos(photos, options.seed, (1.0, 0.0, 0.0)).values() for p in part]
+    results = []
+    for fold in range(folds):
+        held, rest = ordered[fold::folds], [p for i, p in enumerate(ordered) if i % folds != fold]
+        train, _ = face_samples(rest, options.labels, min_size=MIN_FACE)
+        test, _ = face_samples(held, options.labels, min_size=MIN_FACE)
+        _require_labels(train, options)
+        model, _ = train_masks(
+            train, [], replace(options, seed=options.seed + fold), out / f"fold-{fold + 1}", resume=False
+        )
+        figures = report.classification_metrics(test, _predict(model, test, options), options.labels)
+        print(f"fold {fold + 1} of {folds}: accuracy {figures['accuracy']:.3f} on {figures['faces']} faces", flush=True)
+        results.append(figures)
+    accuracies = [each["accuracy"] for each in results]
+    return {"folds": results, "accuracy_mean": float(np.mean(accuracies)), "accuracy_sd": float(np.std(accuracies))}
+
+
+def _predict(model: Any, samples: Sequence[FaceSample], options: MaskTraining) -> NDArray[np.float32]:
+    crops = plain_crops(samples, options.input_size).astype(np.float32)
+    return np.asarray(model.predict(crops, verbose=0) if len(crops) else np.zeros((0, len(options.labels)), np.float32))
+
+
+def _write_report(
+    model: Any,
+    history: dict[str, list[float]],
+    test: Sequence[FaceSample],
+    data: PhotoData,
+    options: MaskTraining,
+    out: Path,
+    metrics: dict[str, Any],
+) -> None:
+    report.write_history(history, out / "history.csv")
+    report.write_json(
+        {
+            "task": "mask_classification",
+            "name": "mask-classifier",
+            "labels": list(options.labels),
+            "crop_margin": CROP_MARGIN,
+            "thresholds": {"min_confidence": 0.6},
+            "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
+        },
+        out / "model.json",
+    )
+    plots.training_curves(history, out / "curves.png")
+    if test:
+        probabilities = _predict(model, test, options)
+        metrics["test"] = report.classification_metrics(test, probabilities, options.labels)
+        text = report.classification_result(test, probabilities, options.labels).as_text()
+        (out / "report.txt").write_text(text + "\n", encoding="utf-8")
+        print(f"\nTest photos, never seen in training:\n{text}")
+        report.classifier_pictures(test, plain_crops(test, options.input_size), probabilities, options.labels, out)
+    metrics["keras"] = keras.__version__
+    report.write_json(metrics, out / "metrics.json")
+    print(f"\nThe run is in {out}; next: maskd-convert {out / 'model.keras'} --data ...")

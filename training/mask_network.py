@@ -1,0 +1,91 @@
+"""The classifier's networks: a keras.applications backbone with a small head, or the plain baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import layers
+
+from edge.errors import MaskdError
+
+BASELINE = "cnn"
+_DROPOUT = 0.3
+# The means, in the order blue, green, red, that ResNet50's ImageNet weights expect to be taken off (He et al. 2015).
+_RESNET_MEANS_BGR = (103.939, 116.779, 123.68)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A keras.applications network: how to build it, and the normalisation that its weights expect."""
+
+    build: str
+    normalisation: str
+    has_alpha: bool = False
+
+
+FAMILIES = {
+    "mobilenet_v2": Family("MobileNetV2", "unit_range", has_alpha=True),
+    "mobilenet_v3_small": Family("MobileNetV3Small", "inside", has_alpha=True),
+    "efficientnet_b0": Family("EfficientNetB0", "inside"),
+    "resnet50": Family("ResNet50", "caffe"),
+    "inception_v3": Family("InceptionV3", "unit_range"),
+}
+ARCHITECTURES = (*FAMILIES, BASELINE)
+
+
+def build_mask_classifier(
+    architecture: str, labels: int, *, input_size: int, alpha: float, weights: str | None
+) -> tuple[Any, Any | None]:
+    """(model, backbone to freeze at first; None for the baseline).
+
+    The model takes raw RGB of shape (input_size, input_size, 3), 0 to 255, and gives probabilities of shape (labels,).
+    `weights` is "imagenet", a weights file of the backbone without its top, or None. Raises MaskdError for a weights
+    file that does not fit.
+    """
+    picture = layers.Input((input_size, input_size, 3), name="face")
+    if architecture == BASELINE:
+        return keras.Model(picture, _head(_baseline(picture), labels), name="mask_classifier"), None
+    family = FAMILIES[architecture]
+    options: dict[str, Any] = {"alpha": alpha} if family.has_alpha else {}
+    if family.build == "MobileNetV3Small":
+        options["include_preprocessing"] = True
+    backbone = getattr(keras.applications, family.build)(
+        input_shape=(input_size, input_size, 3),
+        include_top=False,
+        weights="imagenet" if weights == "imagenet" else None,
+        **options,
+    )
+    if weights not in (None, "imagenet"):
+        try:
+            backbone.load_weights(weights)
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise MaskdError(
+                f"{weights}: not weights of {architecture} without its top (alpha {alpha}): {reason}"
+            ) from None
+    features = layers.GlobalAveragePooling2D(name="pool")(backbone(_normalised(picture, family.normalisation)))
+    return keras.Model(picture, _head(features, labels), name="mask_classifier"), backbone
+
+
+def _normalised(picture: Any, kind: str) -> Any:
+    if kind == "unit_range":
+        return layers.Rescaling(1 / 127.5, -1, name="normalise")(picture)
+    if kind == "caffe":
+        return layers.Rescaling(1.0, [-mean for mean in _RESNET_MEANS_BGR], name="normalise")(
+            keras.ops.flip(picture, -1)
+        )
+    return picture
+
+
+def _baseline(picture: Any) -> Any:
+    x = layers.Rescaling(1 / 255, name="normalise")(picture)
+    for filters in (32, 64):
+        x = layers.Conv2D(filters, 3, activation="relu")(x)
+        x = layers.MaxPooling2D()(x)
+    return layers.Dense(64, activation="relu")(layers.Flatten()(x))
+
+
+def _head(features: Any, labels: int) -> Any:
+    return layers.Dense(labels, activation="softmax", name="status")(layers.Dropout(_DROPOUT)(features))

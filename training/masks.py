@@ -1,0 +1,159 @@
+"""Trains the mask classifier."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.vision.preprocess import crop_face
+from training.dataset import FaceSample
+from training.mask_augment import random_crop
+from training.mask_network import build_mask_classifier
+
+LABELS = {
+    3: ("with_mask", "without_mask", "mask_weared_incorrect"),
+    2: ("with_mask", "without_mask"),
+}
+CROP_MARGIN = 0.2
+"""Share of the face's longer side that the crop shows on every side: the chin and the straps."""
+_CLASS_SHARES = {"with_mask": 0.40, "without_mask": 0.35, "mask_weared_incorrect": 0.25}
+
+
+@dataclass(frozen=True, slots=True)
+class MaskTraining:
+    """How to train; learning rates at their peak, `input_size` in pixels."""
+
+    labels: tuple[str, ...] = LABELS[3]
+    architecture: str = "mobilenet_v2"
+    alpha: float = 0.35
+    input_size: int = 96
+    weights: str | None = "imagenet"
+    epochs: int = 30
+    head_epochs: int = 2
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    head_learning_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    label_smoothing: float = 0.05
+    patience: int = 10
+    seed: int = 1
+
+
+class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
+    """Batches of random crops, classes drawn in fixed shares; the same seed gives the same crops in the same order."""
+
+    def __init__(self, samples: Sequence[FaceSample], options: MaskTraining, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.samples = samples
+        self.options = options
+        counts = Counter(sample.label for sample in samples)
+        chances = np.array([_CLASS_SHARES.get(sample.label, 0.33) / counts[sample.label] for sample in samples])
+        self.chances = chances / chances.sum()
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return max(1, len(self.samples) // self.options.batch_size)
+
+    def on_epoch_end(self) -> None:
+        self.epoch += 1
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        rng = np.random.default_rng((self.options.seed, self.epoch, index))
+        chosen = rng.choice(len(self.samples), self.options.batch_size, p=self.chances)
+        size = self.options.input_size
+        crops = [random_crop(self.samples[i], margin=CROP_MARGIN, size=size, rng=rng) for i in chosen]
+        return np.stack(crops).astype(np.float32), one_hot([self.samples[i].label for i in chosen], self.options.labels)
+
+
+def one_hot(labels: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
+    """Shape (len(labels), len(known)): 1 where the label stands in `known`."""
+    return np.eye(len(known), dtype=np.float32)[[list(known).index(label) for label in labels]]
+
+
+def plain_crops(samples: Sequence[FaceSample], input_size: int) -> NDArray[np.uint8]:
+    """The faces as the daemon would crop them, shape (n, input_size, input_size, 3)."""
+    crops = [crop_face(s.image, s.box, margin=CROP_MARGIN, size=input_size) for s in samples]
+    return np.stack(crops) if crops else np.zeros((0, input_size, input_size, 3), np.uint8)
+
+
+def train_masks(
+    train: Sequence[FaceSample], validation: Sequence[FaceSample], options: MaskTraining, out: Path, *, resume: bool
+) -> tuple[Any, dict[str, list[float]]]:
+    """Trains in two stages and returns (model with the best weights, history by epoch).
+
+    First the head on the frozen backbone, then everything at a lower rate, with a moving average of the weights.
+    Without validation samples there is no early stopping. Each stage keeps a checkpoint in `out` after every epoch;
+    `resume` goes on from the last one.
+    """
+    keras.utils.set_random_seed(options.seed)
+    model, backbone = build_mask_classifier(
+        options.architecture,
+        len(options.labels),
+        input_size=options.input_size,
+        alpha=options.alpha,
+        weights=options.weights,
+    )
+    held_out = None
+    if validation:
+        crops = plain_crops(validation, options.input_size).astype(np.float32)
+        held_out = crops, one_hot([sample.label for sample in validation], options.labels)
+    history: dict[str, list[float]] = {}
+    if backbone is not None and options.head_epochs:
+        backbone.trainable = False
+        _fit(model, train, held_out, options, out / "checkpoint-head", options.head_epochs, history, resume, head=True)
+        backbone.trainable = True
+    fine_epochs = options.epochs - (options.head_epochs if backbone is not None else 0)
+    _fit(model, train, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
+    return model, history
+
+
+def _fit(
+    model: Any,
+    train: Sequence[FaceSample],
+    held_out: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
+    options: MaskTraining,
+    checkpoint: Path,
+    epochs: int,
+    history: dict[str, list[float]],
+    resume: bool,
+    *,
+    head: bool,
+) -> None:
+    batches = MaskBatches(train, options, workers=2, max_queue_size=8)
+    steps = max(1, len(batches) * epochs)
+    peak = options.head_learning_rate if head else options.learning_rate
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, steps, alpha=0.01, warmup_target=peak, warmup_steps=min(100, max(1, steps // 10))
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=options.weight_decay, use_ema=not head, ema_momentum=0.998
+    )
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
+        metrics=["accuracy"],
+        jit_compile=False,
+    )
+    if not resume:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        for stale in checkpoint.iterdir():
+            stale.unlink()
+    # The checkpoint comes first, so that it holds the raw weights that training resumes from; then the averaged ones,
+    # which are what ships, are swapped in and judged.
+    callbacks = [keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False)]
+    if not head:
+        callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    if held_out is not None and not head:
+        callbacks.append(
+            keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
+        )
+    fitted = model.fit(batches, validation_data=held_out, epochs=epochs, callbacks=callbacks)
+    for name, values in fitted.history.items():
+        history.setdefault(name, []).extend(float(value) for value in values)

@@ -1,0 +1,115 @@
+"""What a training run leaves behind: model, sidecar, figures, history and pictures."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converter.labelled import LabelledPhoto
+from converter.metrics import ClassificationResult, classification_report, expected_calibration_error
+from training import plots
+from training.dataset import FaceSample
+
+LICENCES = {
+    "kaggle_voc": "CC0-1.0 (Kaggle, Face Mask Detection)",
+    "ilc_voc": "public repository, no licence stated (face-mask-dataset-ilc-2021)",
+    "faces_voc": "MIT (chandrikadeb7/Face-Mask-Detection)",
+    "pyimagesearch_folders": "public repository, no licence stated (prajnasb/observations)",
+    "no_people": "ImageNet terms, research use (EliSchwartz/imagenet-sample-images)",
+}
+"""Where the sets that maskd's own models learn from came from; other sets are recorded as `not stated`."""
+
+
+def training_data(photos: Sequence[LabelledPhoto]) -> list[dict[str, Any]]:
+    """The sets that a model learned from, with the number of photos and the licence of each."""
+    names = sorted({photo.set_name for photo in photos})
+    return [
+        {
+            "name": name,
+            "photos": sum(photo.set_name == name for photo in photos),
+            "licence": LICENCES.get(name, "not stated"),
+        }
+        for name in names
+    ]
+
+
+def write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
+    """One row per epoch; a cell stays empty where a figure was not taken."""
+    epochs = max((len(values) for values in history.values()), default=0)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["epoch", *history])
+        for epoch in range(epochs):
+            writer.writerow([epoch + 1, *(v[epoch] if epoch < len(v) else "" for v in history.values())])
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def classification_metrics(
+    samples: Sequence[FaceSample], probabilities: NDArray[np.float32], labels: Sequence[str]
+) -> dict[str, Any]:
+    """Figures of a classifier over all samples and for each set, with the number of faces beside each."""
+
+    def figures(chosen: Sequence[int]) -> dict[str, Any]:
+        truth, predicted = _indices([samples[i] for i in chosen], labels), probabilities[list(chosen)].argmax(axis=1)
+        result = classification_report(labels, truth, predicted)
+        confidence = probabilities[list(chosen)].max(axis=1)
+        return {
+            "faces": result.count,
+            "accuracy": result.accuracy,
+            "macro_f1": result.macro_f1,
+            "recall": {label: each.recall for label, each in result.per_class.items() if each.support},
+            "support": {label: each.support for label, each in result.per_class.items()},
+            "expected_calibration_error": expected_calibration_error(confidence, predicted == truth),
+        }
+
+    sets = sorted({sample.set_name for sample in samples})
+    everything = figures(range(len(samples)))
+    return {
+        **everything,
+        "sets": {name: figures([i for i, s in enumerate(samples) if s.set_name == name]) for name in sets},
+    }
+
+
+def classification_result(
+    samples: Sequence[FaceSample], probabilities: NDArray[np.float32], labels: Sequence[str]
+) -> ClassificationResult:
+    return classification_report(labels, _indices(samples, labels), probabilities.argmax(axis=1))
+
+
+def classifier_pictures(
+    samples: Sequence[FaceSample],
+    crops: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    labels: Sequence[str],
+    out: Path,
+) -> None:
+    """Confusion matrix, precision-recall curves, calibration and the worst mistakes, as PNG files in `out`."""
+    truth, predicted = _indices(samples, labels), probabilities.argmax(axis=1)
+    result = classification_report(labels, truth, predicted)
+    plots.confusion_matrix(result, out / "confusion.png", f"Mask classifier, {result.count} faces never seen")
+    plots.class_precision_recall(labels, truth, probabilities, out / "precision_recall.png")
+    plots.reliability(probabilities.max(axis=1), predicted == truth, out / "calibration.png")
+    wrong = np.flatnonzero(predicted != truth)
+    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][:100]
+    plots.mistake_sheet(
+        [
+            plots.Mistake(
+                crops[i], labels[truth[i]], labels[predicted[i]], float(probabilities[i].max()), samples[i].source
+            )
+            for i in worst
+        ],
+        out / "mistakes.png",
+    )
+
+
+def _indices(samples: Sequence[FaceSample], labels: Sequence[str]) -> NDArray[np.int64]:
+    return np.array([list(labels).index(sample.label) for sample in samples], dtype=np.int64)
