@@ -12,13 +12,10 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 from xml.etree import ElementTree as ET
 
-import cv2
-
+from edge.camera.photos import photo_paths
+from edge.camera.photos import read_photo as read_photo
 from edge.errors import MaskdError
 from edge.geometry import Box
-from edge.vision.preprocess import Image
-
-PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
 
 SetKind = Literal["voc", "classes", "plain"]
 SplitName = Literal["train", "validation", "test"]
@@ -97,18 +94,9 @@ class Labelled(Protocol):
 LabelledT = TypeVar("LabelledT", bound=Labelled)
 
 
-def read_photo(path: Path) -> Image:
-    """The photo as (height, width, 3), RGB uint8. Raises MaskdError where it cannot be read."""
-    # Orientation flags are ignored because the boxes of public sets were drawn on the picture as it is stored.
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise MaskdError(f"{path}: not a picture that can be read; remove it or save it again.")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
-
-
 def list_photos(folder: Path) -> list[Path]:
     """The pictures directly in a folder, by their suffix, sorted by name."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PHOTO_SUFFIXES and p.is_file())
+    return [path for path in photo_paths(folder) if path.is_file()]
 
 
 def find_sets(folders: Iterable[Path]) -> list[PhotoSet]:
@@ -120,10 +108,10 @@ def find_sets(folders: Iterable[Path]) -> list[PhotoSet]:
     sets: dict[Path, PhotoSet] = {}
     for folder in folders:
         if not folder.is_dir():
-            raise MaskdError(f"{folder}: no such folder; --data takes a folder of photos.")
+            raise MaskdError(f"{folder}: no such folder; --data takes a folder of photos")
         found = _sets_within(folder)
         if not found:
-            raise MaskdError(f"{folder}: holds no photos, neither `images/` and `annotations/` nor class folders.")
+            raise MaskdError(f"{folder}: holds no photos, neither `images/` and `annotations/` nor class folders")
         sets.update((photo_set.path.resolve(), photo_set) for photo_set in found)
     return list(sets.values())
 
@@ -146,7 +134,7 @@ def read_voc(folder: Path) -> VocSet:
     the ignored ones. Raises MaskdError where the folder is no such set or `unlabelled.json` cannot be read.
     """
     if not ((folder / "images").is_dir() and (folder / "annotations").is_dir()):
-        raise MaskdError(f"{folder}: not a Pascal VOC set, which has the folders `images/` and `annotations/`.")
+        raise MaskdError(f"{folder}: not a Pascal VOC set, which has the folders `images/` and `annotations/`")
     unlabelled = _read_unlabelled(folder / "unlabelled.json")
     by_stem = {path.stem: path for path in list_photos(folder / "images")}
     result = VocSet()
@@ -160,12 +148,12 @@ def read_voc(folder: Path) -> VocSet:
 def read_class_folders(folder: Path) -> ClassFolderSet:
     """Reads a folder whose sub-folders hold the photos of one label each, and are named for it."""
     if not folder.is_dir():
-        raise MaskdError(f"{folder}: no such folder.")
+        raise MaskdError(f"{folder}: no such folder")
     result = ClassFolderSet()
     set_name = folder.resolve().name
     for class_folder in sorted(child for child in folder.iterdir() if child.is_dir()):
         for path in list_photos(class_folder):
-            problem = _problem_with(path)
+            problem = problem_with(path)
             if problem:
                 result.problems.append(problem)
             else:
@@ -173,7 +161,8 @@ def read_class_folders(folder: Path) -> ClassFolderSet:
     return result
 
 
-def _problem_with(path: Path) -> str | None:
+def problem_with(path: Path) -> str | None:
+    """Why a photo cannot be read, or None where it can."""
     try:
         read_photo(path)
     except MaskdError as error:
@@ -197,11 +186,11 @@ def _read_annotation(
         parser = ET.XMLParser(target=_RefusingDoctypes())  # noqa: S314
         root = ET.fromstring(annotation.read_bytes(), parser=parser)  # noqa: S314
     except (ET.ParseError, ValueError, LookupError, OSError) as error:
-        problems.append(f"{annotation}: not readable as XML ({error}).")
+        problems.append(f"{annotation}: not readable as XML ({error})")
         return None
     path = _photo_of(annotation, root, by_stem)
     if path is None:
-        problems.append(f"{annotation}: its photo is missing from {annotation.parent.parent / 'images'}.")
+        problems.append(f"{annotation}: its photo is missing from {annotation.parent.parent / 'images'}")
         return None
     try:
         height, width = read_photo(path).shape[:2]
@@ -216,7 +205,7 @@ def _read_annotation(
         label = (element.findtext("name") or "").strip()
         corners = _corners(element)
         if corners is None:
-            problems.append(f"{place}: has no box of four numbers.")
+            problems.append(f"{place}: has no box of four numbers")
             continue
         x1, y1, x2, y2 = corners
         box = Box(x1, y1, x2, y2).clipped(width, height)
@@ -224,11 +213,11 @@ def _read_annotation(
             faces.append(LabelledFace(box, label))
             continue
         problems.append(
-            f"{place}: has no name."
+            f"{place}: has no name"
             if not label
-            else f"{place}: its corners are swapped."
+            else f"{place}: its corners are swapped"
             if x2 < x1 or y2 < y1
-            else f"{place}: its box {corners} is empty on a photo of {width}x{height}."
+            else f"{place}: its box {corners} is empty on a photo of {width}x{height}"
         )
         ignored.append(Box(min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)).clipped(width, height))
     set_name = annotation.resolve().parent.parent.name
@@ -263,7 +252,7 @@ def _read_unlabelled(path: Path) -> dict[str, tuple[Box, ...]]:
             for photo, boxes in content.items()
         }
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise MaskdError(f"{path}: should map photos to lists of [x1, y1, x2, y2], and does not ({error}).") from None
+        raise MaskdError(f"{path}: should map photos to lists of [x1, y1, x2, y2], and does not ({error})") from None
 
 
 def split_photos(
