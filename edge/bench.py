@@ -1,0 +1,104 @@
+"""`maskd bench`: how long each stage of vision takes on this device."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from edge.config import Config, RuntimeSettings
+from edge.geometry import Box
+from edge.vision.build import build_classifier, build_detector
+from edge.vision.faces import TfliteFaceDetector
+from edge.vision.preprocess import Image
+from edge.vision.tflite import runtime_name
+
+PICTURE_SIZE = (1280, 720)
+"""Width and height of the picture, as a camera sends it by default."""
+FACES = 4
+_WARM_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Milliseconds per picture with `FACES` faces."""
+
+    name: str
+    median_ms: float
+    p90_ms: float
+
+
+def run_bench(*, as_json: bool = False, threads: int | None = None, repeat: int = 50) -> int:
+    """Prints the latency of each stage, over `repeat` pictures. Raises MaskdError where a model cannot be used."""
+    config = Config() if threads is None else Config(runtime=RuntimeSettings(threads=threads))
+    cv2.setNumThreads(config.runtime.threads)
+    detector, classifier = build_detector(config), build_classifier(config)
+    assert isinstance(detector, TfliteFaceDetector), "the default detector is maskd's own"
+
+    picture = synthetic_picture(*PICTURE_SIZE)
+    boxes = synthetic_faces(*PICTURE_SIZE)
+    prepared = detector.prepare(picture)
+    crops = classifier.crop(picture, boxes)
+    stages = [
+        _timed("letterbox", lambda: detector.prepare(picture), repeat),
+        _timed("detect", lambda: detector.find(prepared, detector.recommended_min_score), repeat),
+        _timed("crop", lambda: classifier.crop(picture, boxes), repeat),
+        _timed("classify", lambda: classifier.classify_crops(crops), repeat),
+    ]
+    facts = {
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "runtime": runtime_name(config.runtime.backend),
+        "threads": config.runtime.threads,
+        "detector": detector.identity,
+        "classifier": classifier.identity,
+        "picture": list(PICTURE_SIZE),
+        "faces": FACES,
+        "repeat": repeat,
+    }
+    if as_json:
+        rounded = {s.name: {"median_ms": round(s.median_ms, 3), "p90_ms": round(s.p90_ms, 3)} for s in stages}
+        print(json.dumps({**facts, "stages": rounded}))
+        return 0
+    width, height = PICTURE_SIZE
+    print(f"{facts['runtime']}, {facts['threads']} thread(s), {facts['machine']} with {facts['cpus']} CPU(s)")
+    print(f"{facts['detector']} and {facts['classifier']}, a picture of {width}x{height} with {FACES} faces, {repeat}x")
+    print()
+    print(f"{'stage':<10} {'median ms':>10} {'p90 ms':>10}")
+    total = Stage("sum", sum(stage.median_ms for stage in stages), sum(stage.p90_ms for stage in stages))
+    for stage in (*stages, total):
+        print(f"{stage.name:<10} {stage.median_ms:>10.2f} {stage.p90_ms:>10.2f}")
+    return 0
+
+
+def synthetic_picture(width: int, height: int) -> Image:
+    """Soft noise, the same every time: smooth enough to look like a scene, and never flat."""
+    coarse = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def synthetic_faces(width: int, height: int) -> list[Box]:
+    """Boxes of `FACES` sizes, from a fourth of the picture's height down, side by side."""
+    boxes = []
+    for number in range(FACES):
+        face_height = height / (4 + 2 * number)
+        x, y = width * (number + 0.5) / FACES, height / 2
+        boxes.append(Box(x - 0.4 * face_height, y - face_height / 2, x + 0.4 * face_height, y + face_height / 2))
+    return boxes
+
+
+def _timed(name: str, work: Callable[[], object], repeat: int) -> Stage:
+    for _ in range(_WARM_UP):
+        work()
+    durations = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        durations.append((time.perf_counter() - started) * 1000)
+    return Stage(name, float(np.median(durations)), float(np.percentile(durations, 90)))

@@ -1,0 +1,190 @@
+"""The command `maskd`: its commands and their arguments, nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import MaskdError
+
+# Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line; returns the exit status. argparse itself exits for --help and for wrong arguments."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A file name may hold bytes that are no text; it is shown escaped instead of ending the program.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        args = _parser().parse_args(argv)
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except MaskdError as error:
+        print(f"maskd: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader has gone, as `head` does. What Python would flush at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="maskd",
+        description="Watches cameras, finds faces, decides how each person wears a mask, publishes events over MQTT.",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    run = commands.add_parser("run", help="the daemon", description="Runs the daemon until it is stopped.")
+    _add_config(run, "the first of the usual places, or the defaults")
+    run.set_defaults(run=_run)
+
+    detect = commands.add_parser(
+        "detect",
+        help="faces and masks on photos, in videos or before a camera",
+        description="Finds faces on photos, in videos or before a camera, and says how each wears a mask.",
+    )
+    detect.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a photo, a video, a folder of them, a pattern such as 'photos/*.jpg', or a camera: "
+        "auto, demo, 0, /dev/video0, rtsp://...",
+    )
+    detect.add_argument("--json", action="store_true", help="print one JSON object per photo or video frame")
+    detect.add_argument(
+        "--out", type=Path, metavar="DIR", help="write copies with boxes and labels drawn to this folder"
+    )
+    detect.add_argument("--min-score", type=_fraction, metavar="X", help="the least score of a face, 0 to 1")
+    _add_threads(detect)
+    _add_config(detect, "the defaults")
+    detect.set_defaults(run=_detect)
+
+    demo = commands.add_parser(
+        "demo",
+        help="everything on this one machine",
+        description="Plays a built-in clip through the real daemon and an embedded broker, and prints the events.",
+    )
+    demo.set_defaults(run=_demo)
+
+    config = commands.add_parser("config", help="the configuration", description="Explains the configuration.")
+    views = config.add_subparsers(metavar="WHAT", required=True)
+    show = views.add_parser("show", help="the settings in effect, with secrets masked")
+    _add_config(show, "the first of the usual places, or the defaults")
+    show.set_defaults(run=_config_show)
+    schema = views.add_parser("schema", help="JSON Schema of config.yaml, for editors")
+    schema.set_defaults(run=_config_schema)
+
+    bench = commands.add_parser(
+        "bench",
+        help="latency of each stage on this device",
+        description="Measures how long each stage of vision takes on this device.",
+    )
+    bench.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    _add_threads(bench)
+    bench.add_argument("--repeat", type=_positive, default=50, metavar="N", help="pictures per stage (default 50)")
+    bench.set_defaults(run=_bench)
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"config.yaml (default: {otherwise})")
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=_thread_count, metavar="N", help="CPU threads for each model, 1 to 64")
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def _thread_count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= 64:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 64")
+    return value
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for: importlib.metadata is slow to import."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("maskd")
+        except metadata.PackageNotFoundError:
+            version = "(not installed; run from a checkout)"
+        print(f"maskd {version}")
+        parser.exit()
+
+
+def _run(args: argparse.Namespace) -> int:
+    from edge.config_file import load_config
+    from edge.daemon import run
+
+    return run(load_config(args.config))
+
+
+def _detect(args: argparse.Namespace) -> int:
+    from edge.detect import run_detect
+
+    return run_detect(
+        args.sources,
+        as_json=args.json,
+        out=args.out,
+        min_score=args.min_score,
+        threads=args.threads,
+        config_path=args.config,
+    )
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from edge.demo.demo import run_demo
+
+    return run_demo()
+
+
+def _config_show(args: argparse.Namespace) -> int:
+    from edge.config_file import load_config, show_config
+
+    print(show_config(load_config(args.config)), end="")
+    return 0
+
+
+def _config_schema(_: argparse.Namespace) -> int:
+    import json
+
+    from edge.config_file import config_schema
+
+    print(json.dumps(config_schema(), indent=2))
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from edge.bench import run_bench
+
+    return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What the arguments of `maskd detect` stand for: photos, videos and cameras."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import cv2
+
+from edge.camera.photos import is_photo
+
+VIDEO_SUFFIXES = frozenset(
+    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
+)
+_NAMED_CAMERAS = frozenset({"auto", "demo", "picamera"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One photo, video or camera; `name` is what the user gave, or what it was expanded to."""
+
+    name: str
+    kind: Literal["photo", "video", "camera"]
+    place: Path
+    """Where its drawing goes below the folder of drawings: its path below a folder that was given, or its bare name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoSource:
+    """An argument that stands for nothing, and why, in one sentence."""
+
+    name: str
+    error: str
+
+
+def expand_sources(arguments: Sequence[str]) -> Iterator[Source | NoSource]:
+    """Everything that the arguments stand for, in their order; the files of a folder or pattern are sorted.
+
+    A folder stands for the photos and videos in it and in the folders below it, hidden ones left out.
+    """
+    for argument in arguments:
+        yield from _expand(argument)
+
+
+def _expand(argument: str) -> Iterator[Source | NoSource]:
+    path = Path(argument)
+    if _is_camera(argument):
+        yield Source(argument, "camera", Path("camera" + re.sub(r"\W+", "-", argument.rpartition("@")[2])))
+    elif path.is_dir():
+        yield from _in_folder(argument)
+    elif path.exists():
+        yield _file(argument, Path(path.name))
+    elif glob.has_magic(argument):
+        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
+        if not matches:
+            yield NoSource(argument, f"no file matches {argument}; check the pattern")
+        for match in matches:
+            # `**` yields folders and what is in them; only files count then, or each would come twice.
+            if Path(match).is_dir():
+                if "**" not in argument:
+                    yield from _in_folder(match)
+            else:
+                yield _file(match, Path(Path(match).name))
+    else:
+        yield NoSource(argument, f"there is no file or folder {argument}; check the path")
+
+
+def _is_camera(argument: str) -> bool:
+    if argument.startswith("/dev/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", argument):
+        return True
+    # A file of that name goes first: a camera can still be given as /dev/video0.
+    return (argument in _NAMED_CAMERAS or (argument.isascii() and argument.isdigit())) and not Path(argument).exists()
+
+
+def _in_folder(folder: str) -> Iterator[Source | NoSource]:
+    problems: list[NoSource] = []
+
+    def note(error: OSError) -> None:
+        problems.append(NoSource(str(error.filename), f"the folder {error.filename} cannot be read: {error.strerror}"))
+
+    found = False
+    for parent, folders, files in os.walk(folder, onerror=note):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(parent, name)
+            if not name.startswith(".") and (is_photo(path) or _is_video(path)):
+                found = True
+                yield _file(str(path), path.relative_to(folder))
+    yield from problems
+    if not found and not problems:
+        yield NoSource(folder, f"the folder {folder} holds no photos or videos; check the path")
+
+
+def _file(name: str, place: Path) -> Source:
+    path = Path(name)
+    if is_photo(path):
+        return Source(name, "photo", place)
+    # A suffix that says nothing: the first bytes of the file decide.
+    video = _is_video(path) or not cv2.haveImageReader(name)
+    return Source(name, "video" if video else "photo", place)
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
