@@ -67,7 +67,7 @@ class PiCamera:
             picture = self._camera.wait(self._camera.capture_array("main", wait=False), timeout=_READ_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - as above
             raise MaskdError(
-                f"the Raspberry Pi camera gives no more pictures ({error or type(error).__name__}); check its "
+                f"the Raspberry Pi camera gives no more pictures ({str(error) or type(error).__name__}); check its "
                 "ribbon cable"
             ) from None
         image = rotated(np.ascontiguousarray(picture[:, :, :3], dtype=np.uint8), self._settings.rotate)

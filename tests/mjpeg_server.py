@@ -1,0 +1,65 @@
+"""A network camera for tests: a real HTTP server that streams MJPEG, and can fall silent, hang up or go away."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+_BOUNDARY = "maskdframe"
+
+
+class MjpegServer:
+    """Streams pictures of 64x48 pixels, red on the left half and blue on the right, on http://127.0.0.1:<port>/."""
+
+    def __init__(self, port: int = 0, fps: float = 25.0) -> None:
+        picture = np.zeros((48, 64, 3), np.uint8)
+        picture[:, :32] = (0, 0, 255)  # BGR, as OpenCV writes it
+        picture[:, 32:] = (255, 0, 0)
+        self.silent = threading.Event()
+        self._jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        self._stopping = threading.Event()
+        self._interval = 1 / fps
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.serve(self)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server calls it so
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            block_on_close = False
+
+        self._server = Server(("127.0.0.1", port), Handler)
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/stream.mjpg"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+
+    def __enter__(self) -> MjpegServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def serve(self, request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
+        request.end_headers()
+        part = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(self._jpeg)}\r\n\r\n".encode()
+        try:
+            while not self._stopping.wait(self._interval):
+                if not self.silent.is_set():
+                    request.wfile.write(part + self._jpeg + b"\r\n")
+        except OSError:
+            pass  # the reader has gone

@@ -1,0 +1,233 @@
+"""Streams, devices, and which camera a `source` means."""
+
+from __future__ import annotations
+
+import collections
+import struct
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.camera import open_camera
+from edge.camera.auto import AutoCamera
+from edge.camera.photos import PhotosCamera
+from edge.camera.picamera import PiCamera, picamera_present
+from edge.camera.stream import StreamCamera
+from edge.camera.v4l2 import V4l2Camera, V4l2Device, capture_devices, parse_capability
+from edge.camera.video import VideoCamera
+from edge.config import CameraSettings
+from edge.errors import MaskdError
+from tests.mjpeg_server import MjpegServer
+from tests.pictures import BLUE, RED, is_colour, red_left_blue_right
+
+
+def settings(source: str = "auto", **values: object) -> CameraSettings:
+    return CameraSettings.model_validate({"source": source, **values})
+
+
+# --- which kind ---
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "described"),
+    [
+        ("auto", AutoCamera, "auto"),
+        ("picamera", PiCamera, "the Raspberry Pi camera"),
+        ("0", V4l2Camera, "/dev/video0"),
+        ("/dev/video2", V4l2Camera, "/dev/video2"),
+        ("/dev/v4l/by-id/usb-cam", V4l2Camera, "/dev/v4l/by-id/usb-cam"),
+        ("rtsp://me:secret@host/x", StreamCamera, "rtsp://me:***@host/x"),
+        ("http://host/video?pwd=secret", StreamCamera, "http://host/video?pwd=***"),
+        ("visit.mp4", VideoCamera, "visit.mp4"),
+        ("file:///a%20b/visit.mp4", VideoCamera, "/a b/visit.mp4"),
+        ("face.JPG", PhotosCamera, "face.JPG"),
+        ("/", PhotosCamera, "/"),
+    ],
+)
+def test_a_source_means_a_kind_of_camera(source: str, kind: type, described: str) -> None:
+    camera = open_camera("door", settings(source))
+    assert type(camera) is kind
+    assert camera.describe() == described
+    camera.close()  # harmless before open
+
+
+# --- streams ---
+
+
+def test_a_stream_gives_rgb_pictures_and_its_silence_is_an_error() -> None:
+    with MjpegServer() as server:
+        camera = StreamCamera("door", server.url, settings(rotate=90), open_timeout_ms=3000, read_timeout_ms=500)
+        camera.open()
+        found = [camera.read() for _ in range(3)]
+        assert [frame.number for frame in found] == [0, 1, 2]
+        assert found[0].captured_at < found[2].captured_at <= time.monotonic()
+        image = found[0].image
+        assert image.shape == (64, 48, 3)
+        assert image.dtype == np.uint8
+        assert image.flags.c_contiguous
+        assert is_colour(image, 0.5, 0.2, RED)
+        assert is_colour(image, 0.5, 0.8, BLUE)
+        server.silent.set()
+        started = time.monotonic()
+        with pytest.raises(MaskdError, match="gives no more pictures"):
+            collections.deque((camera.read() for _ in range(100)), maxlen=0)
+        assert time.monotonic() - started < 5
+        camera.close()
+        started = time.monotonic()
+        camera = StreamCamera("door", server.url, settings(), open_timeout_ms=500, read_timeout_ms=500)
+        with pytest.raises(MaskdError, match="does not open"):
+            camera.open()
+        assert time.monotonic() - started < 5
+
+
+def test_a_stream_that_is_not_there_is_refused_without_its_password(capfd: pytest.CaptureFixture[str]) -> None:
+    for url in ("rtsp://me:hunter2@127.0.0.1:1/x", "http://me:hunter2@127.0.0.1:1/x"):
+        with pytest.raises(MaskdError, match="does not open") as caught:
+            StreamCamera("door", url, settings()).open()
+        assert "hunter2" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+# --- V4L2 ---
+
+
+def capability(driver: str, whole: int, node: int) -> bytes:
+    return struct.pack("16s32s32sIII12x", driver.encode(), b"Some Camera", b"usb-1", 0x60000, whole, node)
+
+
+def test_only_nodes_that_take_pictures_are_cameras() -> None:
+    capture, metadata, output, streaming, per_node = 0x1, 0x00800000, 0x2, 0x04000000, 0x80000000
+    whole = capture | metadata | streaming | per_node
+    found = parse_capability("/dev/video0", capability("uvcvideo", whole, capture | streaming))
+    assert found == V4l2Device("/dev/video0", "uvcvideo", "Some Camera")
+    assert parse_capability("/dev/video1", capability("uvcvideo", whole, metadata | streaming)) is None
+    assert parse_capability("/dev/video2", capability("v4l2loopback", output, 0)) is None
+    assert parse_capability("/dev/video3", capability("old", capture | streaming, 0)) is not None
+
+
+def test_devices_that_are_no_cameras_are_refused(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(MaskdError, match="there is no camera at /dev/video987"):
+        open_camera("door", settings("987")).open()
+    with pytest.raises(MaskdError, match="/dev/null does not open as a camera"):
+        open_camera("door", settings("/dev/null")).open()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(bool(capture_devices()) or picamera_present(), reason="this machine has a camera")
+def test_auto_without_a_camera_names_the_remedy() -> None:
+    with pytest.raises(MaskdError, match=r"no camera was found .* cameras\.door\.source"):
+        AutoCamera("door", settings()).open()
+
+
+# --- Raspberry Pi ---
+
+
+class FakePicamera2:
+    """As much of Picamera2 as PiCamera uses; like libcamera, it lays BGR888 out as R, G, B in memory."""
+
+    cameras = 1
+    stalls = False
+
+    def __init__(self) -> None:
+        if not self.cameras:
+            raise IndexError("list index out of range")
+        self._config: dict[str, object] = {}
+        self._started = False
+
+    @classmethod
+    def global_camera_info(cls) -> list[dict[str, str]]:
+        return [{"Model": "imx708"}] * cls.cameras
+
+    def create_video_configuration(self, main: dict[str, object], controls: dict[str, float]) -> dict[str, object]:
+        return {"main": main, "controls": controls}
+
+    def configure(self, config: dict[str, object]) -> None:
+        self._config = config
+
+    def start(self) -> None:
+        self._started = True
+
+    def close(self) -> None:
+        self._started = False
+
+    def capture_array(self, name: str, wait: bool) -> object:
+        assert self._started
+        assert not wait
+        return name
+
+    def wait(self, job: object, timeout: float) -> object:
+        if self.stalls:
+            raise TimeoutError
+        main = self._config["main"]
+        assert isinstance(main, dict)
+        width, height = main["size"]
+        image = red_left_blue_right(width, height)
+        picture = image if main["format"] == "BGR888" else image[..., ::-1]
+        padded = np.zeros((height, width + 8, 3), np.uint8)  # rows are aligned, and cut to size without a copy
+        padded[:, :width] = picture
+        return padded[:, :width]
+
+
+@pytest.fixture
+def picamera2(monkeypatch: pytest.MonkeyPatch) -> type[FakePicamera2]:
+    class Installed(FakePicamera2):
+        pass
+
+    module = types.ModuleType("picamera2")
+    module.Picamera2 = Installed  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "picamera2", module)
+    return Installed
+
+
+def test_the_pi_camera_gives_rgb_pictures(picamera2: type[FakePicamera2]) -> None:
+    assert picamera_present()
+    camera = PiCamera("door", settings(width=64, height=48, rotate=0))
+    camera.open()
+    frame = camera.read()
+    assert frame.image.shape == (48, 64, 3)
+    assert frame.image.flags.c_contiguous
+    assert is_colour(frame.image, 0.1, 0.5, RED)
+    assert is_colour(frame.image, 0.9, 0.5, BLUE)
+    picamera2.stalls = True
+    with pytest.raises(MaskdError, match=r"gives no more pictures \(TimeoutError\)"):
+        camera.read()
+    camera.close()
+    camera.close()
+
+
+def test_auto_finds_the_pi_camera(picamera2: type[FakePicamera2]) -> None:
+    if capture_devices():
+        pytest.skip("this machine has a camera, which comes first")
+    camera = AutoCamera("door", settings(width=64, height=48))
+    for first in (0, 3):
+        camera.open()
+        assert "Raspberry Pi" in camera.describe()
+        assert [frame.number for _ in range(3) if (frame := camera.read())] == [first, first + 1, first + 2]
+        camera.close()
+    picamera2.stalls = True
+    with pytest.raises(MaskdError, match=r"no camera works: the Raspberry Pi camera gives no more pictures"):
+        camera.open()
+
+
+def test_a_pi_camera_that_is_not_there_is_refused(
+    picamera2: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picamera2.cameras = 0
+    assert not picamera_present()
+    with pytest.raises(MaskdError, match="ribbon cable"):
+        PiCamera("door", settings()).open()
+    monkeypatch.setitem(sys.modules, "picamera2", None)
+    assert not picamera_present()
+    with pytest.raises(MaskdError, match="python3-picamera2"):
+        PiCamera("door", settings()).open()
+
+
+def test_demo_is_the_built_in_clip() -> None:
+    pytest.importorskip("skimage")
+    camera = open_camera("door", settings("demo"))
+    assert isinstance(camera, VideoCamera)
+    assert Path(camera.describe()).is_file()
