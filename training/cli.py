@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.errors import MaskdError, UsageError
+from edge.errors import MaskdError
 
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
@@ -117,15 +117,6 @@ def _crop(text: str) -> int:
     if _positive(text) % 64 or not 128 <= int(text) <= 1024:
         raise argparse.ArgumentTypeError(f"{text} is not a multiple of 64 between 128 and 1024 pixels")
     return int(text)
-
-
-def weights_argument(text: str) -> str | None:
-    """`--weights` as the networks take it. Raises UsageError for a file that is not there."""
-    if text == "none":
-        return None
-    if text != "imagenet" and not Path(text).is_file():
-        raise UsageError(f"--weights {text}: no such file; give imagenet, none or a file of Keras weights")
-    return text
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.labelled import LabelledPhoto
-from edge.camera.photos import read_photo
+from converter.labelled import LabelledPhoto, read_photo
 from edge.geometry import boxes_to_array
 from edge.vision.preprocess import Image
 from training.face_augment import View, random_view, tiled_view
@@ -99,8 +98,10 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
         return random_view(example.image, example.boxes, example.ignored, size, rng)
 
 
-def train_faces(examples: Sequence[Example], options: FaceTraining, out: Path, *, resume: bool) -> tuple[Any, Any]:
-    """Trains and returns (detector with the device's input size, Keras history).
+def train_faces(
+    examples: Sequence[Example], options: FaceTraining, out: Path, *, resume: bool
+) -> tuple[Any, dict[str, list[float]]]:
+    """Trains and returns (detector with the device's input size, history by epoch).
 
     A checkpoint is kept in `out` after each epoch; `resume` goes on from it.
     """
@@ -130,4 +131,4 @@ def train_faces(examples: Sequence[Example], options: FaceTraining, out: Path, *
     )
     detector = build_face_detector(*DEVICE_INPUT, alpha=options.alpha, weights=None)
     detector.set_weights(network.get_weights())
-    return detector, history
+    return detector, {name: [float(value) for value in values] for name, values in history.history.items()}

@@ -12,17 +12,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.examples import FindFaces, PhotoData, load_photos, whole_image
 from converter.labelled import LabelledPhoto, split_photos
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from training import plots, report
-from training.cli import weights_argument
-from training.dataset import FaceSample, FindFaces, PhotoData, face_samples, load_photos, table
+from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
-
-MIN_FACE = 10
-"""Pixels of a face's longer side below which nobody can tell how a mask is worn."""
+from training.weights import weights_argument
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,12 +35,11 @@ def run(arguments: argparse.Namespace) -> None:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
-    finder = None if arguments.whole_image else _face_finder(arguments.detector)
-    data = load_photos(arguments.data, arguments.seed, whole_image=arguments.whole_image, find_faces=finder)
+    finder = whole_image if arguments.whole_image else _face_finder(arguments.detector)
+    data = load_photos(arguments.data, arguments.seed, finder)
     print_data(data)
     if arguments.with_validation:
-        data.splits["train"] += data.splits["validation"]
-        data.splits["validation"] = []
+        move_validation_to_training(data)
     samples = {name: _samples(photos, options, name) for name, photos in data.splits.items()}
     _require_labels(samples["train"], options)
     out: Path = arguments.out
@@ -57,18 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
     _write_report(model, history, samples["test"], data, options, out, metrics)
 
 
-def print_data(data: PhotoData) -> None:
-    """The table of what was found, and every file that was left out."""
-    for problem in data.problems:
-        print(f"skipped: {problem}")
-    print(f"{len(data.problems)} problem(s) in the data\n")
-    print(table(data.splits), flush=True)
-    if not data.splits["train"]:
-        raise MaskdError("the folders given with --data hold no photo to learn from.")
-
-
 def _samples(photos: Sequence[LabelledPhoto], options: MaskTraining, name: str) -> list[FaceSample]:
-    samples, left_out = face_samples(photos, options.labels, min_size=MIN_FACE)
+    samples, left_out = face_samples(photos, options.labels)
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     print(f"{name}: {len(samples)} faces" + (f", left out: {reasons}" if reasons else ""), flush=True)
     return samples
@@ -104,8 +91,8 @@ def _cross_validate(photos: Sequence[LabelledPhoto], folds: int, options: MaskTr
     results = []
     for fold in range(folds):
         held, rest = ordered[fold::folds], [p for i, p in enumerate(ordered) if i % folds != fold]
-        train, _ = face_samples(rest, options.labels, min_size=MIN_FACE)
-        test, _ = face_samples(held, options.labels, min_size=MIN_FACE)
+        train, _ = face_samples(rest, options.labels)
+        test, _ = face_samples(held, options.labels)
         _require_labels(train, options)
         model, _ = train_masks(
             train, [], replace(options, seed=options.seed + fold), out / f"fold-{fold + 1}", resume=False

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.labelled import LabelledPhoto
+from converter.labelled import LabelledPhoto, read_photo
 from converter.metrics import ClassificationResult, classification_report, expected_calibration_error
+from edge.vision.preprocess import crop_face
 from training import plots
 from training.dataset import FaceSample
 
@@ -109,6 +110,45 @@ def classifier_pictures(
         ],
         out / "mistakes.png",
     )
+
+
+def detector_text(figures: Mapping[str, Mapping[str, Any]]) -> str:
+    """A detector's figures as lines of text."""
+    lines = []
+    for name, each in figures.items():
+        if "ap50" in each:
+            lines.append(
+                f"{name}: AP50 {each['ap50']:.3f} on {each['faces']} faces of {each['photos']} photos; at a score of "
+                f"{each['min_score']:g} precision {each['precision']:.3f}, recall {each['recall']:.3f}"
+            )
+        else:
+            lines.append(
+                f"{name}: {each['false_faces_per_100']:.1f} false faces per 100 photos without people "
+                f"({each['photos']} photos) at a score of {each['min_score']:g}"
+            )
+    return "\n".join(lines)
+
+
+def detector_mistakes(detector: Any, photos: Sequence[LabelledPhoto], min_score: float, path: Path) -> None:
+    """A sheet of the surest false faces and the largest missed ones."""
+    mistakes: list[tuple[float, plots.Mistake]] = []
+    for photo in photos:
+        image = read_photo(photo.path)
+        found = detector.detect(image, min_score)
+        known = [*(face.box for face in photo.faces), *photo.ignored]
+        source = f"{photo.set_name}/{photo.path.name}"
+        for face in found:
+            if all(face.box.iou(box) < 0.3 for box in known):
+                crop = crop_face(image, face.box, margin=0.5, size=96)
+                mistakes.append((face.score, plots.Mistake(crop, "nothing", "face", face.score, source)))
+        for labelled in photo.faces:
+            box = labelled.box
+            if box.height >= 16 and all(box.iou(face.box) < 0.5 for face in found):
+                crop = crop_face(image, box, margin=0.5, size=96)
+                rank = box.height / image.shape[0]
+                mistakes.append((rank, plots.Mistake(crop, f"face {box.height:.0f} px", "nothing", 0.0, source)))
+    mistakes.sort(key=lambda item: -item[0])
+    plots.mistake_sheet([mistake for _, mistake in mistakes[:100]], path)
 
 
 def _indices(samples: Sequence[FaceSample], labels: Sequence[str]) -> NDArray[np.int64]:

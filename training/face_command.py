@@ -1,0 +1,109 @@
+"""`maskd-train face`: from labelled photos to a trained face detector with its report."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from converter.examples import PhotoData, load_photos
+from converter.labelled import LabelledPhoto
+from converter.metrics import PictureResult, average_precision
+from edge.errors import MaskdError
+from edge.geometry import Box
+from edge.vision.preprocess import Image
+from training import plots, report
+from training.dataset import move_validation_to_training, print_data
+from training.evaluate import KerasFaceDetector, detector_metrics, detector_results
+from training.face_network import STRIDES, build_face_detector
+from training.faces import FaceTraining, load_examples, train_faces
+from training.weights import weights_argument
+
+MIN_SCORE = 0.45
+"""Recommended where no validation photos are left to choose it on."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains, evaluates on the test photos and writes the run's folder. Raises MaskdError for data it cannot use."""
+    options = FaceTraining(
+        alpha=arguments.alpha,
+        weights=weights_argument(arguments.weights),
+        crop=arguments.crop,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+    )
+    data = load_photos(arguments.data, arguments.seed, _no_boxes)
+    print_data(data)
+    if arguments.with_validation:
+        move_validation_to_training(data)
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    examples = load_examples(with_repetition(data.splits["train"]))
+    detector, history = train_faces(examples, options, out, resume=arguments.resume)
+    detector.save(out / "model.keras")
+    _write_report(detector, history, data, options, out)
+
+
+def with_repetition(photos: Sequence[LabelledPhoto]) -> list[tuple[LabelledPhoto, float]]:
+    """Each photo with how often an epoch shows it, on average: crowds teach more than single close faces."""
+    faces, count = Counter[str](), Counter[str]()
+    for photo in photos:
+        faces[photo.set_name] += len(photo.faces)
+        count[photo.set_name] += 1
+    return [(photo, _repetition(faces[photo.set_name] / count[photo.set_name])) for photo in photos]
+
+
+def _repetition(faces_per_photo: float) -> float:
+    if faces_per_photo == 0:
+        return 0.7
+    return 0.5 if faces_per_photo <= 1 else 2.0 if faces_per_photo < 4 else 2.4
+
+
+def _no_boxes(_image: Image) -> list[Box]:
+    raise MaskdError("class folders have no boxes, and a detector cannot learn from them; give Pascal VOC folders")
+
+
+def _write_report(
+    detector: Any, history: dict[str, list[float]], data: PhotoData, options: FaceTraining, out: Path
+) -> None:
+    report.write_history(history, out / "history.csv")
+    plots.training_curves(history, out / "curves.png")
+    network = build_face_detector(None, None, alpha=options.alpha, weights=None)
+    network.set_weights(detector.get_weights())
+    runner = KerasFaceDetector(network)
+    min_score = _recommended(detector_results(runner, data.splits["validation"]))
+    report.write_json(
+        {
+            "task": "face_detection",
+            "name": "face-detector",
+            "strides": list(STRIDES),
+            "thresholds": {"min_score": min_score},
+            "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
+        },
+        out / "model.json",
+    )
+    results = detector_results(runner, data.splits["test"])
+    metrics = {"test": detector_metrics(results, min_score), "keras": keras.__version__}
+    report.write_json(metrics, out / "metrics.json")
+    text = report.detector_text(metrics["test"])
+    (out / "report.txt").write_text(text + "\n", encoding="utf-8")
+    print(f"\nTest photos, never seen in training:\n{text}")
+    curves = {name: average_precision(pictures) for name, pictures in results.items()}
+    plots.precision_recall(
+        {name: curve for name, curve in curves.items() if curve.faces},
+        out / "precision_recall.png",
+        "Face detector, faces of 16 px and more",
+    )
+    report.detector_mistakes(runner, data.splits["test"], min_score, out / "mistakes.png")
+    print(f"\nThe run is in {out}; next: maskd-convert {out / 'model.keras'} --data ...")
+
+
+def _recommended(validation: dict[str, list[PictureResult]]) -> float:
+    """The score with the best F1 on the validation photos."""
+    pictures = [picture for each in validation.values() for picture in each]
+    return round(average_precision(pictures).best_score(), 2) if pictures else MIN_SCORE
