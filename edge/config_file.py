@@ -223,11 +223,13 @@ def _resolved(part: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     while True:
         if "$ref" in part:
             inner = schema["$defs"][part["$ref"].rpartition("/")[2]]
+        elif "allOf" in part:  # pydantic before 2.9 wraps a reference so where it has a default or a description
+            inner = part["allOf"][0]
         elif "anyOf" in part:
             inner = next(choice for choice in part["anyOf"] if choice.get("type") != "null") | {"nullable": True}
         else:
             return part
-        outside = {key: value for key, value in part.items() if key not in {"$ref", "anyOf"}}
+        outside = {key: value for key, value in part.items() if key not in {"$ref", "allOf", "anyOf"}}
         part = inner | outside
 
 
@@ -285,14 +287,14 @@ def _expected_type(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _range(part: dict[str, Any]) -> str:
-    least, above, most = part.get("minimum"), part.get("exclusiveMinimum"), part.get("maximum")
+    def limit(name: str) -> str | None:
+        value = part.get(name)
+        return str(int(value) if value == int(value) else value) if value is not None else None
+
+    least, above, most = limit("minimum"), limit("exclusiveMinimum"), limit("maximum")
     if least is not None and most is not None:
         return f" from {least} to {most}"
-    limits = [
-        f"{word} {limit}"
-        for word, limit in (("at least", least), ("above", above), ("at most", most))
-        if limit is not None
-    ]
+    limits = [f"{word} {value}" for word, value in (("at least", least), ("above", above), ("at most", most)) if value]
     return f" {' and '.join(limits)}" if limits else ""
 
 

@@ -15,8 +15,18 @@ from edge.vision.preprocess import Image
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: we report failures ourselves, in words
 os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # over UDP, lost packets smear pictures
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")  # seconds without a picture until a read fails
+
+_SILENT = 0
+
+
+def _set_log_level(level: int) -> None:
+    """The function moved: OpenCV 4.9 has cv2.setLogLevel, and 5.0 only cv2.utils.logging.setLogLevel."""
+    namespace = getattr(cv2.utils, "logging", cv2)
+    namespace.setLogLevel(level)
+
+
 if "OPENCV_LOG_LEVEL" not in os.environ:
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    _set_log_level(_SILENT)
 
 
 class Capture:
