@@ -50,7 +50,7 @@ def expand_sources(arguments: Sequence[str]) -> Iterator[Source | NoSource]:
 def _expand(argument: str) -> Iterator[Source | NoSource]:
     path = Path(argument)
     if _is_camera(argument):
-        yield Source(argument, "camera", Path("camera" + re.sub(r"\W+", "-", argument.rpartition("@")[2])))
+        yield Source(argument, "camera", Path("camera-" + re.sub(r"\W+", "-", argument.rpartition("@")[2])))
     elif path.is_dir():
         yield from _in_folder(argument)
     elif path.exists():

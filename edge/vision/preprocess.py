@@ -46,8 +46,20 @@ def letterbox(image: Image, width: int, height: int) -> Letterbox:
     inner_width = min(width, max(1, round(source_width * scale)))
     inner_height = min(height, max(1, round(source_height * scale)))
     canvas = np.full((height, width, 3), PADDING_GREY, dtype=np.uint8)
-    canvas[:inner_height, :inner_width] = resize(image, inner_width, inner_height)
+    halved = _halved_towards(image, inner_width, inner_height)
+    canvas[:inner_height, :inner_width] = resize(halved, inner_width, inner_height)
     return Letterbox(canvas, scale, (source_width, source_height))
+
+
+def _halved_towards(image: Image, width: int, height: int) -> Image:
+    """Halved as long as it stays that large: averaging exact halves is many times faster than odd fractions."""
+
+    def may_halve(length: int, least: int) -> bool:
+        return length % 2 == 0 and length >= 2 * least
+
+    while may_halve(image.shape[0], height) and may_halve(image.shape[1], width):
+        image = resize(image, image.shape[1] // 2, image.shape[0] // 2)
+    return image
 
 
 def crop_square(box: Box, margin: float) -> Box:
