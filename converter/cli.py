@@ -1,0 +1,156 @@
+"""`maskd-convert`: its arguments, nothing else."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import MaskdError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Converts one model; returns the exit status. A problem is one sentence on standard error."""
+    arguments = _parser().parse_args(argv)
+    try:
+        # Imported here, so that --help answers at once.
+        from converter.command import Conversion, run
+
+        run(
+            Conversion(
+                model=arguments.model,
+                data=tuple(arguments.data),
+                out=arguments.out,
+                name=arguments.name,
+                version=arguments.version,
+                task=arguments.task,
+                labels=arguments.labels,
+                crop_margin=arguments.crop_margin,
+                preprocess=arguments.preprocess,
+                input_size=arguments.input_size,
+                calibration_photos=arguments.calibration_photos,
+                max_drop=arguments.max_drop,
+                whole_image=arguments.whole_image,
+                detector=arguments.detector,
+                seed=arguments.seed,
+            )
+        )
+    except MaskdError as error:
+        print(f"maskd-convert: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("maskd-convert: stopped; nothing was installed", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="maskd-convert",
+        description="Converts a trained model to a full-integer int8 .tflite with its manifest, and proves on the test "
+        "photos that it answers as before.",
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file, or a SavedModel folder")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="labelled photos to calibrate and test with: Pascal VOC, class folders, or photos without any face; "
+        "may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("models"), metavar="DIR", help="where both files go (default: %(default)s)"
+    )
+    parser.add_argument("--name", help="the model's name (default: as trained, or the file's)")
+    parser.add_argument("--version", default="1.0.0", help="the model's version (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the split of the photos, as in training (default: 1)")
+
+    foreign = parser.add_argument_group("models that maskd-train did not make")
+    foreign.add_argument("--task", choices=("mask_classification", "face_detection"), help="what the model is for")
+    foreign.add_argument(
+        "--labels", type=_labels, metavar="A,B", help="what a classifier's outputs mean, in their order"
+    )
+    foreign.add_argument(
+        "--preprocess",
+        choices=("mobilenet_v2", "unit", "none"),
+        help="what the model expects of pixels: x / 127.5 - 1, x / 255, or 0 to 255; it becomes part of the model",
+    )
+    foreign.add_argument(
+        "--input-size", type=_input_size, metavar="HxW", help="pixels, where the model leaves its input open"
+    )
+    foreign.add_argument(
+        "--crop-margin",
+        type=_fraction,
+        metavar="SHARE",
+        help="what a classifier sees around a face, as a share of its longer side (default: as trained, or 0)",
+    )
+
+    proof = parser.add_argument_group("calibration and proof")
+    proof.add_argument(
+        "--calibration-photos", type=_positive, default=300, metavar="N", help="training photos (default: %(default)s)"
+    )
+    proof.add_argument(
+        "--max-drop",
+        type=_points,
+        default=1.0,
+        metavar="POINTS",
+        help="of accuracy or AP50 that int8 may lose before nothing is installed (default: %(default)s)",
+    )
+    proof.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
+    proof.add_argument(
+        "--detector",
+        default="face-detector",
+        metavar="MODEL",
+        help="crops the photos of class folders (default: the shipped one)",
+    )
+    return parser
+
+
+def _labels(text: str) -> tuple[str, ...]:
+    labels = tuple(label.strip() for label in text.split(","))
+    if len(labels) < 2 or not all(labels) or len(set(labels)) != len(labels):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of different labels such as with_mask,without_mask")
+    return labels
+
+
+def _input_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text)
+    sides = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not all(8 <= side <= 4096 for side in sides):
+        raise argparse.ArgumentTypeError(f"{text!r} is no height and width such as 224x224")
+    return sides
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _points(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of points from 0 to 100")
+    return value
+
+
+def _fraction(text: str) -> float:
+    value = _number(text)
+    if not 0 <= value <= 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 2")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

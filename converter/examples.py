@@ -1,0 +1,115 @@
+"""Labelled photos as the models see them: what calibration and verification feed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from converter.labelled import (
+    ClassPhoto,
+    LabelledFace,
+    LabelledPhoto,
+    SplitName,
+    find_sets,
+    list_photos,
+    problem_with,
+    read_class_folders,
+    read_photo,
+    read_voc,
+    split_photos,
+)
+from edge.geometry import Box
+from edge.vision.preprocess import Image, crop_face
+
+MIN_FACE_PX = 10
+"""A face's longer side in the photo below which nobody can tell how a mask is worn."""
+
+FindFaces = Callable[[Image], Sequence[Box]]
+"""Finds the faces of a photo, best first: what crops the photos of class folders."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoData:
+    """Photos by split, and a line for each thing that was left out."""
+
+    splits: dict[SplitName, list[LabelledPhoto]] = field(
+        default_factory=lambda: {"train": [], "validation": [], "test": []}
+    )
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCrop:
+    """A classifier's input, shape (size, size, 3), and the index of its label."""
+
+    image: Image
+    label: int
+    set_name: str
+
+
+def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces) -> PhotoData:
+    """Every photo of these folders with its faces, split 70/15/15 by photo, as in training.
+
+    Pascal VOC sets bring their boxes, photos of class folders get the best box of `find_faces`, and those of a plain
+    folder hold no face. Raises MaskdError for a folder that is missing or holds no photos.
+    """
+    data = PhotoData()
+    for found in find_sets(folders):
+        if found.kind == "voc":
+            voc = read_voc(found.path)
+            photos, problems = voc.photos, voc.problems
+        elif found.kind == "classes":
+            classes = read_class_folders(found.path)
+            photos, problems = [], classes.problems
+            for photo in classes.photos:
+                labelled = _with_box(photo, find_faces)
+                if labelled is None:
+                    problems.append(f"{photo.path}: no face found on it")
+                else:
+                    photos.append(labelled)
+        else:
+            reasons = {path: problem_with(path) for path in list_photos(found.path)}
+            set_name = found.path.resolve().name
+            photos = [LabelledPhoto(path, (), (), set_name) for path, reason in reasons.items() if reason is None]
+            problems = [reason for reason in reasons.values() if reason is not None]
+        data.problems.extend(problems)
+        for name, part in split_photos(photos, seed).items():
+            data.splits[name].extend(part)
+    return data
+
+
+def is_judgeable(face: LabelledFace) -> bool:
+    return max(face.box.width, face.box.height) >= MIN_FACE_PX
+
+
+def whole_image(image: Image) -> list[Box]:
+    """The picture as one face: for class folders of photos that were cropped before."""
+    height, width = image.shape[:2]
+    return [Box(0, 0, width, height)]
+
+
+def face_crops(
+    photos: Iterable[LabelledPhoto], labels: Sequence[str], *, margin: float, size: int
+) -> tuple[list[FaceCrop], Counter[str]]:
+    """The faces of MIN_FACE_PX or more with one of `labels`, and how many were left out for each other label."""
+    crops: list[FaceCrop] = []
+    other_labels: Counter[str] = Counter()
+    for photo in photos:
+        faces = [face for face in photo.faces if is_judgeable(face)]
+        other_labels.update(face.label for face in faces if face.label not in labels)
+        known = [face for face in faces if face.label in labels]
+        if known:
+            image = read_photo(photo.path)
+            for face in known:
+                crop = crop_face(image, face.box, margin=margin, size=size)
+                crops.append(FaceCrop(crop, labels.index(face.label), photo.set_name))
+    return crops, other_labels
+
+
+def _with_box(photo: ClassPhoto, find_faces: FindFaces) -> LabelledPhoto | None:
+    boxes = find_faces(read_photo(photo.path))
+    if not boxes:
+        return None
+    return LabelledPhoto(photo.path, (LabelledFace(boxes[0], photo.label),), (), photo.set_name)
