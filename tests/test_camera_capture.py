@@ -269,8 +269,10 @@ def test_stop_does_not_wait_for_a_read_that_hangs() -> None:
     started = time.monotonic()
     capture.stop()
     assert time.monotonic() - started < 2
+    assert capture.hanging
     camera.released.set()
     assert camera.closed.wait(10)
+    wait_until(lambda: not capture.hanging, "the thread has ended")
     assert capture.frames == 0
     assert latest.take(0) is None
 

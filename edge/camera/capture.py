@@ -58,13 +58,22 @@ class CaptureThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """Returns within 2 s. A read that hangs longer is left behind: its thread delivers nothing and ends with it."""
+        """Returns within 2 s. A read that hangs longer is left behind, which `hanging` then says."""
         self._stopping.set()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(_STOP_TIMEOUT_S)
             if self._thread.is_alive():
                 _log.warning("camera %s: a read still hangs and is left behind", self.name)
         self._latest.close()
+
+    @property
+    def hanging(self) -> bool:
+        """Stopped, yet its thread still waits in a read or in opening; it delivers nothing more and ends with that.
+
+        Before Python 3.14 an interpreter that shuts down meanwhile is aborted (SIGABRT), since the thread returns into
+        C++ code that cannot be unwound: flush everything, then end the process with os._exit.
+        """
+        return self._stopping.is_set() and self._thread.is_alive()
 
     @property
     def connected(self) -> bool:
