@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import signal
 import threading
@@ -54,6 +55,10 @@ def run(config: Config) -> int:
     daemon = Daemon(config)
     with stop_signals(daemon.stop):
         daemon.run()
+    if daemon.has_hanging_reads:
+        # Python aborts where a thread returns from such a read while the interpreter ends; all else is done.
+        logging.shutdown()
+        os._exit(0)
     return 0
 
 
@@ -101,6 +106,11 @@ class Daemon:
             on_progress=self._progress,
             on_end=self._vision_ended,
         )
+
+    @property
+    def has_hanging_reads(self) -> bool:
+        """A camera's thread was left behind in a read that did not return."""
+        return any(capture.hanging for capture in self._captures)
 
     def stop(self) -> None:
         """Asks `run` to stop; from any thread or signal handler."""
