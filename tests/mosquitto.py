@@ -101,6 +101,12 @@ class Mosquitto:
         self.stop()
         self.start()
 
+    def allow(self, acl: Sequence[str]) -> None:
+        """Replaces the access list of the running broker."""
+        assert self._process is not None
+        (self.folder / "acl").write_text("\n".join(acl) + "\n")
+        self._process.send_signal(signal.SIGHUP)
+
     def freeze(self) -> None:
         """The broker stops answering, its connections stay open."""
         assert self._process is not None

@@ -32,10 +32,11 @@ CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
 """From the TCP connection to the broker's word that it lets us in."""
 STABLE_S = 10.0
-"""A connection that lasted so long was a good one: the next attempt follows at once."""
+"""A connection that lasted so long was a good one."""
 GOODBYE_S = 1.5
 """For `offline` to be acknowledged on a clean stop."""
-LOOP_S = 0.5
+LOOP_S = 0.25
+"""A stop is noticed after so long at the latest."""
 SESSION_EXPIRY_S = 3600
 
 P = ParamSpec("P")
@@ -106,6 +107,9 @@ class MqttClient:
         self._backoff = backoff or Backoff()
         self._listeners: list[Listener] = []
         self._session: _Session | None = None
+        self._reported: str | None = None
+        """The problem logged last; a connection that comes and goes does not fill the log with it."""
+        self._connect_is_logged = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
@@ -148,7 +152,6 @@ class MqttClient:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            connections_before, begin = self.connections, time.monotonic()
             try:
                 self._connect_and_serve()
             except MaskdError as error:
@@ -156,8 +159,6 @@ class MqttClient:
             except Exception:
                 # An error of paho's or of ours must not end the thread: without it nothing is ever sent again.
                 log.exception("the connection to the broker failed on an unexpected error and is made anew")
-            if self.connections > connections_before and time.monotonic() - begin >= STABLE_S:
-                self._backoff.reset()
             self._stopping.wait(self._backoff.next())
 
     def _connect_and_serve(self) -> None:
@@ -173,6 +174,10 @@ class MqttClient:
             was_connected = self._session is not None
             self._session = None
             session.close()
+            if session.is_stable:
+                # Past a good connection the next attempt follows soon, and a problem is news again.
+                self._backoff.reset()
+                self._reported = None
             if was_connected:
                 self._tell_state(False)
 
@@ -180,9 +185,10 @@ class MqttClient:
         self._session = session
         self.connections = session.number
         self.problem = None
-        log.info(
-            "connected to the broker %s with MQTT %s as %s", session.address, self._settings.protocol, self._client_id
-        )
+        if not self._connect_is_logged:
+            version = self._settings.protocol
+            log.info("connected to the broker %s with MQTT %s as %s", session.address, version, self._client_id)
+            self._connect_is_logged = True
         self._tell_state(True)
 
     def _acknowledged(self, acknowledgement: Acknowledgement) -> None:
@@ -194,9 +200,11 @@ class MqttClient:
             _guarded(tell)()
 
     def _report(self, problem: str) -> None:
-        if problem != self.problem and not self._stopping.is_set():
-            log.warning("%s", problem)
         self.problem = problem
+        if problem != self._reported and not self._stopping.is_set():
+            log.warning("%s", problem)
+            self._reported = problem
+            self._connect_is_logged = False
 
 
 def check_broker(settings: MqttSettings, device: str) -> None:
@@ -232,10 +240,15 @@ class _Session:
         self._client_id = client_id
         self._topics = topics
         self._is_version_5 = settings.protocol == "5"
-        self._accepted = False
+        self._accepted_at: float | None = None
         self._answer_by = 0.0
         self._goodbye_mid: int | None = None
         self._client = self._make_client()
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether the broker let us in and kept us for a while."""
+        return self._accepted_at is not None and time.monotonic() - self._accepted_at >= STABLE_S
 
     def connect(self) -> None:
         """Opens the connection and asks to be let in. Raises MaskdError with the reason and a remedy."""
@@ -264,7 +277,7 @@ class _Session:
             raise MaskdError(self.failure)
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise MaskdError(self._explain_end(result))
-        if not self._accepted and time.monotonic() > self._answer_by:
+        if self._accepted_at is None and time.monotonic() > self._answer_by:
             raise MaskdError(
                 f"the broker {self.address} does not answer; see whether it is overloaded, "
                 "and whether mqtt.port and mqtt.tls are what it expects"
@@ -279,7 +292,7 @@ class _Session:
 
     def say_goodbye(self) -> None:
         """Publishes `offline`, since a clean disconnect silences the will, and disconnects."""
-        if not self._accepted:
+        if self._accepted_at is None:
             return
         deadline = time.monotonic() + GOODBYE_S
         if self._topics is not None:
@@ -339,7 +352,7 @@ class _Session:
             return
         receive_maximum = getattr(properties, "ReceiveMaximum", None)
         self.in_flight_limit = min(IN_FLIGHT_LIMIT, receive_maximum or IN_FLIGHT_LIMIT)
-        self._accepted = True
+        self._accepted_at = time.monotonic()
         if self._topics is not None:
             client.publish(self._topics.availability, b"online", qos=1, retain=True)
         self.on_accepted(self)
@@ -358,7 +371,12 @@ class _Session:
             self.failure = _explain_refusal(reason.getName(), self.address, self._client_id)
 
     def _explain_end(self, result: MQTTErrorCode) -> str:
-        if self._accepted:
+        if self._accepted_at is not None and not self.is_stable:
+            return (
+                f"the connection to the broker {self.address} was lost as soon as it was made ({_name(result)}); "
+                f"if that goes on, another client is named {self._client_id} too: set mqtt.client_id"
+            )
+        if self._accepted_at is not None:
             return (
                 f"the connection to the broker {self.address} was lost ({_name(result)}); "
                 "events wait in the outbox until it is back"
@@ -405,6 +423,17 @@ def _read_password(settings: MqttSettings) -> str | None:
         ) from error
 
 
+class _TidySslSocket(ssl.SSLSocket):
+    """paho forgets a socket whose handshake failed without closing it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
@@ -413,6 +442,7 @@ def _tls_context(tls: TlsSettings) -> ssl.SSLContext:
             f"the authority's certificate in {tls.ca_file} cannot be used: {error.strerror or error}; "
             "correct mqtt.tls.ca_file, which wants a file in PEM"
         ) from error
+    context.sslsocket_class = _TidySslSocket
     if tls.cert_file is not None:
         try:
             context.load_cert_chain(tls.cert_file, tls.key_file)

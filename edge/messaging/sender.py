@@ -19,8 +19,6 @@ log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
 """Between two looks at the outbox while nothing happens."""
-ACKNOWLEDGE_TIMEOUT_S = 60.0
-"""A broker that is connected but has not acknowledged an event for so long gets a new connection."""
 
 
 class Broker(Protocol):
@@ -70,9 +68,11 @@ class Sender:
         broker: Broker,
         *,
         on_failure: Callable[[BaseException], None],
-        refusal_backoff: Callable[[], Backoff] = Backoff,
+        refusal_backoff: Callable[[], Backoff] = lambda: Backoff(first_s=1.0, cap_s=300.0),
+        acknowledge_timeout_s: float = 60.0,
     ) -> None:
-        """`on_failure` hears, in the sender's thread, of the error that ended it."""
+        """`on_failure` hears, in the sender's thread, of the error that ended it. A broker that is connected but has
+        not acknowledged an event for `acknowledge_timeout_s` gets a new connection."""
         self.sent = 0
         """Events that the broker took since the start."""
         self.refusals = 0
@@ -81,6 +81,7 @@ class Sender:
         self._broker = broker
         self._on_failure = on_failure
         self._refusal_backoff = refusal_backoff
+        self._acknowledge_timeout_s = acknowledge_timeout_s
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
@@ -136,7 +137,7 @@ class Sender:
         self._take_answers(now)
         if self._broker.connection != self._connection:
             self._connection = self._broker.connection
-            self._begin_again()
+            self._begin_again(now)
         if self._connection is not None:
             self._offer(now)
             self._expect_answers(now)
@@ -157,12 +158,15 @@ class Sender:
             self._outbox.acknowledge(taken)
             self.sent += len(taken)
 
-    def _begin_again(self) -> None:
+    def _begin_again(self, now: float) -> None:
         """Nothing that an earlier connection was given can be acknowledged any more."""
         self._in_flight.clear()
         self._offered_up_to = 0
         for refused in self._refused.values():
-            refused.retry_at = 0.0
+            # Mosquitto 2.0.11 closes the connection on a refused event. Were it the first of the next connection, no
+            # other camera's would ever get through; so it goes on waiting for its turn.
+            if refused.retry_at == math.inf:
+                refused.retry_at = now + refused.backoff.next()
 
     def _offer(self, now: float) -> None:
         if any(refused.retry_at <= now for refused in self._refused.values()):
@@ -217,8 +221,8 @@ class Sender:
 
     def _expect_answers(self, now: float) -> None:
         oldest = min((event.since for event in self._in_flight.values()), default=now)
-        if now - oldest > ACKNOWLEDGE_TIMEOUT_S:
+        if now - oldest > self._acknowledge_timeout_s:
             self._broker.drop(
-                f"the broker has not acknowledged an event for {ACKNOWLEDGE_TIMEOUT_S:.0f} s, "
+                f"the broker has not acknowledged an event for {self._acknowledge_timeout_s:g} s, "
                 "so the connection is made anew; see the broker's log"
             )

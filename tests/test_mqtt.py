@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import paho.mqtt.client
+import pytest
+
+from edge.config import MqttSettings, TlsSettings
+from edge.errors import MaskdError
+from edge.messaging.backoff import Backoff
+from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker
+from tests.mosquitto import Mosquitto, Subscriber, free_port, wait_until
+
+ROOT = Path(__file__).parent.parent
+PASSWORD = "correct horse battery"
+
+both_protocols = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+
+
+def settings_for(broker: Mosquitto, **more: Any) -> MqttSettings:
+    return MqttSettings(host=broker.host, port=broker.port, **more)
+
+
+@contextmanager
+def started(settings: MqttSettings) -> Iterator[MqttClient]:
+    client = MqttClient(settings, "lobby", backoff=Backoff(0.05, 0.2))
+    client.start()
+    try:
+        yield client
+    finally:
+        client.stop()
+
+
+@contextmanager
+def running(broker: Mosquitto) -> Iterator[Mosquitto]:
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def connected(client: MqttClient) -> None:
+    wait_until(lambda: client.connection, what="the connection")
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+@both_protocols
+def test_availability_is_retained_and_follows_the_daemon(mosquitto: Mosquitto, protocol: Literal["5", "3.1.1"]) -> None:
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber:
+        with started(settings_for(mosquitto, protocol=protocol)):
+            subscriber.wait_for(1, "maskd/lobby/availability")
+            with Subscriber(mosquitto.port, "maskd/#") as latecomer:
+                first = latecomer.wait_for(1, "/availability")[0]
+                assert (first.payload, first.retained) == (b"online", True)
+        assert [m.payload for m in subscriber.wait_for(2, "/availability")] == [b"online", b"offline"]
+    with Subscriber(mosquitto.port, "maskd/#") as latecomer:
+        last = latecomer.wait_for(1, "/availability")[0]
+        assert (last.payload, last.retained) == (b"offline", True)
+
+
+def test_a_killed_process_is_offline_by_its_will(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    with Subscriber(mosquitto.port, "maskd/lobby/availability") as subscriber:
+        with subprocess.Popen(
+            [sys.executable, "-m", "tests.sending_process", str(tmp_path / "outbox"), str(mosquitto.port)], cwd=ROOT
+        ) as process:
+            assert subscriber.wait_for(1)[0].payload == b"online"
+            process.kill()
+        assert [message.payload for message in subscriber.wait_for(2)] == [b"online", b"offline"]
+
+
+@both_protocols
+def test_messages_carry_their_properties_and_are_acknowledged(
+    mosquitto: Mosquitto, protocol: Literal["5", "3.1.1"]
+) -> None:
+    recorder = Recorder()
+    client = MqttClient(settings_for(mosquitto, protocol=protocol), "lobby")
+    client.add_listener(recorder)
+    with Subscriber(mosquitto.port, "maskd/lobby/door/event") as subscriber:
+        client.start()
+        connected(client)
+        receipt = client.publish(Message("maskd/lobby/door/event", b"{}", schema="maskd.event/1", seq=7))
+        message = subscriber.wait_for(1)[0]
+        wait_until(lambda: Acknowledgement(receipt, None) in recorder.answers)  # type: ignore[arg-type]
+        client.stop()
+    assert message.payload == b"{}"
+    if protocol == "5":
+        assert message.content_type == "application/json"
+        assert message.user_properties == {"schema": "maskd.event/1", "seq": "7"}
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.answers: list[Acknowledgement] = []
+        self.changes = 0
+
+    def connection_changed(self) -> None:
+        self.changes += 1
+
+    def acknowledged(self, acknowledgement: Acknowledgement) -> None:
+        self.answers.append(acknowledgement)
+
+
+def test_an_absent_broker_is_reported_once_and_found_when_it_comes(
+    mosquitto_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    broker = Mosquitto(mosquitto_folder)
+    with started(settings_for(broker)) as client:
+        wait_until(lambda: client.problem)
+        time.sleep(1)  # some more attempts, which must not be logged
+        assert client.publish(Message("maskd/lobby/status", b"{}")) is None
+        assert warnings_in(caplog) == [
+            f"no broker at 127.0.0.1:{broker.port}: Connection refused; events wait in the outbox until one answers: "
+            "start it, or correct mqtt.host and mqtt.port"
+        ]
+        with running(broker):
+            connected(client)
+            assert client.problem is None
+
+
+def test_stop_is_quick_without_a_broker() -> None:
+    with started(MqttSettings(host="127.0.0.1", port=free_port())) as client:
+        wait_until(lambda: client.problem)
+        begin = time.monotonic()
+    assert time.monotonic() - begin < 2
+
+
+@both_protocols
+def test_a_wrong_password_is_explained_once_and_a_corrected_one_works(
+    mosquitto_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, protocol: Literal["5", "3.1.1"]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    password_file = tmp_path / "password"
+    password_file.write_text("not the password\n")
+    with running(Mosquitto(mosquitto_folder, users={"lobby": PASSWORD})) as broker:
+        settings = settings_for(broker, username="lobby", password_file=password_file, protocol=protocol)
+        with started(settings) as client:
+            wait_until(lambda: client.problem)
+            assert client.connection is None
+            wait_until(lambda: broker.log.count("not authorised") >= 3, what="three attempts")
+            assert len(warnings_in(caplog)) == 1
+            assert "does not serve us: Not authorized; correct mqtt.username and mqtt.password_file" in caplog.text
+            password_file.write_text(PASSWORD + "\n")
+            connected(client)
+    assert PASSWORD not in caplog.text
+    assert "not the password" not in caplog.text
+
+
+def test_a_missing_password_file_is_explained(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    settings = settings_for(mosquitto, username="lobby", password_file=tmp_path / "missing")
+    with pytest.raises(MaskdError, match=r"password in .*missing cannot be read: No such file.*mqtt.password_file"):
+        check_broker(settings, "lobby")
+
+
+def test_tls_is_used_and_an_untrusted_broker_is_not(mosquitto_folder: Path, tmp_path: Path) -> None:
+    with running(Mosquitto(mosquitto_folder, tls=True)) as broker:
+        trusting = settings_for(broker, tls=TlsSettings(ca_file=broker.ca_file))
+        with started(trusting) as client:
+            connected(client)
+        check_broker(trusting, "lobby")
+        for broken, message in (
+            (settings_for(broker, tls=TlsSettings()), r"is not trusted: .*; set mqtt.tls.ca_file"),
+            (settings_for(broker), r"closed the connection without an answer; see whether mqtt.port, mqtt.tls"),
+            (
+                settings_for(broker, tls=TlsSettings(ca_file=tmp_path / "no.pem")),
+                r"no.pem cannot be used: No such file",
+            ),
+            (
+                settings_for(broker, tls=TlsSettings(ca_file=broker.ca_file, cert_file=broker.folder / "names")),
+                r"certificate in .*names cannot be used: .*mqtt.tls.cert_file",
+            ),
+        ):
+            with pytest.raises(MaskdError, match=message):
+                check_broker(broken, "lobby")
+
+
+def test_tls_to_a_plain_port_is_explained(mosquitto: Mosquitto) -> None:
+    with pytest.raises(MaskdError, match=r"speaks no TLS that fits ours|no broker at"):
+        check_broker(settings_for(mosquitto, tls=TlsSettings()), "lobby")
+
+
+def test_an_unknown_name_is_explained() -> None:
+    with pytest.raises(MaskdError, match=r"name in broker.invalid:1883 is not known to the network; correct mqtt.host"):
+        check_broker(MqttSettings(host="broker.invalid"), "lobby")
+
+
+def test_a_check_leaves_a_running_daemon_alone(mosquitto: Mosquitto) -> None:
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber, started(settings_for(mosquitto)) as client:
+        subscriber.wait_for(1, "/availability")
+        check_broker(settings_for(mosquitto), "lobby")
+        assert client.connections == 1
+        assert [message.payload for message in subscriber.messages] == [b"online"]
+
+
+def test_two_clients_of_one_name_are_explained_once_each(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    with started(settings_for(mosquitto)) as first, started(settings_for(mosquitto)) as second:
+        wait_until(lambda: first.connections > 2 and second.connections > 2)
+    explanations = [text for text in warnings_in(caplog) if "another client is named maskd-lobby too" in text]
+    assert 1 <= len(explanations) <= 2
+
+
+def test_a_broker_that_wants_fewer_messages_at_a_time_is_obeyed(mosquitto_folder: Path) -> None:
+    with (
+        running(Mosquitto(mosquitto_folder, extra=["max_inflight_messages 5"])) as broker,
+        started(settings_for(broker)) as client,
+    ):
+        connected(client)
+        assert client.in_flight_limit == 5
+
+
+def test_a_listener_that_fails_does_not_end_the_connection(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Recorder):
+        def acknowledged(self, acknowledgement: Acknowledgement) -> None:
+            super().acknowledged(acknowledgement)
+            raise RuntimeError("broken listener")
+
+    broken = Broken()
+    client = MqttClient(settings_for(mosquitto), "lobby")
+    client.add_listener(broken)
+    client.start()
+    connected(client)
+    for _ in range(3):
+        assert client.publish(Message("maskd/lobby/status", b"{}")) is not None
+    wait_until(lambda: len(broken.answers) == 4, what="the acknowledgements of `online` and three messages")
+    assert client.connections == 1
+    client.stop()
+    assert "broken listener" in caplog.text
+
+
+def test_an_error_inside_paho_leads_to_a_new_connection(
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with started(settings_for(mosquitto)) as client:
+        connected(client)
+
+        def broken_loop(*_: object) -> None:
+            monkeypatch.undo()
+            raise KeyError("an error of paho's")
+
+        monkeypatch.setattr(paho.mqtt.client.Client, "loop", broken_loop)
+        wait_until(lambda: client.connections == 2 and client.connection == 2)
+        assert "made anew" in caplog.text
+
+
+def test_a_dropped_connection_is_made_anew(mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture) -> None:
+    with started(settings_for(mosquitto)) as client:
+        connected(client)
+        client.drop("a reason to drop it")
+        wait_until(lambda: client.connection == 2)
+    assert "a reason to drop it" in warnings_in(caplog)
+
+
+def test_backoff_doubles_up_to_its_cap() -> None:
+    backoff = Backoff(1.0, 30.0)
+    limits = [1, 2, 4, 8, 16, 30, 30]
+    waits = [[Backoff(1.0, 30.0, attempts).next() for _ in range(300)] for attempts in range(len(limits))]
+    assert all(0 <= wait <= limit for limit, several in zip(limits, waits, strict=True) for wait in several)
+    assert all(max(several) > 0.8 * limit for limit, several in zip(limits, waits, strict=True))
+    for _ in range(100_000):
+        backoff.next()
+    backoff.reset()
+    assert backoff.next() <= 1

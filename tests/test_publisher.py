@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from edge.config import MqttSettings
+from edge.messaging.backoff import Backoff
+from edge.messaging.mqtt import MqttClient
+from edge.messaging.payload import timestamp
+from edge.messaging.publisher import Publisher
+from edge.messaging.reports import InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.messaging.windows import WindowCounts
+from tests.mosquitto import Mosquitto, Subscriber
+from tests.people import MODELS, transition
+
+
+def a_status() -> Status:
+    return Status(
+        device="lobby",
+        version="1.0.0",
+        uptime_s=1,
+        models=MODELS,
+        cameras={},
+        inference_ms=InferenceMs(detect=None, classify=None),
+        temperature_c=None,
+        outbox=OutboxStatus(depth=0, oldest_unsent_s=None, lost=0),
+        mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
+        time=timestamp(time.time()),
+    )
+
+
+@contextmanager
+def publishing(broker: Mosquitto, *, status_interval_s: float, window_s: float) -> Iterator[Publisher]:
+    client = MqttClient(MqttSettings(host=broker.host, port=broker.port), "lobby", backoff=Backoff(0.05, 0.2))
+    counts = WindowCounts("lobby", ["door"], window_s=window_s, now=time.monotonic())
+    failures: list[BaseException] = []
+    publisher = Publisher(client, counts, a_status, status_interval_s=status_interval_s, on_failure=failures.append)
+    publisher.start()
+    client.start()
+    try:
+        yield publisher
+    finally:
+        publisher.stop()
+        client.stop()
+    assert failures == []
+
+
+def test_status_comes_with_every_connection_and_at_its_interval(mosquitto: Mosquitto) -> None:
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber:
+        with publishing(mosquitto, status_interval_s=3600, window_s=3600):
+            first = subscriber.wait_for(1, "maskd/lobby/status")[0]
+            assert json.loads(first.payload)["schema"] == "maskd.status/1"
+            assert first.user_properties == {"schema": "maskd.status/1"}
+            mosquitto.restart()
+            subscriber.wait_for(2, "maskd/lobby/status")
+        with publishing(mosquitto, status_interval_s=1, window_s=3600):
+            subscriber.wait_for(5, "maskd/lobby/status")
+    with Subscriber(mosquitto.port, "maskd/lobby/status") as latecomer:
+        assert latecomer.wait_for(1)[0].retained
+
+
+def test_windows_are_published_at_their_end_and_when_the_daemon_stops(mosquitto: Mosquitto) -> None:
+    with Subscriber(mosquitto.port, "maskd/lobby/door/compliance") as subscriber:
+        with publishing(mosquitto, status_interval_s=3600, window_s=1) as publisher:
+            publisher.observe([transition(track="a", status="with_mask"), transition(track="b")])
+            window = json.loads(subscriber.wait_for(1)[0].payload)
+            assert (window["people"], window["compliance_rate"]) == (2, 0.5)
+            publisher.observe([transition("ended", track="b")])
+        last = json.loads(subscriber.wait_for(len(subscriber.messages))[-1].payload)
+        assert last["counts"]["with_mask"] == 1
+    with Subscriber(mosquitto.port, "maskd/lobby/door/compliance") as latecomer:
+        assert latecomer.wait_for(1)[0].retained
+
+
+def test_a_window_that_ended_without_a_broker_is_published_later(mosquitto: Mosquitto) -> None:
+    mosquitto.stop()
+    with publishing(mosquitto, status_interval_s=3600, window_s=2) as publisher:
+        publisher.observe([transition(track="a"), transition("ended", track="a")])
+        time.sleep(3.2)  # the window has ended, and the next one has not
+        mosquitto.start()
+        with Subscriber(mosquitto.port, "maskd/lobby/door/compliance") as subscriber:
+            assert json.loads(subscriber.wait_for(1)[0].payload)["people"] == 1
