@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -33,12 +34,17 @@ def card_path(model: Path) -> Path:
 
 
 def read_card(model: Path) -> ModelCard | None:
-    """The card of a model file, or None where there is none. Raises MaskdError where it is not a card."""
+    """The card of a model file, or None where there is none. Raises MaskdError where it is not a card.
+
+    A manifest that an earlier conversion left there is none: it does not tell how the float model takes its pixels.
+    """
     path = card_path(model)
     if not path.is_file():
         return None
     try:
-        return ModelCard.model_validate_json(path.read_bytes())
+        content = path.read_bytes()
+        card = ModelCard.model_validate_json(content)
+        return None if "sha256" in json.loads(content) else card
     except OSError as error:
         raise MaskdError(f"cannot read {path}: {error.strerror}.") from error
     except ValidationError as error:

@@ -125,7 +125,7 @@ def _load_keras(path: Path) -> _Loaded:
                 named = Path(folder) / f"model{suffix}"
                 shutil.copyfile(path, named)
             with native_chatter_dropped():
-                model = keras.models.load_model(named, compile=False)
+                model = keras.models.load_model(named, compile=False, custom_objects=_keras_2_objects(keras))
     # Keras raises whatever the layers of a foreign or older file happen to raise.
     except Exception as error:
         raise MaskdError(
@@ -141,6 +141,18 @@ def _load_keras(path: Path) -> _Loaded:
         input_shape=shapes,
         has_normalisation=any(_normalises(layer) for layer in _layers_within(model)),
     )
+
+
+def _keras_2_objects(keras: Any) -> dict[str, Any]:
+    """Layers that read what Keras 2 wrote of them, where Keras 3 does not: MobileNet's .h5 files need it."""
+
+    class DepthwiseConv2D(keras.layers.DepthwiseConv2D):  # type: ignore[misc]  # keras ships no types
+        @classmethod
+        def from_config(cls, config: dict[str, Any]) -> Any:
+            # Keras 2 inherited the key from Conv2D; a depthwise convolution has no other number of groups.
+            return keras.layers.DepthwiseConv2D.from_config({k: v for k, v in config.items() if k != "groups"})
+
+    return {"DepthwiseConv2D": DepthwiseConv2D}
 
 
 def _layers_within(model: Any) -> list[Any]:

@@ -16,6 +16,8 @@ import pytest
 
 pytest.importorskip("tensorflow", reason="the converter needs pip install maskd[convert]")
 
+import h5py
+
 from converter.backend import load_tensorflow
 from converter.cli import main
 from converter.convert import float_operators
@@ -168,6 +170,23 @@ def test_foreign_formats_with_their_normalisation_folded_in(
     assert [answer.status for answer in answers] == ["with_mask", "without_mask"]
     for row, answer in zip(expected, answers, strict=True):
         assert list(answer.probabilities.values()) == pytest.approx(row.tolist(), abs=0.05)
+
+    # The manifest that now lies beside the model does not stand in for the flags.
+    assert convert(path, "--data", masks, "--out", tmp_path) == 2
+
+
+def test_depthwise_convolutions_as_keras_2_wrote_them(keras: Any, tmp_path: Path) -> None:
+    layers = keras.layers
+    model = keras.Sequential([layers.Input((8, 8, 3)), layers.DepthwiseConv2D(3), layers.GlobalAveragePooling2D()])
+    model.save(tmp_path / "old.h5")
+    with h5py.File(tmp_path / "old.h5", "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        (depthwise,) = (layer for layer in config["config"]["layers"] if layer["class_name"] == "DepthwiseConv2D")
+        depthwise["config"]["groups"] = 1
+        file.attrs["model_config"] = json.dumps(config)
+    picture = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    expected = np.asarray(model(picture.astype(np.float32)))
+    assert load_float_model(tmp_path / "old.h5").predict(picture)[0] == pytest.approx(expected, rel=1e-4)
 
 
 def test_mobilenet_normalisation_and_an_open_input_size(keras: Any, tmp_path: Path) -> None:
