@@ -86,7 +86,7 @@ def test_folder_glob_and_repeats(photos: Path) -> None:
         "photos/below/a.jpg",
         "photos/a.jpg",
     ]
-    found = records(maskd("detect", f"{photos}/**", "--json", "--", cwd=photos.parent, check=1))
+    found = records(maskd("detect", f"{photos}/**", "--json", cwd=photos.parent, check=1))
     seen = [record["source"] for record in found if "error" not in record]
     assert sorted(seen) == sorted(f"{photos.parent}/{name}" for name in everything)
 

@@ -33,7 +33,7 @@ class YuNetFaceDetector:
         try:
             self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.5, nms_iou, MOST_FACES)
         except cv2.error as error:
-            raise _refused(path, "a YuNet .onnx file", error) from error
+            raise _refused(path, "a YuNet .onnx file that it knows (OpenCV 4 wants the 2023mar one)", error) from error
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         height, width = best_input_shape(image.shape[1], image.shape[0])
