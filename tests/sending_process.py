@@ -7,8 +7,8 @@ import time
 from itertools import count
 from pathlib import Path
 
+from edge.backoff import Backoff
 from edge.config import MqttSettings
-from edge.messaging.backoff import Backoff
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import pytest
 
 from edge.camera import open_camera
 from edge.camera.base import Camera
-from edge.camera.capture import CaptureThread, backoff
+from edge.camera.capture import CaptureThread
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame, wait_for_any
 from edge.camera.rate import FrameRate
@@ -121,16 +120,6 @@ def test_the_rate_is_of_the_last_seconds() -> None:
     rate.count(30.0)
     rate.clear()
     assert rate.per_second(30.0) == 0
-
-
-def test_back_off_grows_to_its_cap_with_full_jitter() -> None:
-    random.seed(1)
-    longest = [max(backoff(attempt, 30.0) for _ in range(400)) for attempt in range(10)]
-    assert longest[0] == pytest.approx(0.5, rel=0.1)
-    assert longest[3] == pytest.approx(4.0, rel=0.1)
-    assert longest[9] == pytest.approx(30.0, rel=0.1)
-    assert min(backoff(9, 30.0) for _ in range(400)) < 1
-    assert backoff(10_000, 30.0) <= 30
 
 
 # --- files ---

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import paho.mqtt.client
 import pytest
 
+from edge.backoff import Backoff
 from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
-from edge.messaging.backoff import Backoff
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker
 from tests.mosquitto import Mosquitto, Subscriber, free_port, wait_until
 

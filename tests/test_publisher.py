@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from edge.backoff import Backoff
 from edge.config import MqttSettings
-from edge.messaging.backoff import Backoff
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.payload import timestamp
 from edge.messaging.publisher import Publisher

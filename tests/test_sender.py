@@ -14,8 +14,8 @@ from typing import Literal
 
 import pytest
 
+from edge.backoff import Backoff
 from edge.config import MqttSettings
-from edge.messaging.backoff import Backoff
 from edge.messaging.events import Draft
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, MqttClient, Receipt
 from edge.messaging.outbox import Outbox

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable
 
+from edge.backoff import Backoff
 from edge.camera.base import Camera
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
@@ -133,7 +133,7 @@ class CaptureThread:
 
     def _watch(self, camera: Camera) -> None:
         """Keeps a live camera connected until `stop`."""
-        attempt = 0
+        backoff = Backoff(_FIRST_DELAY_S, self._longest_delay_s)
         while not self._stopping.is_set():
             try:
                 camera.open()
@@ -146,10 +146,9 @@ class CaptureThread:
             if self._stopping.is_set():
                 return
             if self._connected_since is not None and time.monotonic() - self._connected_since >= _STABLE_S:
-                attempt = 0
+                backoff.reset()
             self._lost(problem)
-            self._stopping.wait(backoff(attempt, self._longest_delay_s))
-            attempt += 1
+            self._stopping.wait(backoff.next())
 
     def _deliver_all(self, camera: Camera) -> None:
         while not self._stopping.is_set():
@@ -181,13 +180,3 @@ class CaptureThread:
             problem,
         )
         self._reported_lost = True
-
-
-def backoff(attempt: int, longest_s: float) -> float:
-    """Seconds to wait after the failure with this number, from 0: exponential, with full jitter.
-
-    Jitter spreads the cameras of a building that all lost the same switch; see "Exponential Backoff And Jitter",
-    AWS Architecture Blog, 2015.
-    """
-    ceiling = min(longest_s, _FIRST_DELAY_S * 2.0 ** min(attempt, 30))
-    return random.uniform(0, ceiling)  # noqa: S311 - no secret depends on it

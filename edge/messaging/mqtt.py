@@ -19,9 +19,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge.backoff import Backoff
 from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
-from edge.messaging.backoff import Backoff
 from edge.messaging.topics import Topics
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from edge.messaging.backoff import Backoff
+from edge.backoff import Backoff
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
 from edge.messaging.outbox import Outbox, Pending
 

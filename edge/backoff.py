@@ -11,7 +11,10 @@ _DOUBLINGS_LIMIT = 32
 
 @dataclass(slots=True)
 class Backoff:
-    """Exponential back-off with full jitter: devices that lost the same broker do not all come back at once."""
+    """Exponential back-off with full jitter: devices that lost the same broker do not all come back at once.
+
+    See "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
 
     first_s: float = 1.0
     cap_s: float = 30.0
