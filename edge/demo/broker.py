@@ -5,6 +5,7 @@ Only for the demo: it keeps everything in memory, lets everyone in and listens o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import queue
@@ -20,6 +21,7 @@ PROTOCOL = "3.1.1"
 """What a client of this broker has to speak."""
 QUEUE_LENGTH = 10_000
 ATTEMPTS = 5
+DRAIN_S, DRAIN_POLL_S = 5.0, 0.02
 
 
 class Message(NamedTuple):
@@ -71,9 +73,7 @@ class Broker:
         self.stop()
 
     async def _open(self, port: int) -> Any:
-        from amqtt.broker import Broker as AmqttBroker
-
-        broker = AmqttBroker(
+        broker = _thorough_broker()(
             {
                 "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
                 "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
@@ -81,6 +81,34 @@ class Broker:
         )
         await broker.start()
         return broker
+
+
+def _thorough_broker() -> Any:
+    """amqtt's broker, which passes on what it has acknowledged even if the sender then leaves.
+
+    By itself it forgets such messages (seen with amqtt 0.11.3 and 0.12.1 as soon as the machine is busy), and the
+    daemon's last words are the `ended` of everybody who is still there.
+    """
+    from amqtt.broker import Broker as AmqttBroker
+
+    class ThoroughBroker(AmqttBroker):  # type: ignore[misc]
+        async def _client_message_loop(self, session: Any, handler: Any) -> None:
+            wait_disconnect = handler.wait_disconnect
+
+            async def wait_until_all_is_passed_on() -> Any:
+                packet = await wait_disconnect()
+                for _ in range(round(DRAIN_S / DRAIN_POLL_S)):
+                    if session.delivered_message_queue.empty():
+                        break
+                    await asyncio.sleep(DRAIN_POLL_S)
+                # The last one has left the queue and is on its way.
+                await asyncio.sleep(DRAIN_POLL_S)
+                return packet
+
+            handler.wait_disconnect = wait_until_all_is_passed_on
+            await super()._client_message_loop(session, handler)
+
+    return ThoroughBroker
 
 
 class Subscriber:
