@@ -68,10 +68,9 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 mosquitto:
 	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
 	if command -v mosquitto > /dev/null; then exit 0; fi; \
-	as_root=(); \
-	if [ "$$(id -u)" != 0 ]; then as_root=(sudo); [ -t 0 ] || as_root=(sudo -n); fi; \
-	install=("$${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mosquitto); \
-	if command -v apt-get > /dev/null && { "$${install[@]}" || { "$${as_root[@]}" apt-get update -q && "$${install[@]}"; }; }; \
-	then exit 0; fi; \
+	as_root=; \
+	if [ "$$(id -u)" != 0 ]; then as_root=sudo; [ -t 0 ] || as_root='sudo -n'; fi; \
+	install="$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mosquitto"; \
+	if command -v apt-get > /dev/null && { $$install || { $$as_root apt-get update -q && $$install; }; }; then exit 0; fi; \
 	echo 'The broker Mosquitto could not be installed here, so the tests that need it will be skipped;' \
 	  'install it with the package manager of this system to run them.' >&2
