@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import signal
@@ -20,7 +21,8 @@ import pytest
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.compliance import Transition
+from edge.compliance import Compliance, Transition
+from edge.config import ComplianceSettings, TrackingSettings
 from edge.demo.broker import HOST, Broker, Message, Subscriber
 from edge.demo.clip import (
     APPEARANCES,
@@ -29,8 +31,10 @@ from edge.demo.clip import (
     FPS,
     HEIGHT,
     WIDTH,
+    Appearance,
     demo_clip_path,
     face_box,
+    lift_at,
     make_clip,
     pose_at,
     render,
@@ -41,6 +45,10 @@ from edge.demo.printout import Printout
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.messaging.events import ModelNames, event_from_transition, parse_event
+from edge.tracking import Tracker
+from edge.vision.faces import Face
+from edge.vision.masks import Classification
+from edge.vision.pipeline import Observation
 from tests.mosquitto import wait_until
 
 pytest.importorskip("skimage", reason="the demo's clip is made from a portrait in scikit-image")
@@ -159,6 +167,40 @@ def test_the_mask_covers_what_it_should() -> None:
     assert changed(blue, 0.0) == [False, True, False]
     assert changed(None, 1.0) == [False, False, False]
     assert all(FACE.x1 < x < FACE.x2 and FACE.y1 < y < FACE.y2 for x, y in (nose, mouth, eye))
+
+
+@pytest.mark.parametrize("fps", [5.0, FPS])
+def test_perfect_models_would_make_of_the_clip_just_the_expected_events(fps: float) -> None:
+    """The clip's own geometry, followed and decided upon with the default settings."""
+
+    def observe(appearance: Appearance, second: float) -> Observation | None:
+        pose = pose_at(appearance, second)
+        if pose is None:
+            return None
+        box = face_box(pose).clipped(WIDTH, HEIGHT)
+        if box.area < 0.5 * face_box(pose).area:
+            return None
+        pulled_up = lift_at(appearance, second) > 0.5
+        status = "without_mask" if appearance.mask is None else "with_mask" if pulled_up else "mask_weared_incorrect"
+        return Observation(Face(box, 0.9), Classification(status, 0.9, {status: 0.9}))
+
+    tracks = itertools.count()
+    tracker = Tracker(TrackingSettings(), camera="door", min_score=0.5, new_id=lambda: str(next(tracks)))
+    compliance = Compliance(ComplianceSettings(), camera="door", zones={})
+    transitions: list[Transition] = []
+    for number in range(round(DURATION_S * fps)):
+        second = number / fps
+        seen = [seen for appearance in APPEARANCES if (seen := observe(appearance, second)) is not None]
+        transitions += compliance.update(tracker.update(seen, second), (WIDTH, HEIGHT), second)
+    transitions += compliance.finish()
+
+    # The tracks are numbered in the order in which A, B and C come in.
+    happened = sorted(("ABC"[int(t.track)], t.type, t.status, t.previous) for t in transitions)
+    assert happened == sorted((event.person, event.type, event.status, event.previous) for event in EXPECTED_EVENTS)
+    for transition in transitions:
+        person = "ABC"[int(transition.track)]
+        (event,) = [e for e in EXPECTED_EVENTS if (e.person, e.type) == (person, transition.type)]
+        assert event.from_s - 0.5 <= transition.at <= event.from_s + 4
 
 
 # The broker

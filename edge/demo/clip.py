@@ -169,7 +169,7 @@ def render(*, fps: float = FPS, duration_s: float = DURATION_S) -> Iterator[Imag
         for appearance in APPEARANCES:
             pose = pose_at(appearance, number / fps)
             if pose is not None:
-                _draw(picture, wardrobe.sprite(appearance, _interpolated(appearance.lift, pose.at_s)), appearance, pose)
+                _draw(picture, wardrobe.sprite(appearance, lift_at(appearance, pose.at_s)), appearance, pose)
         picture[COUNTER_Y:] = counter
         yield np.asarray(np.clip(picture * 255 + 0.5, 0, 255), dtype=np.uint8)
 
@@ -194,6 +194,12 @@ def pose_at(appearance: Appearance, second: float) -> Pose | None:
     )
 
 
+def lift_at(appearance: Appearance, second: float) -> float:
+    """How far the mask is pulled up at a second of the clip, 0 to 1."""
+    times, lifts = zip(*appearance.lift, strict=True)
+    return float(np.interp(second, times, lifts))
+
+
 def face_box(pose: Pose) -> Box:
     """The face of that pose in pixels of the clip; it may reach past the picture."""
     width, height = FACE.width * pose.scale / 2, FACE.height * pose.scale / 2
@@ -215,11 +221,6 @@ class _Wardrobe:
             suit_hue=appearance.suit_hue,
             brightness=appearance.brightness,
         )
-
-
-def _interpolated(points: tuple[tuple[float, float], ...], at: float) -> float:
-    times, values = zip(*points, strict=True)
-    return float(np.interp(at, times, values))
 
 
 def _draw(picture: FloatImage, sprite: Sprite, appearance: Appearance, pose: Pose) -> None:
