@@ -75,6 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
+    check = commands.add_parser(
+        "check",
+        help="whether configuration, models, cameras and broker work",
+        description="Tries what the configuration names and changes nothing; the exit status is 1 if anything fails.",
+    )
+    check.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    _add_config(check, "the first of the usual places, or the defaults")
+    check.set_defaults(run=_check)
+
     config = commands.add_parser("config", help="the configuration", description="Explains the configuration.")
     views = config.add_subparsers(metavar="WHAT", required=True)
     show = views.add_parser("show", help="the settings in effect, with secrets masked")
@@ -162,6 +171,12 @@ def _demo(_: argparse.Namespace) -> int:
     from edge.demo.demo import run_demo
 
     return run_demo()
+
+
+def _check(args: argparse.Namespace) -> int:
+    from edge.check import run_check
+
+    return run_check(args.config, as_json=args.json)
 
 
 def _config_show(args: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from edge.errors import UsageError
 from edge.masking import mask_line, mask_url
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
-__all__ = ["SEARCH_PATHS", "config_schema", "load_config", "mask_url", "show_config"]
+__all__ = ["SEARCH_PATHS", "config_schema", "find_config", "load_config", "mask_url", "show_config"]
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
 
@@ -41,12 +41,11 @@ def load_config(path: Path | None) -> Config:
 
     Raises UsageError, whose text lists every problem with file, line, column and the line itself.
     """
+    path = path or find_config()
     if path is None:
-        path = next((candidate for candidate in SEARCH_PATHS if candidate.exists()), None)
-        if path is None:
-            places = " or ".join(str(candidate) for candidate in SEARCH_PATHS)
-            _log.info("no configuration at %s: every setting has its default", places)
-            return Config()
+        places = " or ".join(str(candidate) for candidate in SEARCH_PATHS)
+        _log.info("no configuration at %s: every setting has its default", places)
+        return Config()
     text = _read(path)
     try:
         document = read_yaml(text)
@@ -75,6 +74,11 @@ def load_config(path: Path | None) -> Config:
         raise _report(path, text, problems)
     _log.info("configuration: %s", path)
     return config
+
+
+def find_config() -> Path | None:
+    """The first of SEARCH_PATHS that exists; None: there is none, and every setting has its default."""
+    return next((candidate for candidate in SEARCH_PATHS if candidate.exists()), None)
 
 
 def config_schema() -> dict[str, Any]:
