@@ -1,0 +1,61 @@
+"""What the pages in docs/ show: examples that validate, settings that exist, links that lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from edge.config import Config, Settings
+from edge.config_file import load_config
+
+DOCS = Path(__file__).parent.parent / "docs"
+SCHEMAS = {"maskd.event/1": "event-1.json", "maskd.window/1": "window-1.json", "maskd.status/1": "status-1.json"}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
+
+
+def test_the_payloads_shown_follow_their_schemas() -> None:
+    shown = {payload["schema"]: payload for payload in map(json.loads, blocks("mqtt.md", "json"))}
+    assert set(shown) == set(SCHEMAS)
+    for name, payload in shown.items():
+        jsonschema.validate(payload, json.loads((DOCS / "schemas" / SCHEMAS[name]).read_text()))
+
+
+def test_the_configurations_shown_are_valid(tmp_path: Path) -> None:
+    shown = blocks("configuration.md", "yaml")
+    assert shown
+    for text in shown:
+        (tmp_path / "config.yaml").write_text(text)
+        load_config(tmp_path / "config.yaml")
+
+
+def test_the_home_assistant_examples_are_yaml() -> None:
+    assert [list(yaml.safe_load(text)) for text in blocks("mqtt.md", "yaml")] == [["mqtt"], ["automation"]]
+
+
+@pytest.mark.parametrize("page", ["mqtt.md", "configuration.md"])
+def test_the_settings_named_exist(page: str) -> None:
+    sections = "|".join(name for name, field in Config.model_fields.items() if isinstance(field.default, Settings))
+    named = set(re.findall(rf"`(({sections})\.\w+)", (DOCS / page).read_text()))
+    published = {"mqtt.refused"}  # a field of the status, not a setting
+    missing = [path for path, section in named if path not in published and not has_setting(section, path)]
+    assert len(named) > 5
+    assert missing == []
+
+
+def has_setting(section: str, path: str) -> bool:
+    return path.partition(".")[2] in type(Config.model_fields[section].default).model_fields
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_the_links_between_files_lead_somewhere(page: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)", (DOCS / page).read_text())
+    broken = [target for target in targets if "://" not in target and not (DOCS / target).exists()]
+    assert broken == []
