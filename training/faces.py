@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from converter.labelled import LabelledPhoto, read_photo
 from edge.geometry import boxes_to_array
 from edge.vision.preprocess import Image
+from training.checkpoint import prepare
 from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
 from training.face_network import build_face_detector, with_logits
@@ -120,10 +121,7 @@ def train_faces(
     trainer.compile(optimizer=optimizer, jit_compile=False)
     trainer.build((None, options.crop, options.crop, 3))
     checkpoint = out / "checkpoint"
-    if not resume:
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        for stale in checkpoint.iterdir():
-            stale.unlink()
+    batches.epoch = prepare(checkpoint, resume=resume)
     history = trainer.fit(
         batches,
         epochs=options.epochs,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.vision.preprocess import crop_face
+from training.checkpoint import prepare
 from training.dataset import FaceSample
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
@@ -141,10 +142,7 @@ def _fit(
         metrics=["accuracy"],
         jit_compile=False,
     )
-    if not resume:
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        for stale in checkpoint.iterdir():
-            stale.unlink()
+    batches.epoch = prepare(checkpoint, resume=resume)
     # The checkpoint comes first, so that it holds the raw weights that training resumes from; then the averaged ones,
     # which are what ships, are swapped in and judged.
     callbacks = [keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False)]
