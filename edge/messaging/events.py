@@ -51,7 +51,7 @@ class Event(Payload):
     started: Timestamp
     """When the person was first seen."""
     duration_s: Annotated[float, Field(ge=0)]
-    """Seconds from `started` to `time`."""
+    """Seconds from `started` to `time`; of an `ended` after a crash, to the last that was known of the person."""
     votes: dict[str, Count]
     """Faces counted for each status."""
     models: ModelNames
