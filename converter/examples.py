@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from converter.labelled import (
     ClassPhoto,
     LabelledFace,
@@ -20,11 +22,15 @@ from converter.labelled import (
     read_voc,
     split_photos,
 )
-from edge.geometry import Box
+from converter.metrics import PictureResult
+from edge.geometry import Box, boxes_to_array
+from edge.vision.faces import Face
 from edge.vision.preprocess import Image, crop_face
 
 MIN_FACE_PX = 10
 """A face's longer side in the photo below which nobody can tell how a mask is worn."""
+MIN_FACE_HEIGHT_PX = 16
+"""A face's height in the photo from which a detector has to find it."""
 
 FindFaces = Callable[[Image], Sequence[Box]]
 """Finds the faces of a photo, best first: what crops the photos of class folders."""
@@ -82,6 +88,18 @@ def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces) -> Ph
 
 def is_judgeable(face: LabelledFace) -> bool:
     return max(face.box.width, face.box.height) >= MIN_FACE_PX
+
+
+def picture_result(photo: LabelledPhoto, faces: Sequence[Face]) -> PictureResult:
+    """What a detector found on a photo beside what is there; small and unlabelled faces count neither way."""
+    asked = [face.box for face in photo.faces if face.box.height >= MIN_FACE_HEIGHT_PX]
+    small = [face.box for face in photo.faces if face.box.height < MIN_FACE_HEIGHT_PX]
+    return PictureResult(
+        boxes=boxes_to_array([face.box for face in faces]),
+        scores=np.array([face.score for face in faces], dtype=np.float32),
+        truth=boxes_to_array(asked),
+        ignored=boxes_to_array([*photo.ignored, *small]),
+    )
 
 
 def whole_image(image: Image) -> list[Box]:

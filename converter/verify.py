@@ -12,20 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.examples import FaceCrop
+from converter.examples import MIN_FACE_HEIGHT_PX, FaceCrop, picture_result
 from converter.float_model import FloatModel
 from converter.labelled import LabelledPhoto, read_photo
-from converter.metrics import PictureMatches, PictureResult, classification_report, match_picture, precision_recall
+from converter.metrics import PictureMatches, classification_report, match_picture, precision_recall
 from edge.errors import MaskdError
-from edge.geometry import boxes_to_array
 from edge.vision.faces import MOST_FACES, Face, TfliteFaceDetector, decode_boxes, faces_on_picture, suppress_repeats
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import Metric, Model
 from edge.vision.preprocess import Letterbox, letterbox
 from edge.vision.tflite import load_interpreter
 
-MIN_FACE_HEIGHT_PX = 16
-"""A face's height in the photo from which a detector has to find it; smaller ones count neither way."""
 LOWEST_SCORE = 0.02
 """Where the precision-recall curve ends: fainter detections are nearly all false, and there are thousands."""
 EVERYTHING = "all"
@@ -151,16 +148,28 @@ class FloatFaceDetector:
     def find(self, prepared: Letterbox, min_score: float) -> list[Face]:
         """The faces of a picture that was laid into the model's input, in pixels of the source."""
         outputs = self._model.predict(prepared.image[None])
-        boxes, scores = [], []
-        for stride, score_output, box_output in self._levels:
-            level_scores = outputs[score_output].reshape(-1)
-            cells = np.flatnonzero(level_scores >= min_score)
-            values = outputs[box_output].reshape(-1, 4)[cells]
-            boxes.append(decode_boxes(cells, values, columns=prepared.image.shape[1] // stride, stride=stride))
-            scores.append(level_scores[cells])
-        all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
-        kept = suppress_repeats(all_boxes, all_scores, max_iou=self._nms_iou, limit=MOST_FACES)
-        return faces_on_picture(all_boxes[kept] / np.float32(prepared.scale), all_scores[kept], prepared.source_size)
+        levels = [(stride, outputs[score], outputs[box]) for stride, score, box in self._levels]
+        return faces_from_maps(levels, prepared, min_score, nms_iou=self._nms_iou)
+
+
+def faces_from_maps(
+    levels: Iterable[tuple[int, NDArray[np.float32], NDArray[np.float32]]],
+    prepared: Letterbox,
+    min_score: float,
+    *,
+    nms_iou: float,
+) -> list[Face]:
+    """Faces from a float detector's maps: for each stride the scores (1, h, w, 1) and the boxes (1, h, w, 4)."""
+    boxes, scores = [], []
+    for stride, score_map, box_map in levels:
+        level_scores = score_map.reshape(-1)
+        cells = np.flatnonzero(level_scores >= min_score)
+        columns = prepared.image.shape[1] // stride
+        boxes.append(decode_boxes(cells, box_map.reshape(-1, 4)[cells], columns=columns, stride=stride))
+        scores.append(level_scores[cells])
+    all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
+    kept = suppress_repeats(all_boxes, all_scores, max_iou=nms_iou, limit=MOST_FACES)
+    return faces_on_picture(all_boxes[kept] / np.float32(prepared.scale), all_scores[kept], prepared.source_size)
 
 
 def measure_cost(float_content: bytes, int8_content: bytes, *, runs: int = 30) -> list[Metric]:
@@ -185,16 +194,7 @@ def _latency_ms(content: bytes, runs: int) -> float:
 
 
 def _matches(photo: LabelledPhoto, faces: Sequence[Face]) -> PictureMatches:
-    asked = [face.box for face in photo.faces if face.box.height >= MIN_FACE_HEIGHT_PX]
-    small = [face.box for face in photo.faces if face.box.height < MIN_FACE_HEIGHT_PX]
-    return match_picture(
-        PictureResult(
-            boxes=boxes_to_array([face.box for face in faces]),
-            scores=np.array([face.score for face in faces], dtype=np.float32),
-            truth=boxes_to_array(asked),
-            ignored=boxes_to_array([*photo.ignored, *small]),
-        )
-    )
+    return match_picture(picture_result(photo, faces))
 
 
 def _by_set(names: Sequence[str]) -> list[tuple[str, list[int]]]:

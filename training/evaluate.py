@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from converter.examples import picture_result
 from converter.labelled import LabelledPhoto, read_photo
 from converter.metrics import PictureResult, average_precision
-from edge.geometry import boxes_to_array
-from edge.vision.faces import MOST_FACES, Face, best_input_shape, decode_boxes, faces_on_picture, suppress_repeats
+from converter.verify import LOWEST_SCORE, faces_from_maps
+from edge.vision.faces import Face, best_input_shape
 from edge.vision.preprocess import Image, letterbox
 from training.face_network import STRIDES
-
-MIN_HEIGHT = 16
-"""Pixels of a face's height in the photo from which on a detector is asked to find it."""
-LOWEST_SCORE = 0.02
-"""Below it the curve has nothing to gain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +29,8 @@ class KerasFaceDetector:
         height, width = best_input_shape(image.shape[1], image.shape[0])
         laid = letterbox(image, width, height)
         maps = self.network(laid.image[None].astype(np.float32), training=False)
-        boxes, scores = [], []
-        for stride in STRIDES:
-            level_scores = np.asarray(maps[f"score_{stride}"]).reshape(-1)
-            cells = np.flatnonzero(level_scores >= min_score)
-            values = np.asarray(maps[f"box_{stride}"]).reshape(-1, 4)[cells]
-            boxes.append(decode_boxes(cells, values, columns=width // stride, stride=stride))
-            scores.append(level_scores[cells])
-        all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
-        kept = suppress_repeats(all_boxes, all_scores, max_iou=self.nms_iou, limit=MOST_FACES)
-        return faces_on_picture(all_boxes[kept] / laid.scale, all_scores[kept], laid.source_size)
-
-
-def picture_result(photo: LabelledPhoto, faces: Sequence[Face]) -> PictureResult:
-    """What was found on a photo beside what is there; faces under MIN_HEIGHT and unlabelled ones count neither way."""
-    asked = [face.box for face in photo.faces if face.box.height >= MIN_HEIGHT]
-    small = [face.box for face in photo.faces if face.box.height < MIN_HEIGHT]
-    return PictureResult(
-        boxes_to_array([face.box for face in faces]),
-        np.array([face.score for face in faces], np.float32),
-        boxes_to_array(asked),
-        boxes_to_array([*small, *photo.ignored]),
-    )
+        levels = [(s, np.asarray(maps[f"score_{s}"]), np.asarray(maps[f"box_{s}"])) for s in STRIDES]
+        return faces_from_maps(levels, laid, min_score, nms_iou=self.nms_iou)
 
 
 def detector_results(detector: Any, photos: Iterable[LabelledPhoto]) -> dict[str, list[PictureResult]]:
