@@ -93,5 +93,7 @@ def _surroundings(image: Image, box: Box) -> tuple[Image, Box]:
     height, width = image.shape[:2]
     reach = max(box.width, box.height)
     part = Box(box.x1 - reach, box.y1 - reach, box.x2 + reach, box.y2 + reach).clipped(width, height)
-    x1, y1, x2, y2 = int(part.x1), int(part.y1), int(np.ceil(part.x2)), int(np.ceil(part.y2))
+    # Moved by an even number, since crop_face rounds halves to the even neighbour: the same pixels as on the photo.
+    x1, y1 = int(part.x1) // 2 * 2, int(part.y1) // 2 * 2
+    x2, y2 = int(np.ceil(part.x2)), int(np.ceil(part.y2))
     return np.ascontiguousarray(image[y1:y2, x1:x2]), box.moved(-x1, -y1)

@@ -87,7 +87,10 @@ def _cropped(
     part = part[: size - dy, : size - dx]
     canvas[dy : dy + part.shape[0], dx : dx + part.shape[1]] = part
     kept, cut = _visible(boxes * scale - offset, size)
-    return canvas, kept, np.concatenate([cut, ignored * scale - offset]).astype(np.float32)
+    # Cut to the picture, since beside it another one may be laid.
+    uncounted = np.clip(ignored * scale - offset, 0, size)
+    uncounted = uncounted[np.all(uncounted[:, 2:] > uncounted[:, :2], axis=1)]
+    return canvas, kept, np.concatenate([cut, uncounted]).astype(np.float32)
 
 
 def _corner(
