@@ -80,7 +80,7 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
     parser.add_argument(
         "--out", type=Path, default=Path(out), metavar="DIR", help="where the run goes (default: %(default)s)"
     )
-    parser.add_argument("--alpha", type=float, default=0.35, help="width of a MobileNet (default: %(default)s)")
+    parser.add_argument("--alpha", type=_alpha, default=0.35, help="width of a MobileNet (default: %(default)s)")
     parser.add_argument(
         "--weights", default="imagenet", help="imagenet, none, or a weights file (default: %(default)s)"
     )
@@ -105,6 +105,16 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
     return int(text)
+
+
+def _alpha(text: str) -> float:
+    try:
+        alpha = float(text)
+    except ValueError:
+        alpha = 0.0
+    if not 0.1 <= alpha <= 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.1 to 2")
+    return alpha
 
 
 def _sides(text: str) -> int:

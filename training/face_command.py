@@ -42,7 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.with_validation:
         move_validation_to_training(data)
     out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
+    report.make_folder(out)
+    if not any(photo.faces for photo in data.splits["train"]):
+        raise MaskdError("no training photo shows a labelled face; add photos with faces")
     examples = load_examples(with_repetition(data.splits["train"]))
     detector, history = train_faces(examples, options, out, resume=arguments.resume)
     detector.save(out / "model.keras")

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from training.weights import build_backbone
+
 STRIDES = (8, 16, 32)
 _FEATURES = ("block_6_expand_relu", "block_13_expand_relu", "block_16_project_BN")
 _CHANNELS = 64
@@ -24,14 +26,11 @@ def build_face_detector(height: int | None, width: int | None, *, alpha: float, 
 
     The height and width are multiples of 32, or None for any. `weights` is "imagenet", a file of MobileNetV2 weights
     without its top, or None. The score outputs are probabilities; the layers `logit_<stride>` come before the sigmoid.
+    Raises MaskdError for weights that cannot be had or do not fit.
     """
     picture = layers.Input((height, width, 3), name="image")
     normalised = layers.Rescaling(1 / 127.5, -1, name="normalise")(picture)
-    base = keras.applications.MobileNetV2(
-        input_tensor=normalised, alpha=alpha, include_top=False, weights="imagenet" if weights == "imagenet" else None
-    )
-    if weights not in (None, "imagenet"):
-        base.load_weights(weights)
+    base = build_backbone("MobileNetV2", weights, input_tensor=normalised, alpha=alpha)
     fine, middle, coarse = (
         _convolution(base.get_layer(name).output, kernel=1, name=f"lateral_{stride}")
         for name, stride in zip(_FEATURES, STRIDES, strict=True)

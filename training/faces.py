@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from converter.labelled import LabelledPhoto, read_photo
 from edge.geometry import boxes_to_array
 from edge.vision.preprocess import Image
-from training.checkpoint import prepare
+from training.checkpoint import keep_figures, kept_figures, prepare
 from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
 from training.face_network import build_face_detector, with_logits
@@ -71,7 +72,7 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
         self.options = options
         weights = np.array([example.weight for example in examples])
         self.chances = weights / weights.sum()
-        self.steps = round(float(weights.sum()) / options.batch_size)
+        self.steps = max(1, round(float(weights.sum()) / options.batch_size))
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -122,11 +123,14 @@ def train_faces(
     trainer.build((None, options.crop, options.crop, 3))
     checkpoint = out / "checkpoint"
     batches.epoch = prepare(checkpoint, resume=resume)
-    history = trainer.fit(
+    trainer.fit(
         batches,
         epochs=options.epochs,
-        callbacks=[keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False)],
+        callbacks=[
+            keras.callbacks.LambdaCallback(on_epoch_end=partial(keep_figures, checkpoint)),
+            keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False),
+        ],
     )
     detector = build_face_detector(*DEVICE_INPUT, alpha=options.alpha, weights=None)
     detector.set_weights(network.get_weights())
-    return detector, {name: [float(value) for value in values] for name, values in history.history.items()}
+    return detector, kept_figures(checkpoint)

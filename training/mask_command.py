@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from converter.examples import FindFaces, PhotoData, load_photos, whole_image
 from converter.labelled import LabelledPhoto, split_photos
-from edge.errors import MaskdError
+from edge.errors import MaskdError, UsageError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from training import plots, report
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     samples = {name: _samples(photos, options, name) for name, photos in data.splits.items()}
     _require_labels(samples["train"], options)
     out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
+    report.make_folder(out)
     metrics: dict[str, Any] = {}
     if arguments.folds > 1:
         metrics["cross_validation"] = _cross_validate(
@@ -66,7 +66,7 @@ def _require_labels(samples: Sequence[FaceSample], options: MaskTraining) -> Non
     if missing:
         raise MaskdError(
             f"no training face is labelled {' or '.join(missing)}; add photos of it"
-            + (", or train with --classes 2." if len(options.labels) == 3 else ".")
+            + (", or train with --classes 2" if missing == ["mask_weared_incorrect"] else "")
         )
 
 
@@ -88,6 +88,8 @@ def _face_finder(model: str) -> FindFaces:
 def _cross_validate(photos: Sequence[LabelledPhoto], folds: int, options: MaskTraining, out: Path) -> dict[str, Any]:
     """Accuracy of K trainings, each judged on the fold that it did not see; the test photos stay out of it."""
     ordered = [p for part in split_photos(photos, options.seed, (1.0, 0.0, 0.0)).values() for p in part]
+    if folds > len(ordered):
+        raise UsageError(f"--folds {folds} is more than there are photos to learn from, {len(ordered)}")
     results = []
     for fold in range(folds):
         held, rest = ordered[fold::folds], [p for i, p in enumerate(ordered) if i % folds != fold]

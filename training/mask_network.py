@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from edge.errors import MaskdError
+from training.weights import build_backbone
 
 BASELINE = "cnn"
 _DROPOUT = 0.3
@@ -41,8 +41,8 @@ def build_mask_classifier(
     """(model, backbone to freeze at first; None for the baseline).
 
     The model takes raw RGB of shape (input_size, input_size, 3), 0 to 255, and gives probabilities of shape (labels,).
-    `weights` is "imagenet", a weights file of the backbone without its top, or None. Raises MaskdError for a weights
-    file that does not fit.
+    `weights` is "imagenet", a weights file of the backbone without its top, or None. Raises MaskdError for weights
+    that cannot be had or do not fit.
     """
     picture = layers.Input((input_size, input_size, 3), name="face")
     if architecture == BASELINE:
@@ -51,20 +51,7 @@ def build_mask_classifier(
     options: dict[str, Any] = {"alpha": alpha} if family.has_alpha else {}
     if family.build == "MobileNetV3Small":
         options["include_preprocessing"] = True
-    backbone = getattr(keras.applications, family.build)(
-        input_shape=(input_size, input_size, 3),
-        include_top=False,
-        weights="imagenet" if weights == "imagenet" else None,
-        **options,
-    )
-    if weights not in (None, "imagenet"):
-        try:
-            backbone.load_weights(weights)
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise MaskdError(
-                f"{weights}: not weights of {architecture} without its top (alpha {alpha}): {reason}"
-            ) from None
+    backbone = build_backbone(family.build, weights, input_shape=(input_size, input_size, 3), **options)
     features = layers.GlobalAveragePooling2D(name="pool")(backbone(_normalised(picture, family.normalisation)))
     return keras.Model(picture, _head(features, labels), name="mask_classifier"), backbone
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.vision.preprocess import crop_face
-from training.checkpoint import prepare
+from training.checkpoint import keep_figures, kept_figures, prepare
 from training.dataset import FaceSample
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
@@ -106,11 +107,13 @@ def train_masks(
         crops = plain_crops(validation, options.input_size).astype(np.float32)
         held_out = crops, one_hot([sample.label for sample in validation], options.labels)
     history: dict[str, list[float]] = {}
-    if backbone is not None and options.head_epochs:
+    # The whole network gets an epoch even where one is all that was asked for.
+    head_epochs = 0 if backbone is None else min(options.head_epochs, options.epochs - 1)
+    if backbone is not None and head_epochs:
         backbone.trainable = False
-        _fit(model, train, held_out, options, out / "checkpoint-head", options.head_epochs, history, resume, head=True)
+        _fit(model, train, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
         backbone.trainable = True
-    fine_epochs = options.epochs - (options.head_epochs if backbone is not None else 0)
+    fine_epochs = options.epochs - head_epochs
     _fit(model, train, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
 
@@ -143,15 +146,18 @@ def _fit(
         jit_compile=False,
     )
     batches.epoch = prepare(checkpoint, resume=resume)
-    # The checkpoint comes first, so that it holds the raw weights that training resumes from; then the averaged ones,
-    # which are what ships, are swapped in and judged.
-    callbacks = [keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False)]
+    # The checkpoint is written first, so that it holds the raw weights that training resumes from; then the averaged
+    # ones, which are what ships, are swapped in and judged.
+    callbacks = [
+        keras.callbacks.LambdaCallback(on_epoch_end=partial(keep_figures, checkpoint)),
+        keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False),
+    ]
     if not head:
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if held_out is not None and not head:
         callbacks.append(
             keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
         )
-    fitted = model.fit(batches, validation_data=held_out, epochs=epochs, callbacks=callbacks)
-    for name, values in fitted.history.items():
-        history.setdefault(name, []).extend(float(value) for value in values)
+    model.fit(batches, validation_data=held_out, epochs=epochs, callbacks=callbacks)
+    for name, values in kept_figures(checkpoint).items():
+        history.setdefault(name, []).extend(values)

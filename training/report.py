@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from converter.labelled import LabelledPhoto, read_photo
 from converter.metrics import ClassificationResult, classification_report, expected_calibration_error
+from edge.errors import MaskdError
 from edge.vision.preprocess import crop_face
 from training import plots
 from training.dataset import FaceSample
@@ -38,6 +39,14 @@ def training_data(photos: Sequence[LabelledPhoto]) -> list[dict[str, Any]]:
         }
         for name in names
     ]
+
+
+def make_folder(path: Path) -> None:
+    """Makes the run's folder. Raises MaskdError where that cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MaskdError(f"the folder {path} cannot be made ({error.strerror}); give another one with --out") from error
 
 
 def write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:

@@ -1,10 +1,11 @@
-"""The `--weights` of the command line."""
+"""The `--weights` of the command line, and the backbones that take them."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from edge.errors import UsageError
+from edge.errors import MaskdError, UsageError
 
 
 def weights_argument(text: str) -> str | None:
@@ -14,3 +15,39 @@ def weights_argument(text: str) -> str | None:
     if text != "imagenet" and not Path(text).is_file():
         raise UsageError(f"--weights {text}: no such file; give imagenet, none or a file of Keras weights")
     return text
+
+
+def build_backbone(application: str, weights: str | None, **options: Any) -> Any:
+    """A network of keras.applications without its top, with `weights` "imagenet", from a file, or random for None.
+
+    Raises MaskdError where the weights cannot be downloaded, or do not fit the network.
+    """
+    import keras
+
+    build = getattr(keras.applications, application)
+    if weights == "imagenet":
+        try:
+            return build(include_top=False, weights="imagenet", **options)
+        except Exception as error:  # a failed download is a plain Exception
+            raise MaskdError(
+                f"there are no ImageNet weights for {_described(application, options)} ({_one_line(error)}); "
+                "give --weights none or a file"
+            ) from error
+    backbone = build(include_top=False, weights=None, **options)
+    if weights is not None:
+        try:
+            backbone.load_weights(weights)
+        except (OSError, ValueError) as error:
+            raise MaskdError(
+                f"{weights} does not hold weights of {_described(application, options)} without its top "
+                f"({_one_line(error)}); give imagenet, none or another file"
+            ) from error
+    return backbone
+
+
+def _described(application: str, options: dict[str, Any]) -> str:
+    return f"{application} of alpha {options['alpha']:g}" if "alpha" in options else application
+
+
+def _one_line(error: Exception) -> str:
+    return (" ".join(str(error).split()) or type(error).__name__)[:160]
