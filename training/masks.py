@@ -25,7 +25,6 @@ LABELS = {
 }
 CROP_MARGIN = 0.2
 """Share of the face's longer side that the crop shows on every side: the chin and the straps."""
-_CLASS_SHARES = {"with_mask": 0.40, "without_mask": 0.35, "mask_weared_incorrect": 0.25}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +43,23 @@ class MaskTraining:
     head_learning_rate: float = 3e-3
     weight_decay: float = 1e-3
     label_smoothing: float = 0.05
+    mixup: float = 0.2
     patience: int = 10
     seed: int = 1
 
 
 class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
-    """Batches of random crops, classes drawn in fixed shares; the same seed gives the same crops in the same order."""
+    """Batches of random crops, a class drawn by the root of its size; the same seed gives the same crops in the same
+    order."""
 
     def __init__(self, samples: Sequence[FaceSample], options: MaskTraining, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.samples = samples
         self.options = options
         counts = Counter(sample.label for sample in samples)
-        chances = np.array([_CLASS_SHARES.get(sample.label, 0.33) / counts[sample.label] for sample in samples])
+        # Half way between equal shares, which make the rare class be seen everywhere, and the shares as they are, which
+        # make it be overlooked (square-root sampling, Mahajan et al. 2018, section 2.2).
+        chances = np.array([counts[sample.label] ** -0.5 for sample in samples])
         self.chances = chances / chances.sum()
         self.epoch = 0
 
@@ -71,7 +74,22 @@ class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
         chosen = rng.choice(len(self.samples), self.options.batch_size, p=self.chances)
         size = self.options.input_size
         crops = [random_crop(self.samples[i], margin=CROP_MARGIN, size=size, rng=rng) for i in chosen]
-        return np.stack(crops).astype(np.float32), one_hot([self.samples[i].label for i in chosen], self.options.labels)
+        truth = one_hot([self.samples[i].label for i in chosen], self.options.labels)
+        return mixed(np.stack(crops).astype(np.float32), truth, self.options.mixup, rng)
+
+
+def mixed(
+    crops: NDArray[np.float32], truth: NDArray[np.float32], alpha: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Each crop (n, h, w, 3) blended with another of the batch, its truth (n, labels) with the other's, so that wrong
+    labels are not learnt by heart: mixup (Zhang et al. 2018), with shares drawn from Beta(alpha, alpha); 0: unmixed."""
+    if alpha <= 0:
+        return crops, truth
+    share = rng.beta(alpha, alpha, len(crops)).astype(np.float32)
+    share = np.maximum(share, 1 - share)
+    other = rng.permutation(len(crops))
+    by_crop, by_label = share[:, None, None, None], share[:, None]
+    return crops * by_crop + crops[other] * (1 - by_crop), truth * by_label + truth[other] * (1 - by_label)
 
 
 def one_hot(labels: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
