@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ def settings(**values: object) -> CameraSettings:
     return CameraSettings.model_validate({"source": "photos", "photo_seconds": 0.2, **values})
 
 
-def is_image(array: np.ndarray) -> bool:
+def is_image(array: NDArray[Any]) -> bool:
     return array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] == 3 and bool(array.flags.c_contiguous)
 
 

@@ -79,7 +79,7 @@ def march(people: Mapping[str, Person], *, fps: float, seconds: float, seed: int
             observation = person.seen_at(now, (float(dx), float(dy)))
             if observation is not None:
                 seen.append((name, observation))
-        noise.shuffle(seen)
+        seen = [seen[index] for index in noise.permutation(len(seen))]
         update = tracker.update([observation for _, observation in seen], now + 1000.0)
         for name, observation in seen:
             result.ids_of[name] += [track.id for track in update.active if track.observation is observation]

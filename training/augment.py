@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.vision.preprocess import Image
 
@@ -43,7 +44,7 @@ def jpeg(image: Image, quality: int) -> Image:
 
 
 def _smeared(image: Image, length: int, angle: float) -> Image:
-    kernel = np.zeros((length, length), np.float32)
+    kernel: NDArray[np.float32] = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1
     turn = cv2.getRotationMatrix2D(((length - 1) / 2, (length - 1) / 2), angle, 1)
     kernel = np.asarray(cv2.warpAffine(kernel, turn, (length, length)), dtype=np.float32)

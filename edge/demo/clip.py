@@ -231,7 +231,10 @@ def _draw(picture: FloatImage, sprite: Sprite, appearance: Appearance, pose: Pos
         [[flip * math.cos(tilt), -math.sin(tilt)], [flip * math.sin(tilt), math.cos(tilt)]], dtype=np.float64
     )
     shift = np.array([pose.x, pose.y]) - turn @ np.array(FACE.center)
-    warped = cv2.warpAffine(sprite.pixels, np.column_stack([turn, shift]), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR)
+    matrix = np.column_stack([turn, shift])
+    warped: FloatImage = np.asarray(
+        cv2.warpAffine(sprite.pixels, matrix, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR), dtype=np.float32
+    )
     picture *= 1 - warped[:, :, 3:]
     picture += warped[:, :, :3]
 

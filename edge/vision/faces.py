@@ -91,7 +91,8 @@ class TfliteFaceDetector:
         boxes = np.concatenate([boxes for boxes, _ in decoded])
         scores = np.concatenate([scores for _, scores in decoded])
         kept = suppress_repeats(boxes, scores, max_iou=self._nms_iou, limit=MOST_FACES)
-        return faces_on_picture(boxes[kept] / np.float32(prepared.scale), scores[kept], prepared.source_size)
+        found = np.asarray(boxes[kept] / prepared.scale, dtype=np.float32)
+        return faces_on_picture(found, scores[kept], prepared.source_size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def decode_boxes(
     centers = (cell_centers + values[:, :2]) * stride
     # No face is e^8 strides wide; the cap keeps a map gone wrong from overflowing.
     half_sizes = np.exp(np.minimum(values[:, 2:], 8)) * (stride / 2)
-    return np.concatenate([centers - half_sizes, centers + half_sizes], axis=1).astype(np.float32)
+    return np.asarray(np.concatenate([centers - half_sizes, centers + half_sizes], axis=1), dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import MaskdError
 from edge.vision.faces import MOST_FACES, Face, best_input_shape, faces_on_picture, suppress_repeats
@@ -78,7 +79,7 @@ class Res10FaceDetector:
         blob = cv2.dnn.blobFromImage(image, 1.0, (_RES10_SIZE, _RES10_SIZE), _RES10_MEAN_BGR, swapRB=True)
         self._network.setInput(blob)
         # Each row: picture, class, score, x1, y1, x2, y2, the corners as fractions of the picture.
-        rows = np.asarray(self._network.forward(), dtype=np.float32).reshape(-1, 7)
+        rows: NDArray[np.float32] = np.asarray(self._network.forward(), dtype=np.float32).reshape(-1, 7)
         rows = rows[rows[:, 2] >= min_score]
         boxes = rows[:, 3:] * np.array([width, height, width, height], dtype=np.float32)
         kept = suppress_repeats(boxes, rows[:, 2], max_iou=self._nms_iou, limit=MOST_FACES)
