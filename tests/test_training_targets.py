@@ -136,7 +136,7 @@ def test_false_faces_cost_where_cells_count_and_missed_ones_cost_everywhere(crow
 
     def with_logit(cell: tuple[Any, ...], logit: float) -> float:
         answer = exact_maps(crowd)
-        answer["logit_8"][(0, *cell)] = logit
+        answer["logit_8"][0][cell] = logit
         return loss_of(crowd, answer)
 
     assert with_logit(ignored, SURE) == pytest.approx(0, abs=1e-4)
