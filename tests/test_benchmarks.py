@@ -1,0 +1,48 @@
+"""The comparison of detectors, on the shipped models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import skimage.data
+
+from benchmarks.detectors import Timing, as_table, main
+from tests.pictures import write_photo
+
+
+def test_every_model_has_a_row_and_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    write_photo(tmp_path / "photos" / "inner" / "astronaut.png", skimage.data.astronaut())
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
+    (tmp_path / "weights").mkdir()
+
+    assert main(["--data", str(tmp_path / "photos"), "--weights", str(tmp_path / "weights"), "--repeat", "2"]) == 0
+
+    printed = capsys.readouterr()
+    assert "skipped: the photo" in printed.err
+    assert "1 photo(s), each 2 times" in printed.out
+    rows = [line.split() for line in printed.out.splitlines()]
+    (detector,) = [row for row in rows if row and row[0].startswith("face-detector/")]
+    (classifier,) = [row for row in rows if row and row[0].startswith("mask-classifier/")]
+    assert float(detector[1]) > 0
+    assert detector[2:] == ["photo", "1.00", "1"]
+    assert float(classifier[1]) > 0
+    assert (classifier[2], classifier[4]) == ("face", "1")
+    left_out = [line for line in printed.out.splitlines() if line.startswith("left out: ")]
+    assert ["yunet" in left_out[0], "opencv_face_detector" in left_out[1]] == [True, True]
+
+
+def test_ratios_are_to_the_first_row() -> None:
+    table = as_table([Timing("a", "photo", [2.0, 9.0, 4.0], 3), Timing("b", "photo", [2.0, 2.0], 1)])
+    assert [line.split() for line in table.splitlines()[1:]] == [
+        ["a", "4.00", "photo", "1.00", "3"],
+        ["b", "2.00", "photo", "0.50", "1"],
+    ]
+
+
+@pytest.mark.parametrize("folder", ["gone", "."])
+def test_a_folder_without_photos(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path / folder)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("holds no photo that can be read; give another folder with --data")
