@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ def build_backbone(application: str, weights: str | None, **options: Any) -> Any
     backbone = build(include_top=False, weights=None, **options)
     if weights is not None:
         try:
-            backbone.load_weights(weights)
+            with warnings.catch_warnings():
+                # Keras warns once for each layer without a counterpart, before it refuses the file as a whole.
+                warnings.simplefilter("ignore")
+                backbone.load_weights(weights)
         except (OSError, ValueError) as error:
             raise MaskdError(
                 f"{weights} does not hold weights of {_described(application, options)} without its top "
