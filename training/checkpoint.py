@@ -3,8 +3,40 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import keras
+
+from edge.errors import MaskdError
+
+
+class Checkpoint(keras.callbacks.BackupAndRestore):  # type: ignore[misc]  # keras ships no types
+    """After every epoch writes the weights and notes the figures; a training that begins goes on from what is there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder), delete_checkpoint=False)
+        self.folder = folder
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Raises MaskdError for a checkpoint of other settings."""
+        try:
+            with warnings.catch_warnings():
+                # Keras warns of single layers, before it refuses the file as a whole.
+                warnings.simplefilter("ignore")
+                super().on_train_begin(logs)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise MaskdError(
+                f"the checkpoint {self.folder} is not of this training ({reason}); "
+                "give the settings that it was made with, or train without --resume"
+            ) from error
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        keep_figures(self.folder, epoch, logs or {})
+        super().on_epoch_end(epoch, logs)
 
 
 def prepare(folder: Path, *, resume: bool) -> int:

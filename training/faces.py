@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from converter.labelled import LabelledPhoto, read_photo
 from edge.geometry import boxes_to_array
 from edge.vision.preprocess import Image
-from training.checkpoint import keep_figures, kept_figures, prepare
+from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
 from training.face_network import build_face_detector, with_logits
@@ -123,14 +122,7 @@ def train_faces(
     trainer.build((None, options.crop, options.crop, 3))
     checkpoint = out / "checkpoint"
     batches.epoch = prepare(checkpoint, resume=resume)
-    trainer.fit(
-        batches,
-        epochs=options.epochs,
-        callbacks=[
-            keras.callbacks.LambdaCallback(on_epoch_end=partial(keep_figures, checkpoint)),
-            keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False),
-        ],
-    )
+    trainer.fit(batches, epochs=options.epochs, callbacks=[Checkpoint(checkpoint)])
     detector = build_face_detector(*DEVICE_INPUT, alpha=options.alpha, weights=None)
     detector.set_weights(network.get_weights())
     return detector, kept_figures(checkpoint)

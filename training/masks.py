@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.vision.preprocess import crop_face
-from training.checkpoint import keep_figures, kept_figures, prepare
+from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
@@ -166,10 +165,7 @@ def _fit(
     batches.epoch = prepare(checkpoint, resume=resume)
     # The checkpoint is written first, so that it holds the raw weights that training resumes from; then the averaged
     # ones, which are what ships, are swapped in and judged.
-    callbacks = [
-        keras.callbacks.LambdaCallback(on_epoch_end=partial(keep_figures, checkpoint)),
-        keras.callbacks.BackupAndRestore(str(checkpoint), delete_checkpoint=False),
-    ]
+    callbacks = [Checkpoint(checkpoint)]
     if not head:
         callbacks.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if held_out is not None and not head:
