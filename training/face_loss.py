@@ -10,6 +10,8 @@ from keras import ops
 from training.face_network import STRIDES
 
 BOX_WEIGHT = 2.0
+SIZE_WEIGHT = 0.5
+"""Of the log size's error: GIoU alone teaches small and large faces towards the middle size of their grid."""
 
 
 class DetectorTrainer(keras.Model):  # type: ignore[misc]  # keras ships no types
@@ -40,7 +42,8 @@ class DetectorTrainer(keras.Model):  # type: ignore[misc]  # keras ships no type
             probability = ops.sigmoid(logit)
             entropy = ops.maximum(logit, 0.0) - logit * quality + ops.log1p(ops.exp(-ops.abs(logit)))
             score_loss += ops.sum(entropy * ops.square(ops.stop_gradient(quality) - probability) * weight)
-            box_loss += ops.sum((1 - giou) * positive)
+            size_error = ops.abs(box[..., 2:] - _log_size(truth, stride))
+            box_loss += ops.sum((1 - giou + SIZE_WEIGHT * ops.sum(size_error, axis=-1)) * positive)
             positives += ops.sum(positive)
         return (score_loss + BOX_WEIGHT * box_loss) / ops.maximum(positives, 1.0)
 
@@ -54,6 +57,11 @@ def _decode(box: Any, stride: int) -> Any:
     # The clip bounds the gradient of a box gone astray: exp(5) strides is larger than any picture.
     size = ops.exp(ops.clip(box[..., 2:], -4.0, 5.0)) * stride
     return ops.stack([cx, cy, size[..., 0], size[..., 1]], axis=-1)
+
+
+def _log_size(truth: Any, stride: int) -> Any:
+    """What a box map should say of the sizes of `truth` (cx, cy, w, h in pixels); 0 where there is no face."""
+    return ops.log(ops.where(truth[..., 2:] > 0, truth[..., 2:] / stride, 1.0))
 
 
 def _overlap(a: Any, b: Any) -> tuple[Any, Any]:
