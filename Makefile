@@ -8,6 +8,8 @@ SHELL := bash
 VENV ?= .venv
 PYTEST ?=
 DATA ?= $(or $(MASKD_DATA),../shared/data)
+WEIGHTS ?= imagenet
+FACES = --data '$(DATA)/kaggle_voc' --data '$(DATA)/ilc_voc' --data '$(DATA)/faces_voc'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The newest Python that maskd runs on and that can make an environment; PYTHON=... insists on one.
@@ -34,9 +36,12 @@ format: $(VENV)/.dev ## Format the code, and mend what the linter can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-models: $(VENV)/.dev ## Make the shipped models again from the labelled photos; DATA=folder says where they are
+models: $(VENV)/.dev ## Make the shipped models again; DATA=folder has the labelled photos, WEIGHTS=file ImageNet's weights
 	@test -d '$(DATA)' || { echo 'There are no labelled photos in $(DATA); say where they are: make models DATA=folder' >&2; exit 1; }
-	@echo 'The commands that made the shipped models are not written down here yet.' >&2; exit 1
+	$(VENV)/bin/maskd-train face $(FACES) --data '$(DATA)/no_people' --weights '$(WEIGHTS)' --epochs 23 --with-validation --out runs/face
+	$(VENV)/bin/maskd-convert runs/face/model.keras $(FACES) --data '$(DATA)/no_people' --out models
+	$(VENV)/bin/maskd-train mask $(FACES) --weights '$(WEIGHTS)' --epochs 26 --with-validation --out runs/mask
+	$(VENV)/bin/maskd-convert runs/mask/model.keras $(FACES) --out models
 
 clean: ## Remove the environment, caches and build products; runs/ and models/ stay
 	rm -rf '$(VENV)' build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
