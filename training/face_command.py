@@ -17,10 +17,11 @@ from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from training import plots, report
+from training.box_calibration import straighten_sizes
 from training.dataset import move_validation_to_training, print_data
 from training.evaluate import KerasFaceDetector, detector_metrics, detector_results
-from training.face_network import STRIDES, build_face_detector
-from training.faces import FaceTraining, load_examples, train_faces
+from training.face_network import STRIDES
+from training.faces import Example, FaceTraining, for_device, load_examples, train_faces
 from training.weights import weights_argument
 
 MIN_SCORE = 0.45
@@ -46,9 +47,12 @@ def run(arguments: argparse.Namespace) -> None:
     if not any(photo.faces for photo in data.splits["train"]):
         raise MaskdError("no training photo shows a labelled face; add photos with faces")
     examples = load_examples(with_repetition(data.splits["train"]))
-    detector, history = train_faces(examples, options, out, resume=arguments.resume)
-    detector.save(out / "model.keras")
-    _write_report(detector, history, data, options, out)
+    network, history = train_faces(examples, options, out, resume=arguments.resume)
+    lines = straighten_sizes(network, examples_of_groups(examples))
+    for grid, (slope, offset) in lines.items():
+        print(f"box sizes of stride {grid}: slope {slope:.3f}, offset {offset:+.3f}")
+    for_device(network, options).save(out / "model.keras")
+    _write_report(network, history, data, out)
 
 
 def with_repetition(photos: Sequence[LabelledPhoto]) -> list[tuple[LabelledPhoto, float]]:
@@ -58,6 +62,12 @@ def with_repetition(photos: Sequence[LabelledPhoto]) -> list[tuple[LabelledPhoto
         faces[photo.set_name] += len(photo.faces)
         count[photo.set_name] += 1
     return [(photo, _repetition(faces[photo.set_name] / count[photo.set_name])) for photo in photos]
+
+
+def examples_of_groups(examples: Sequence[Example], most: int = 600) -> Sequence[Example]:
+    """An even choice of the photos with several faces, which show all sizes."""
+    groups = [example for example in examples if len(example.boxes) > 1] or examples
+    return groups[:: -(-len(groups) // most)]
 
 
 def _repetition(faces_per_photo: float) -> float:
@@ -70,13 +80,9 @@ def _no_boxes(_image: Image) -> list[Box]:
     raise MaskdError("class folders have no boxes, and a detector cannot learn from them; give Pascal VOC folders")
 
 
-def _write_report(
-    detector: Any, history: dict[str, list[float]], data: PhotoData, options: FaceTraining, out: Path
-) -> None:
+def _write_report(network: Any, history: dict[str, list[float]], data: PhotoData, out: Path) -> None:
     report.write_history(history, out / "history.csv")
     plots.training_curves(history, out / "curves.png")
-    network = build_face_detector(None, None, alpha=options.alpha, weights=None)
-    network.set_weights(detector.get_weights())
     runner = KerasFaceDetector(network)
     min_score = _recommended(detector_results(runner, data.splits["validation"]))
     report.write_json(

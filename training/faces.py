@@ -102,7 +102,7 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
 def train_faces(
     examples: Sequence[Example], options: FaceTraining, out: Path, *, resume: bool
 ) -> tuple[Any, dict[str, list[float]]]:
-    """Trains and returns (detector with the device's input size, history by epoch).
+    """Trains and returns (network for pictures of any multiples of 32, history by epoch).
 
     A checkpoint is kept in `out` after each epoch; `resume` goes on from it.
     """
@@ -123,6 +123,11 @@ def train_faces(
     checkpoint = out / "checkpoint"
     batches.epoch = prepare(checkpoint, resume=resume)
     trainer.fit(batches, epochs=options.epochs, callbacks=[Checkpoint(checkpoint)])
+    return network, kept_figures(checkpoint)
+
+
+def for_device(network: Any, options: FaceTraining) -> Any:
+    """The same detector with the device's input size."""
     detector = build_face_detector(*DEVICE_INPUT, alpha=options.alpha, weights=None)
     detector.set_weights(network.get_weights())
-    return detector, kept_figures(checkpoint)
+    return detector
