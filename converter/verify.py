@@ -17,7 +17,15 @@ from converter.float_model import FloatModel
 from converter.labelled import LabelledPhoto, read_photo
 from converter.metrics import PictureMatches, classification_report, match_picture, precision_recall
 from edge.errors import MaskdError
-from edge.vision.faces import MOST_FACES, Face, TfliteFaceDetector, decode_boxes, faces_on_picture, suppress_repeats
+from edge.vision.faces import (
+    MOST_FACES,
+    NMS_IOU,
+    Face,
+    TfliteFaceDetector,
+    decode_boxes,
+    faces_on_picture,
+    suppress_repeats,
+)
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import Metric, Model
 from edge.vision.preprocess import Letterbox, letterbox
@@ -129,7 +137,7 @@ def verify_detector(float_model: FloatModel, int8: Model, photos: Iterable[Label
 class FloatFaceDetector:
     """A face detector before quantization, decoded as the daemon decodes the int8 one."""
 
-    def __init__(self, model: FloatModel, strides: Sequence[int], nms_iou: float = 0.45) -> None:
+    def __init__(self, model: FloatModel, strides: Sequence[int], nms_iou: float = NMS_IOU) -> None:
         """Raises MaskdError where the model lacks a score or a box map of a stride."""
         self._model = model
         self._nms_iou = nms_iou

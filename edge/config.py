@@ -97,7 +97,7 @@ class DetectorSettings(Settings):
     """A face counts from this score on; null: the model's recommendation."""
     low_score: Fraction | None = None
     """A fainter face still carries on a track; null: a fifth of min_score."""
-    nms_iou: Fraction = 0.45
+    nms_iou: Fraction = 0.5
     """Of two boxes that overlap by more than this share, the weaker goes."""
     min_face_px: Annotated[float, Field(ge=0)] = 12
     """Pixels of a face's height in the picture below which it is ignored."""

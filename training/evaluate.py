@@ -12,7 +12,7 @@ from converter.examples import picture_result
 from converter.labelled import LabelledPhoto, read_photo
 from converter.metrics import PictureResult, average_precision
 from converter.verify import LOWEST_SCORE, faces_from_maps
-from edge.vision.faces import Face, best_input_shape
+from edge.vision.faces import NMS_IOU, Face, best_input_shape
 from edge.vision.preprocess import Image, letterbox
 from training.face_network import STRIDES
 
@@ -22,7 +22,7 @@ class KerasFaceDetector:
     """A detector before conversion, run as the daemon will run it; `network` takes pictures of any multiples of 32."""
 
     network: Any
-    nms_iou: float = 0.45
+    nms_iou: float = NMS_IOU
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         """Faces of at least `min_score`, best first, in pixels of the picture."""

@@ -14,6 +14,8 @@ from edge.vision.model import Model, refuse
 from edge.vision.preprocess import Image, Letterbox, letterbox
 from edge.vision.tflite import Backend, InterpreterCache, Output, TensorInfo
 
+NMS_IOU = 0.5
+"""Overlap from which two boxes are the same face: lower loses neighbours in a crowd, higher counts a face twice."""
 MOST_FACES = 300
 """No picture that a detector can resolve shows more; bounds the work where a threshold is set absurdly low."""
 
@@ -53,7 +55,7 @@ class TfliteFaceDetector:
         *,
         threads: int = 1,
         backend: Backend = "auto",
-        nms_iou: float = 0.45,
+        nms_iou: float = NMS_IOU,
     ) -> None:
         """Raises MaskdError where the model does not have the form that its manifest promises."""
         manifest = model.manifest

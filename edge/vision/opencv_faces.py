@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError
-from edge.vision.faces import MOST_FACES, Face, best_input_shape, faces_on_picture, suppress_repeats
+from edge.vision.faces import MOST_FACES, NMS_IOU, Face, best_input_shape, faces_on_picture, suppress_repeats
 from edge.vision.preprocess import Image, letterbox
 
 _RES10_SIZE = 300
@@ -22,7 +22,7 @@ class YuNetFaceDetector:
 
     recommended_min_score = 0.6
 
-    def __init__(self, path: Path, *, nms_iou: float = 0.45) -> None:
+    def __init__(self, path: Path, *, nms_iou: float = NMS_IOU) -> None:
         """`path`: the .onnx file. Raises MaskdError where it is missing or this OpenCV cannot run it."""
         _require_file(path, "face_detection_yunet_2023mar.onnx from OpenCV's model zoo")
         if not hasattr(cv2, "FaceDetectorYN"):
@@ -56,7 +56,7 @@ class Res10FaceDetector:
 
     recommended_min_score = 0.5
 
-    def __init__(self, path: Path, *, nms_iou: float = 0.45) -> None:
+    def __init__(self, path: Path, *, nms_iou: float = NMS_IOU) -> None:
         """`path`: the .pb file, its .pbtxt beside it. Raises MaskdError where one is missing or cannot be read."""
         remedy = "opencv_face_detector_uint8.pb and opencv_face_detector.pbtxt from OpenCV's DNN samples"
         _require_file(path, remedy)
