@@ -116,7 +116,7 @@ def test_the_schema_accepts_the_shipped_file_and_refuses_a_wrong_one() -> None:
         ("mqtt: {port: 8883}", "mqtt.port", 8883),
         ("mqtt: {username: 007}", "mqtt.username", "007"),
         ("mqtt: {username: ~}", "mqtt.username", None),
-        ("detector:\n  # min_score: 0.5\n", "detector.nms_iou", 0.45),
+        ("detector:\n  # min_score: 0.5\n", "detector.nms_iou", 0.5),
         ("storage: {path: 2024-01-01}", "storage.path", Path("2024-01-01")),
         ("\ufeffdevice: lobby", "device", "lobby"),
     ],
