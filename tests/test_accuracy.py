@@ -54,7 +54,7 @@ def test_the_classifier_tells_how_masks_are_worn(name: str, least: float) -> Non
     assert np.mean(correct) >= least
 
 
-@pytest.mark.parametrize(("name", "least"), [("kaggle_voc", 0.77), ("ilc_voc", 0.74)])
+@pytest.mark.parametrize(("name", "least"), [("kaggle_voc", 0.86), ("ilc_voc", 0.78)])
 def test_the_detector_finds_faces(name: str, least: float) -> None:
     curve = average_precision([result(photo) for photo in photos(name)])
     assert curve.faces > 300
@@ -65,7 +65,7 @@ def test_the_detector_sees_few_faces_where_there_is_nobody() -> None:
     pictures = [read_photo(photo.path) for photo in photos("no_people")]
     found = [face for picture in pictures for face in detector().detect(picture, detector().recommended_min_score)]
     assert len(pictures) > 50
-    assert len(found) <= 0.05 * len(pictures)
+    assert len(found) <= 0.1 * len(pictures)
 
 
 def result(photo: LabelledPhoto) -> PictureResult:

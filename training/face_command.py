@@ -24,7 +24,7 @@ from training.face_network import STRIDES
 from training.faces import Example, FaceTraining, for_device, load_examples, train_faces
 from training.weights import weights_argument
 
-MIN_SCORE = 0.5
+MIN_SCORE = 0.55
 """Recommended where no validation photos are left to choose it on."""
 
 
