@@ -40,7 +40,10 @@ models: $(VENV)/.dev ## Make the shipped models again; DATA=folder has the label
 	@test -d '$(DATA)' || { echo 'There are no labelled photos in $(DATA); say where they are: make models DATA=folder' >&2; exit 1; }
 	$(VENV)/bin/maskd-train face $(FACES) --data '$(DATA)/no_people' --weights '$(WEIGHTS)' --epochs 23 --with-validation --out runs/face
 	$(VENV)/bin/maskd-convert runs/face/model.keras $(FACES) --data '$(DATA)/no_people' --out models
-	$(VENV)/bin/maskd-train mask $(FACES) --weights '$(WEIGHTS)' --epochs 26 --with-validation --out runs/mask
+	$(VENV)/bin/maskd-train mask $(FACES) --weights '$(WEIGHTS)' --epochs 24 --mixup 0 --with-validation --out runs/mask-plain
+	$(VENV)/bin/maskd-train mask $(FACES) --weights '$(WEIGHTS)' --epochs 26 --with-validation --out runs/mask-mixed
+	$(VENV)/bin/maskd-train mask $(FACES) --start-from runs/mask-plain/model.keras --start-from runs/mask-mixed/model.keras \
+	  --epochs 8 --with-validation --out runs/mask
 	$(VENV)/bin/maskd-convert runs/mask/model.keras $(FACES) --out models
 
 clean: ## Remove the environment, caches and build products; runs/ and models/ stay

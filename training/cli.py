@@ -53,6 +53,21 @@ def _parser() -> argparse.ArgumentParser:
     mask.add_argument(
         "--folds", type=_positive, default=1, metavar="K", help="cross-validate on K folds, before training"
     )
+    mask.add_argument(
+        "--mixup",
+        type=_share,
+        default=0.2,
+        metavar="A",
+        help="blend crops in pairs, by shares from Beta(A, A) (default: 0.2)",
+    )
+    mask.add_argument(
+        "--start-from",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="train a model.keras further, at a lower rate; of several, their average",
+    )
     mask.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
     mask.add_argument(
         "--detector",
@@ -99,6 +114,16 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
 
 def _architectures() -> tuple[str, ...]:
     return ("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "resnet50", "inception_v3", "cnn")
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
 
 
 def _positive(text: str) -> int:

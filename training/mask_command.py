@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> None:
         weights=weights_argument(arguments.weights),
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
+        mixup=arguments.mixup,
+        start_from=tuple(arguments.start_from),
         seed=arguments.seed,
     )
     finder = whole_image if arguments.whole_image else _face_finder(arguments.detector)

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import MaskdError
 from edge.vision.preprocess import crop_face
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
@@ -40,15 +41,19 @@ class MaskTraining:
     batch_size: int = 64
     learning_rate: float = 1e-3
     head_learning_rate: float = 3e-3
+    resumed_learning_rate: float = 3e-4
+    """With `start_from`."""
     weight_decay: float = 1e-3
     label_smoothing: float = 0.05
     mixup: float = 0.2
     patience: int = 10
+    start_from: tuple[Path, ...] = ()
+    """Trained models of the same form, whose averaged weights are the start in place of `weights`."""
     seed: int = 1
 
 
 class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
-    """Batches of random crops, a class drawn by the root of its size; the same seed gives the same crops in the same
+    """Batches of random crops, a class drawn by a power of its size; the same seed gives the same crops in the same
     order."""
 
     def __init__(self, samples: Sequence[FaceSample], options: MaskTraining, **kwargs: Any) -> None:
@@ -56,9 +61,9 @@ class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
         self.samples = samples
         self.options = options
         counts = Counter(sample.label for sample in samples)
-        # Half way between equal shares, which make the rare class be seen everywhere, and the shares as they are, which
-        # make it be overlooked (square-root sampling, Mahajan et al. 2018, section 2.2).
-        chances = np.array([counts[sample.label] ** -0.5 for sample in samples])
+        # Between equal shares, which make the rare class be seen everywhere, and the shares as they are, which make it
+        # be overlooked (Mahajan et al. 2018, section 2.2, take the root; the three-quarter power errs less often).
+        chances = np.array([counts[sample.label] ** -0.25 for sample in samples])
         self.chances = chances / chances.sum()
         self.epoch = 0
 
@@ -117,15 +122,17 @@ def train_masks(
         len(options.labels),
         input_size=options.input_size,
         alpha=options.alpha,
-        weights=options.weights,
+        weights=None if options.start_from else options.weights,
     )
+    if options.start_from:
+        model.set_weights(averaged_weights(options.start_from, model))
     held_out = None
     if validation:
         crops = plain_crops(validation, options.input_size).astype(np.float32)
         held_out = crops, one_hot([sample.label for sample in validation], options.labels)
     history: dict[str, list[float]] = {}
     # The whole network gets an epoch even where one is all that was asked for.
-    head_epochs = 0 if backbone is None else min(options.head_epochs, options.epochs - 1)
+    head_epochs = 0 if backbone is None or options.start_from else min(options.head_epochs, options.epochs - 1)
     if backbone is not None and head_epochs:
         backbone.trainable = False
         _fit(model, train, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
@@ -133,6 +140,21 @@ def train_masks(
     fine_epochs = options.epochs - head_epochs
     _fit(model, train, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
+
+
+def averaged_weights(paths: Sequence[Path], model: Any) -> list[NDArray[np.float32]]:
+    """The mean of trained models' weights, which generalises better than each where they share their beginning
+    (Wortsman et al. 2022, "Model soups"). Raises MaskdError for a file that is not a model of the same form."""
+    collected = []
+    for path in paths:
+        try:
+            weights = keras.models.load_model(path, compile=False).get_weights()
+        except (OSError, ValueError, TypeError) as error:
+            raise MaskdError(f"{path}: not a Keras model ({str(error).splitlines()[0]})") from None
+        if [each.shape for each in weights] != [each.shape for each in model.get_weights()]:
+            raise MaskdError(f"{path}: not the same form; give the --arch, --alpha and --classes of its training")
+        collected.append(weights)
+    return [np.mean(same, axis=0, dtype=np.float32) for same in zip(*collected, strict=True)]
 
 
 def _fit(
@@ -149,7 +171,8 @@ def _fit(
 ) -> None:
     batches = MaskBatches(train, options, workers=2, max_queue_size=8)
     steps = max(1, len(batches) * epochs)
-    peak = options.head_learning_rate if head else options.learning_rate
+    fine = options.resumed_learning_rate if options.start_from else options.learning_rate
+    peak = options.head_learning_rate if head else fine
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps, alpha=0.01, warmup_target=peak, warmup_steps=min(100, max(1, steps // 10))
     )
