@@ -129,7 +129,7 @@ def _write_report(
             "name": "mask-classifier",
             "labels": list(options.labels),
             "crop_margin": CROP_MARGIN,
-            "thresholds": {"min_confidence": 0.5},
+            "thresholds": {"min_confidence": 0.45},
             "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
         },
         out / "model.json",
