@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.arguments import number, whole_number
 from edge.errors import MaskdError
 
 
@@ -84,18 +85,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     foreign.add_argument(
         "--crop-margin",
-        type=_fraction,
+        type=number(0, 2),
         metavar="SHARE",
         help="what a classifier sees around a face, as a share of its longer side (default: as trained, or 0)",
     )
 
     proof = parser.add_argument_group("calibration and proof")
     proof.add_argument(
-        "--calibration-photos", type=_positive, default=300, metavar="N", help="training photos (default: %(default)s)"
+        "--calibration-photos",
+        type=whole_number(1),
+        default=300,
+        metavar="N",
+        help="training photos (default: %(default)s)",
     )
     proof.add_argument(
         "--max-drop",
-        type=_points,
+        type=number(0, 100),
         default=1.0,
         metavar="POINTS",
         help="of accuracy or AP50 that int8 may lose before nothing is installed (default: %(default)s)",
@@ -123,33 +128,6 @@ def _input_size(text: str) -> tuple[int, int]:
     if not all(8 <= side <= 4096 for side in sides):
         raise argparse.ArgumentTypeError(f"{text!r} is no height and width such as 224x224")
     return sides
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _points(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 100:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of points from 0 to 100")
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share from 0 to 2")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.arguments import number, whole_number
 from edge.errors import MaskdError
 
 # Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument(
         "--out", type=Path, metavar="DIR", help="write copies with boxes and labels drawn to this folder"
     )
-    detect.add_argument("--min-score", type=_fraction, metavar="X", help="the least score of a face, 0 to 1")
+    detect.add_argument("--min-score", type=number(0, 1), metavar="X", help="the least score of a face, 0 to 1")
     _add_threads(detect)
     _add_config(detect, "the defaults")
     detect.set_defaults(run=_detect)
@@ -99,7 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     bench.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     _add_threads(bench)
-    bench.add_argument("--repeat", type=_positive, default=50, metavar="N", help="pictures per stage (default 50)")
+    bench.add_argument(
+        "--repeat", type=whole_number(1), default=50, metavar="N", help="pictures per stage (default 50)"
+    )
     bench.set_defaults(run=_bench)
     return parser
 
@@ -109,28 +112,7 @@ def _add_config(parser: argparse.ArgumentParser, otherwise: str) -> None:
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--threads", type=_thread_count, metavar="N", help="CPU threads for each model, 1 to 64")
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
-
-
-def _thread_count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 64:
-        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 64")
-    return value
+    parser.add_argument("--threads", type=whole_number(1, 64), metavar="N", help="CPU threads for each model, 1 to 64")
 
 
 class _Version(argparse.Action):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.arguments import number, whole_number
 from edge.errors import MaskdError
 
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
@@ -48,14 +49,16 @@ def _parser() -> argparse.ArgumentParser:
     mask = commands.add_parser("mask", help=MASK_DESCRIPTION, description=MASK_DESCRIPTION)
     _shared(mask, epochs=24, batch_size=64, out="runs/mask")
     mask.add_argument("--arch", default="mobilenet_v2", choices=_architectures(), help="network (default: %(default)s)")
-    mask.add_argument("--input-size", type=_sides, default=96, metavar="PX", help="side of the crop (default: 96)")
+    mask.add_argument(
+        "--input-size", type=whole_number(32, 512), default=96, metavar="PX", help="side of the crop (default: 96)"
+    )
     mask.add_argument("--classes", type=int, choices=(2, 3), default=3, help="2 leaves incorrect wear out (default: 3)")
     mask.add_argument(
-        "--folds", type=_positive, default=1, metavar="K", help="cross-validate on K folds, before training"
+        "--folds", type=whole_number(1), default=1, metavar="K", help="cross-validate on K folds, before training"
     )
     mask.add_argument(
         "--mixup",
-        type=_share,
+        type=number(0, 1),
         default=0.2,
         metavar="A",
         help="blend crops in pairs, by shares from Beta(A, A) (default: 0.2)",
@@ -78,7 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     face = commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION)
     _shared(face, epochs=24, batch_size=32, out="runs/face")
     face.add_argument(
-        "--crop", type=_crop, default=256, metavar="PX", help="side of a training view, a multiple of 32 (default: 256)"
+        "--crop",
+        type=whole_number(128, 1024, step=64),
+        default=256,
+        metavar="PX",
+        help="side of a training view, a multiple of 32 (default: 256)",
     )
     return parser
 
@@ -95,12 +102,14 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
     parser.add_argument(
         "--out", type=Path, default=Path(out), metavar="DIR", help="where the run goes (default: %(default)s)"
     )
-    parser.add_argument("--alpha", type=_alpha, default=0.35, help="width of a MobileNet (default: %(default)s)")
+    parser.add_argument(
+        "--alpha", type=number(0.1, 2), default=0.35, help="width of a MobileNet (default: %(default)s)"
+    )
     parser.add_argument(
         "--weights", default="imagenet", help="imagenet, none, or a weights file (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=_positive, default=epochs, help="default: %(default)s")
-    parser.add_argument("--batch-size", type=_positive, default=batch_size, help="default: %(default)s")
+    parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
+    parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the split and of every random choice (default: 1)")
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run in --out"
@@ -114,44 +123,6 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
 
 def _architectures() -> tuple[str, ...]:
     return ("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "resnet50", "inception_v3", "cnn")
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def _alpha(text: str) -> float:
-    try:
-        alpha = float(text)
-    except ValueError:
-        alpha = 0.0
-    if not 0.1 <= alpha <= 2:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.1 to 2")
-    return alpha
-
-
-def _sides(text: str) -> int:
-    if not 32 <= _positive(text) <= 512:
-        raise argparse.ArgumentTypeError(f"{text} is not between 32 and 512 pixels")
-    return int(text)
-
-
-def _crop(text: str) -> int:
-    if _positive(text) % 64 or not 128 <= int(text) <= 1024:
-        raise argparse.ArgumentTypeError(f"{text} is not a multiple of 64 between 128 and 1024 pixels")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""Types of command-line arguments that the three commands share."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+
+def number(least: float, most: float) -> Callable[[str], float]:
+    """An argument's type: a number from `least` to `most`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+        return value
+
+    return parse
+
+
+def whole_number(least: int, most: int | None = None, *, step: int = 1) -> Callable[[str], int]:
+    """An argument's type: a whole number of at least `least` and at most `most`, a multiple of `step`."""
+
+    def parse(text: str) -> int:
+        value = int(text) if text.isdecimal() else least - 1
+        if value < least or (most is not None and value > most) or value % step:
+            span = f"of {least} or more" if most is None else f"from {least} to {most}"
+            multiple = "" if step == 1 else f" that is a multiple of {step}"
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {span}{multiple}")
+        return value
+
+    return parse
