@@ -159,6 +159,7 @@ class Daemon:
             _log.warning("the vision thread still works on a picture; people on it get their `ended` at the next start")
         if self._config.mqtt.enabled:
             self._publisher.stop()
+            self._mqtt.hurry()  # the broker may have come back since the last attempt
             if not self._sender.flush(FLUSH_S) and self._outbox.depth:
                 _log.info("%d events stay in the outbox until the broker is back", self._outbox.depth)
             self._sender.stop(GOODBYE_S)

@@ -133,12 +133,18 @@ def test_a_kill_loses_no_committed_event(tmp_path: Path, mosquitto: Mosquitto) -
     assert_each_person_ends(events(subscriber))
 
 
-def test_events_of_an_outage_arrive_in_order_when_the_broker_is_back(tmp_path: Path, mosquitto: Mosquitto) -> None:
+def test_events_of_an_outage_arrive_in_order_when_the_broker_is_back(
+    tmp_path: Path, mosquitto_folder: Path, request: pytest.FixtureRequest
+) -> None:
+    # It remembers the subscriber, who may come back later than the daemon.
+    mosquitto = Mosquitto(mosquitto_folder, persistence=True)
+    request.addfinalizer(mosquitto.stop)
+    mosquitto.start()
     config = write_config(tmp_path, mosquitto.port)
     log = config.with_suffix(".log")
     with Subscriber(mosquitto.port) as subscriber, running(config) as daemon:
         wait_until(lambda: availability(subscriber) == [b"online"], timeout=60, what="the connection")
-        mosquitto.kill()
+        mosquitto.stop()
         wait_until(lambda: log.read_text(encoding="utf-8").count(" seq ") >= 3, timeout=60, what="events in the outage")
         assert events(subscriber) == []
         mosquitto.start()

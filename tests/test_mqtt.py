@@ -274,3 +274,18 @@ def test_backoff_doubles_up_to_its_cap() -> None:
         backoff.next()
     backoff.reset()
     assert backoff.next() <= 1
+
+
+def test_a_client_that_is_hurried_does_not_wait_its_back_off_out(mosquitto_folder: Path) -> None:
+    broker = Mosquitto(mosquitto_folder)
+    settings = MqttSettings(host=broker.host, port=broker.port)
+    client = MqttClient(settings, "lobby", backoff=Backoff(1_000_000, 1_000_000))
+    client.start()
+    try:
+        wait_until(lambda: client.problem, what="the refused connection")
+        broker.start()
+        client.hurry()
+        wait_until(lambda: client.connection == 1, what="the connection")
+    finally:
+        client.stop()
+        broker.stop()

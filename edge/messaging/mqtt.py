@@ -111,6 +111,7 @@ class MqttClient:
         """The problem logged last; a connection that comes and goes does not fill the log with it."""
         self._connect_is_logged = False
         self._stopping = threading.Event()
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
     def add_listener(self, listener: Listener) -> None:
@@ -124,8 +125,15 @@ class MqttClient:
     def stop(self, timeout: float = 3.0) -> None:
         """Says `offline` and disconnects, within `timeout` seconds."""
         self._stopping.set()
+        self._hurried.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
+
+    def hurry(self) -> None:
+        """Where there is no connection: tries now, instead of waiting the back-off out."""
+        if self._session is None:
+            self.problem = None
+            self._hurried.set()
 
     @property
     def connection(self) -> int | None:
@@ -159,7 +167,8 @@ class MqttClient:
             except Exception:
                 # An error of paho's or of ours must not end the thread: without it nothing is ever sent again.
                 log.exception("the connection to the broker failed on an unexpected error and is made anew")
-            self._stopping.wait(self._backoff.next())
+            self._hurried.wait(self._backoff.next())
+            self._hurried.clear()
 
     def _connect_and_serve(self) -> None:
         session = _Session(self._settings, self._client_id, self.topics, self.connections + 1)
