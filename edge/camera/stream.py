@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import cv2
 
-from edge.camera.frame import Frame
+from edge.camera.live import LiveCamera
 from edge.camera.opencv import Capture
 from edge.config import CameraSettings
 from edge.errors import MaskdError
@@ -16,10 +14,8 @@ OPEN_TIMEOUT_MS = 10_000
 READ_TIMEOUT_MS = 5_000
 
 
-class StreamCamera:
+class StreamCamera(LiveCamera):
     """A stream that FFmpeg reads; RTSP goes over TCP."""
-
-    live = True
 
     def __init__(
         self,
@@ -30,7 +26,8 @@ class StreamCamera:
         open_timeout_ms: int = OPEN_TIMEOUT_MS,
         read_timeout_ms: int = READ_TIMEOUT_MS,
     ) -> None:
-        self._name = name
+        no_picture = f"the stream {mask_url(url)} gives no more pictures; check the camera and the network"
+        super().__init__(name, no_picture=no_picture)
         self._url = url
         self._rotate = settings.rotate
         self._timeouts = [
@@ -39,8 +36,6 @@ class StreamCamera:
             cv2.CAP_PROP_READ_TIMEOUT_MSEC,
             read_timeout_ms,
         ]
-        self._capture: Capture | None = None
-        self._count = 0
 
     def open(self) -> None:
         if cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends():
@@ -53,19 +48,6 @@ class StreamCamera:
                 "work in a player such as VLC"
             )
         self._capture = capture
-
-    def read(self) -> Frame:
-        assert self._capture is not None, "open() comes first"
-        image = self._capture.read()
-        if image is None:
-            raise MaskdError(f"the stream {self.describe()} gives no more pictures; check the camera and the network")
-        self._count += 1
-        return Frame(image, time.monotonic(), self._count - 1, self._name)
-
-    def close(self) -> None:
-        if self._capture is not None:
-            self._capture.close()
-            self._capture = None
 
     def describe(self) -> str:
         return mask_url(self._url)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 
-from edge.camera.frame import Frame
+from edge.camera.live import LiveCamera
 from edge.camera.opencv import Capture
 from edge.config import CameraSettings
 from edge.errors import MaskdError
@@ -26,17 +25,14 @@ _NOT_CAMERAS = frozenset({"bcm2835-codec", "bcm2835-isp", "pispbe", "rpi-hevc-de
 """Drivers of a Raspberry Pi's video units and raw sensors, which list as capture devices but serve only libcamera."""
 
 
-class V4l2Camera:
+class V4l2Camera(LiveCamera):
     """A V4L2 device, opened by its path."""
 
-    live = True
-
     def __init__(self, name: str, device: str, settings: CameraSettings) -> None:
-        self._name = name
+        no_picture = f"the camera {device} gives no more pictures; check its cable and its power supply"
+        super().__init__(name, no_picture=no_picture)
         self._device = device
         self._settings = settings
-        self._capture: Capture | None = None
-        self._count = 0
 
     def open(self) -> None:
         if not Path(self._device).exists():
@@ -55,19 +51,6 @@ class V4l2Camera:
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height)
         capture.set(cv2.CAP_PROP_FPS, self._settings.fps)
         self._capture = capture
-
-    def read(self) -> Frame:
-        assert self._capture is not None, "open() comes first"
-        image = self._capture.read()
-        if image is None:
-            raise MaskdError(f"the camera {self._device} gives no more pictures; check its cable and its power supply")
-        self._count += 1
-        return Frame(image, time.monotonic(), self._count - 1, self._name)
-
-    def close(self) -> None:
-        if self._capture is not None:
-            self._capture.close()
-            self._capture = None
 
     def describe(self) -> str:
         return self._device
