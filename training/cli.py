@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge.arguments import number, whole_number
 from edge.errors import MaskdError
+from training.architectures import ARCHITECTURES
 
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
@@ -48,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     mask = commands.add_parser("mask", help=MASK_DESCRIPTION, description=MASK_DESCRIPTION)
     _shared(mask, epochs=24, batch_size=64, out="runs/mask")
-    mask.add_argument("--arch", default="mobilenet_v2", choices=_architectures(), help="network (default: %(default)s)")
+    mask.add_argument("--arch", default="mobilenet_v2", choices=ARCHITECTURES, help="network (default: %(default)s)")
     mask.add_argument(
         "--input-size", type=whole_number(32, 512), default=96, metavar="PX", help="side of the crop (default: 96)"
     )
@@ -119,10 +120,6 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
         action="store_true",
         help="the final run, once its settings are chosen: learn from the validation photos too, to the last epoch",
     )
-
-
-def _architectures() -> tuple[str, ...]:
-    return ("mobilenet_v2", "mobilenet_v3_small", "efficientnet_b0", "resnet50", "inception_v3", "cnn")
 
 
 if __name__ == "__main__":

@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 from keras import layers
 
+from training.architectures import BASELINE, FAMILIES
 from training.weights import build_backbone
 
-BASELINE = "cnn"
 _DROPOUT = 0.3
 # The means, in the order blue, green, red, that ResNet50's ImageNet weights expect to be taken off (He et al. 2015).
 _RESNET_MEANS_BGR = (103.939, 116.779, 123.68)
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """A keras.applications network: how to build it, and the normalisation that its weights expect."""
-
-    build: str
-    normalisation: str
-    has_alpha: bool = False
-
-
-FAMILIES = {
-    "mobilenet_v2": Family("MobileNetV2", "unit_range", has_alpha=True),
-    "mobilenet_v3_small": Family("MobileNetV3Small", "inside", has_alpha=True),
-    "efficientnet_b0": Family("EfficientNetB0", "inside"),
-    "resnet50": Family("ResNet50", "caffe"),
-    "inception_v3": Family("InceptionV3", "unit_range"),
-}
-ARCHITECTURES = (*FAMILIES, BASELINE)
 
 
 def build_mask_classifier(
