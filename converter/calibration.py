@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from converter.examples import is_judgeable
-from converter.labelled import LabelledPhoto, read_photo
+from edge.evaluation.examples import is_judgeable
+from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.vision.preprocess import Image, crop_face, letterbox
 
 

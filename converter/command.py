@@ -15,12 +15,12 @@ from tqdm import tqdm
 from converter.calibration import calibration_faces, calibration_pictures
 from converter.card import ModelCard, read_card
 from converter.convert import convert_float, convert_int8
-from converter.examples import FindFaces, PhotoData, face_crops, load_photos, whole_image
 from converter.float_model import FloatModel, Preprocess, Size, load_float_model
 from converter.install import install
 from converter.manifest import build_manifest
 from converter.verify import Verification, measure_cost, verify_classifier, verify_detector
 from edge.errors import MaskdError, UsageError
+from edge.evaluation.examples import FindFaces, PhotoData, face_crops, load_photos, whole_image
 from edge.geometry import Box
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.model import Manifest, Model, Task, open_model

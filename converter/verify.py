@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.examples import MIN_FACE_HEIGHT_PX, FaceCrop, picture_result
 from converter.float_model import FloatModel
-from converter.labelled import LabelledPhoto, read_photo
-from converter.metrics import PictureMatches, classification_report, match_picture, precision_recall
 from edge.errors import MaskdError
+from edge.evaluation.examples import MIN_FACE_HEIGHT_PX, FaceCrop, picture_result
+from edge.evaluation.labelled import LabelledPhoto, read_photo
+from edge.evaluation.metrics import PictureMatches, classification_report, match_picture, precision_recall
 from edge.vision.faces import (
     MOST_FACES,
     NMS_IOU,

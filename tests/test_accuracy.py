@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.examples import face_crops, load_photos, picture_result
-from converter.labelled import LabelledPhoto, SplitName, read_photo
-from converter.metrics import PictureResult, average_precision
 from converter.verify import LOWEST_SCORE
+from edge.evaluation.examples import face_crops, load_photos, picture_result
+from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
+from edge.evaluation.metrics import PictureResult, average_precision
 from edge.geometry import Box
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.masks import MaskClassifier

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from converter.labelled import (
+from edge.errors import MaskdError
+from edge.evaluation.labelled import (
     ClassPhoto,
     LabelledFace,
     LabelledPhoto,
@@ -21,7 +22,6 @@ from converter.labelled import (
     read_voc,
     split_photos,
 )
-from edge.errors import MaskdError
 from edge.geometry import Box
 
 

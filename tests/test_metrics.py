@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.metrics import (
+from edge.evaluation.metrics import (
     PictureResult,
     average_precision,
     bootstrap_interval,

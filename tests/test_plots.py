@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from converter.metrics import PictureMatches, classification_report
-from converter.metrics import precision_recall as measure_curve
 from edge.errors import MaskdError
+from edge.evaluation.metrics import PictureMatches, classification_report
+from edge.evaluation.metrics import precision_recall as measure_curve
 from edge.vision.preprocess import Image
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'maskd[train]'")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from converter.labelled import LabelledFace, LabelledPhoto
 from edge.camera.photos import read_photo
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.geometry import Box
 from edge.vision.preprocess import Image, crop_face
 from tests.pictures import write_photo

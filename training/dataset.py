@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from converter.examples import PhotoData, is_judgeable
-from converter.labelled import LabelledPhoto, SplitName, read_photo
 from edge.errors import MaskdError
+from edge.evaluation.examples import PhotoData, is_judgeable
+from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from converter.examples import picture_result
-from converter.labelled import LabelledPhoto, read_photo
-from converter.metrics import PictureResult, average_precision
 from converter.verify import LOWEST_SCORE, faces_from_maps
+from edge.evaluation.examples import picture_result
+from edge.evaluation.labelled import LabelledPhoto, read_photo
+from edge.evaluation.metrics import PictureResult, average_precision
 from edge.vision.faces import NMS_IOU, Face, best_input_shape
 from edge.vision.preprocess import Image, letterbox
 from training.face_network import STRIDES

@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 
-from converter.examples import PhotoData, load_photos
-from converter.labelled import LabelledPhoto
-from converter.metrics import PictureResult, average_precision
 from edge.errors import MaskdError
+from edge.evaluation.examples import PhotoData, load_photos
+from edge.evaluation.labelled import LabelledPhoto
+from edge.evaluation.metrics import PictureResult, average_precision
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from training import plots, report

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.labelled import LabelledPhoto, read_photo
+from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.geometry import boxes_to_array
 from edge.vision.preprocess import Image
 from training.checkpoint import Checkpoint, kept_figures, prepare

@@ -12,9 +12,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.examples import FindFaces, PhotoData, load_photos, whole_image
-from converter.labelled import LabelledPhoto, split_photos
 from edge.errors import MaskdError, UsageError
+from edge.evaluation.examples import FindFaces, PhotoData, load_photos, whole_image
+from edge.evaluation.labelled import LabelledPhoto, split_photos
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from training import plots, report

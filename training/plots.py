@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from converter import metrics
-from converter.metrics import ApResult, ClassificationResult, PictureMatches, expected_calibration_error
 from edge.errors import MaskdError
+from edge.evaluation import metrics
+from edge.evaluation.metrics import ApResult, ClassificationResult, PictureMatches, expected_calibration_error
 from edge.vision.preprocess import Image
 
 if TYPE_CHECKING:

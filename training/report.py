@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.labelled import LabelledPhoto, read_photo
-from converter.metrics import ClassificationResult, classification_report, expected_calibration_error
 from edge.errors import MaskdError
+from edge.evaluation.labelled import LabelledPhoto, read_photo
+from edge.evaluation.metrics import ClassificationResult, classification_report, expected_calibration_error
 from edge.vision.preprocess import crop_face
 from training import plots
 from training.dataset import FaceSample

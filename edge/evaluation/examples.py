@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converter.labelled import (
+from edge.evaluation.labelled import (
     ClassPhoto,
     LabelledFace,
     LabelledPhoto,
@@ -22,7 +22,7 @@ from converter.labelled import (
     read_voc,
     split_photos,
 )
-from converter.metrics import PictureResult
+from edge.evaluation.metrics import PictureResult
 from edge.geometry import Box, boxes_to_array
 from edge.vision.faces import Face
 from edge.vision.preprocess import Image, crop_face

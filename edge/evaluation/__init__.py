@@ -1,0 +1,1 @@
+"""How good a detector and a classifier are on labelled photos."""
