@@ -75,7 +75,7 @@ def inside(boxes: Boxes, size: int) -> bool:
 
 def views(count: int, size: int) -> Iterator[View]:
     for seed in range(count):
-        yield random_view(photo(), FACES, UNCOUNTED, size, np.random.default_rng(seed))
+        yield random_view(photo(), FACES, UNCOUNTED, size, 320, np.random.default_rng(seed))
 
 
 @pytest.fixture
@@ -132,14 +132,14 @@ def test_boxes_follow_the_faces_of_a_tiled_view() -> None:
 
 def test_a_photo_without_faces_has_views_too() -> None:
     nobody = np.zeros((0, 4), np.float32)
-    view = random_view(photo(), nobody, nobody, SIZE, np.random.default_rng(1))
+    view = random_view(photo(), nobody, nobody, SIZE, 320, np.random.default_rng(1))
     assert view.image.shape == (SIZE, SIZE, 3)
     assert view.boxes.shape == view.ignored.shape == (0, 4)
 
 
 def test_the_seed_decides_a_view() -> None:
     one, again, other = (
-        random_view(photo(), FACES, UNCOUNTED, SIZE, np.random.default_rng(seed)) for seed in (5, 5, 6)
+        random_view(photo(), FACES, UNCOUNTED, SIZE, 320, np.random.default_rng(seed)) for seed in (5, 5, 6)
     )
     assert (one.image == again.image).all()
     assert (one.boxes == again.boxes).all()

@@ -28,15 +28,18 @@ _TRIMMING_ROUNDS = 4
 Floats = NDArray[np.float64]
 
 
-def straighten_sizes(network: Any, examples: Iterable[Example]) -> dict[str, tuple[float, float]]:
+def straighten_sizes(
+    network: Any, examples: Iterable[Example], base: tuple[int, int]
+) -> dict[str, tuple[float, float]]:
     """Changes the network's weights in place; returns slope and offset by grid and side, as `8 width`.
 
-    `network` takes pictures of any multiples of 32. A grid with too few faces keeps its weights.
+    `network` takes pictures of any multiples of 32; `base` is the device's input, (height, width) in pixels. A grid
+    with too few faces keeps its weights.
     """
     matches: dict[int, list[Floats]] = {stride: [] for stride in STRIDES}
     for example in examples:
         if len(example.boxes):
-            _collect(network, example, matches)
+            _collect(network, example, base, matches)
     lines: dict[str, tuple[float, float]] = {}
     for stride in STRIDES:
         sizes = np.concatenate([np.zeros((0, 4)), *matches[stride]])
@@ -53,9 +56,9 @@ def straighten_sizes(network: Any, examples: Iterable[Example]) -> dict[str, tup
     return lines
 
 
-def _collect(network: Any, example: Example, matches: dict[int, list[Floats]]) -> None:
+def _collect(network: Any, example: Example, base: tuple[int, int], matches: dict[int, list[Floats]]) -> None:
     """Log sizes in strides of each cell's box and of the face it stands for: rows of predicted w, h, true w, h."""
-    height, width = best_input_shape(example.image.shape[1], example.image.shape[0])
+    height, width = best_input_shape(example.image.shape[1], example.image.shape[0], base=base)
     laid = letterbox(example.image, width, height)
     maps = network(laid.image[None].astype(np.float32), training=False)
     truth = example.boxes * np.float32(laid.scale)

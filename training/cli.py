@@ -64,14 +64,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="A",
         help="blend crops in pairs, by shares from Beta(A, A) (default: 0.2)",
     )
-    mask.add_argument(
-        "--start-from",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="train a model.keras further, at a lower rate; of several, their average",
-    )
     mask.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
     mask.add_argument(
         "--detector",
@@ -81,6 +73,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     face = commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION)
     _shared(face, epochs=24, batch_size=32, out="runs/face")
+    face.add_argument(
+        "--size",
+        choices=("fast", "far"),
+        default="fast",
+        help="for an input of 320x256 pixels, or of 640x512 for entrances seen from a distance (default: fast)",
+    )
     face.add_argument(
         "--crop",
         type=whole_number(128, 1024, step=64),
@@ -108,6 +106,14 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
     )
     parser.add_argument(
         "--weights", default="imagenet", help="imagenet, none, or a weights file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="train a model.keras further, at a lower rate; of several, their average",
     )
     parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")

@@ -22,11 +22,13 @@ class KerasFaceDetector:
     """A detector before conversion, run as the daemon will run it; `network` takes pictures of any multiples of 32."""
 
     network: Any
+    base: tuple[int, int]
+    """Height and width of the device's input, in pixels."""
     nms_iou: float = NMS_IOU
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         """Faces of at least `min_score`, best first, in pixels of the picture."""
-        height, width = best_input_shape(image.shape[1], image.shape[0])
+        height, width = best_input_shape(image.shape[1], image.shape[0], base=self.base)
         laid = letterbox(image, width, height)
         maps = self.network(laid.image[None].astype(np.float32), training=False)
         levels = [(s, np.asarray(maps[f"score_{s}"]), np.asarray(maps[f"box_{s}"])) for s in STRIDES]

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from edge.vision.preprocess import PADDING_GREY, Image, resize
 from training.augment import degraded, relit
 
-REFERENCE_SIDE = 320
-"""Pixels of a photo's longer side at which the detector runs on a device; scales are drawn around it."""
 _SMALLEST_FACE = 5.0
+_SMALLEST_DRAWN_FACE = 9.0
 _LEAST_VISIBLE = 0.5
 
 
@@ -26,11 +25,20 @@ class View:
 
 
 def random_view(
-    image: Image, boxes: NDArray[np.float32], ignored: NDArray[np.float32], size: int, rng: np.random.Generator
+    image: Image,
+    boxes: NDArray[np.float32],
+    ignored: NDArray[np.float32],
+    size: int,
+    device_side: int,
+    rng: np.random.Generator,
 ) -> View:
-    """One view of a photo, all of whose faces are in `boxes` or `ignored`, both (n, 4) in pixels."""
+    """One view of a photo, all of whose faces are in `boxes` or `ignored`, both (n, 4) in pixels.
+
+    `device_side` is the number of pixels of a photo's longer side at which the detector runs on a device; scales are
+    drawn around it.
+    """
     face = boxes[rng.integers(len(boxes))] if len(boxes) else None
-    scale = _random_scale(image, face, size, rng)
+    scale = _random_scale(image, face, size, device_side, rng)
     image, boxes, ignored = _cropped(image, boxes, ignored, size, scale, _corner(image, face, size / scale, rng))
     if rng.random() < 0.5:
         image = np.ascontiguousarray(image[:, ::-1])
@@ -52,15 +60,23 @@ def tiled_view(views: list[View], size: int) -> View:
     return View(canvas, np.concatenate(boxes), np.concatenate(ignored))
 
 
-def _random_scale(image: Image, face: NDArray[np.float32] | None, size: int, rng: np.random.Generator) -> float:
+def _random_scale(
+    image: Image, face: NDArray[np.float32] | None, size: int, device_side: int, rng: np.random.Generator
+) -> float:
     """Most often about the scale at which a device sees the photo, else one that gives `face` any size at all."""
-    reference: float = REFERENCE_SIDE / max(image.shape[:2])
+    reference: float = device_side / max(image.shape[:2])
     scale = reference * float(np.exp(rng.uniform(np.log(0.6), np.log(1.9))))
     if face is None:
         return scale
     side = max(float(face[2] - face[0]), float(face[3] - face[1]), 1.0)
     if rng.random() < 0.35:
-        scale = float(np.clip(np.exp(rng.uniform(np.log(9), np.log(190))) / side, 0.15 * reference, 4 * reference))
+        scale = float(
+            np.clip(
+                np.exp(rng.uniform(np.log(_SMALLEST_DRAWN_FACE), np.log(0.75 * size))) / side,
+                0.15 * reference,
+                4 * reference,
+            )
+        )
     return min(scale, float(rng.uniform(0.6, 1.0)) * size / side)
 
 

@@ -21,9 +21,10 @@ from training.box_calibration import straighten_sizes
 from training.dataset import move_validation_to_training, print_data
 from training.evaluate import KerasFaceDetector, detector_metrics, detector_results
 from training.face_network import STRIDES
-from training.faces import Example, FaceTraining, for_device, load_examples, train_faces
+from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.weights import weights_argument
 
+DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
 MIN_SCORE = 0.55
 """Recommended where no validation photos are left to choose it on."""
 
@@ -31,8 +32,10 @@ MIN_SCORE = 0.55
 def run(arguments: argparse.Namespace) -> None:
     """Trains, evaluates on the test photos and writes the run's folder. Raises MaskdError for data it cannot use."""
     options = FaceTraining(
+        input=INPUTS[arguments.size],
         alpha=arguments.alpha,
         weights=weights_argument(arguments.weights),
+        start_from=tuple(arguments.start_from),
         crop=arguments.crop,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
@@ -48,11 +51,11 @@ def run(arguments: argparse.Namespace) -> None:
         raise MaskdError("no training photo shows a labelled face; add photos with faces")
     examples = load_examples(with_repetition(data.splits["train"]))
     network, history = train_faces(examples, options, out, resume=arguments.resume)
-    lines = straighten_sizes(network, examples_of_groups(examples))
+    lines = straighten_sizes(network, examples_of_groups(examples), options.input)
     for grid, (slope, offset) in lines.items():
         print(f"box sizes of stride {grid}: slope {slope:.3f}, offset {offset:+.3f}")
     for_device(network, options).save(out / "model.keras")
-    _write_report(network, history, data, out)
+    _write_report(network, history, data, options, out)
 
 
 def with_repetition(photos: Sequence[LabelledPhoto]) -> list[tuple[LabelledPhoto, float]]:
@@ -72,7 +75,7 @@ def examples_of_groups(examples: Sequence[Example], most: int = 600) -> Sequence
 
 def _repetition(faces_per_photo: float) -> float:
     if faces_per_photo == 0:
-        return 0.7
+        return 2.0
     return 0.5 if faces_per_photo <= 1 else 2.0 if faces_per_photo < 4 else 2.4
 
 
@@ -80,15 +83,17 @@ def _no_boxes(_image: Image) -> list[Box]:
     raise MaskdError("class folders have no boxes, and a detector cannot learn from them; give Pascal VOC folders")
 
 
-def _write_report(network: Any, history: dict[str, list[float]], data: PhotoData, out: Path) -> None:
+def _write_report(
+    network: Any, history: dict[str, list[float]], data: PhotoData, options: FaceTraining, out: Path
+) -> None:
     report.write_history(history, out / "history.csv")
     plots.training_curves(history, out / "curves.png")
-    runner = KerasFaceDetector(network)
+    runner = KerasFaceDetector(network, options.input)
     min_score = _recommended(detector_results(runner, data.splits["validation"]))
     report.write_json(
         {
             "task": "face_detection",
-            "name": "face-detector",
+            "name": DETECTOR_NAMES[options.input],
             "strides": list(STRIDES),
             "thresholds": {"min_score": min_score},
             "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),

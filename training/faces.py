@@ -20,21 +20,27 @@ from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
 from training.face_network import build_face_detector, with_logits
 from training.face_targets import targets
+from training.weights import averaged_weights
 
-DEVICE_INPUT = (256, 320)
-"""Height and width of the shipped detector's input, in pixels."""
+INPUTS = {"fast": (256, 320), "far": (512, 640)}
+"""Height and width, in pixels, of the shipped detectors' inputs."""
 
 
 @dataclass(frozen=True, slots=True)
 class FaceTraining:
-    """How to train; `crop` in pixels, `learning_rate` at its peak."""
+    """How to train; `input` (height, width) and `crop` in pixels, learning rates at their peak."""
 
+    input: tuple[int, int] = INPUTS["fast"]
     alpha: float = 0.35
     weights: str | None = "imagenet"
+    start_from: tuple[Path, ...] = ()
+    """Trained detectors of the same form, whose averaged weights are the start in place of `weights`."""
     crop: int = 256
     epochs: int = 24
     batch_size: int = 32
     learning_rate: float = 2e-3
+    resumed_learning_rate: float = 1e-3
+    """With `start_from`."""
     weight_decay: float = 5e-4
     tiled: float = 0.2
     seed: int = 1
@@ -96,7 +102,7 @@ class FaceBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
 
     def _single(self, rng: np.random.Generator, size: int) -> View:
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
-        return random_view(example.image, example.boxes, example.ignored, size, rng)
+        return random_view(example.image, example.boxes, example.ignored, size, max(self.options.input), rng)
 
 
 def train_faces(
@@ -107,12 +113,16 @@ def train_faces(
     A checkpoint is kept in `out` after each epoch; `resume` goes on from it.
     """
     keras.utils.set_random_seed(options.seed)
-    network = build_face_detector(None, None, alpha=options.alpha, weights=options.weights)
+    weights = None if options.start_from else options.weights
+    network = build_face_detector(None, None, alpha=options.alpha, weights=weights)
+    if options.start_from:
+        network.set_weights(averaged_weights(options.start_from, network))
     trainer = DetectorTrainer(with_logits(network))
     batches = FaceBatches(examples, options, workers=2, max_queue_size=8)
     steps = len(batches) * options.epochs
+    peak = options.resumed_learning_rate if options.start_from else options.learning_rate
     schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps, alpha=0.01, warmup_target=options.learning_rate, warmup_steps=min(300, steps // 10)
+        0.0, steps, alpha=0.01, warmup_target=peak, warmup_steps=min(300, steps // 10)
     )
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=options.weight_decay, use_ema=True, ema_momentum=0.998, clipnorm=10.0
@@ -128,6 +138,6 @@ def train_faces(
 
 def for_device(network: Any, options: FaceTraining) -> Any:
     """The same detector with the device's input size."""
-    detector = build_face_detector(*DEVICE_INPUT, alpha=options.alpha, weights=None)
+    detector = build_face_detector(*options.input, alpha=options.alpha, weights=None)
     detector.set_weights(network.get_weights())
     return detector

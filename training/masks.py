@@ -12,12 +12,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MaskdError
 from edge.vision.preprocess import crop_face
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
+from training.weights import averaged_weights
 
 LABELS = {
     3: ("with_mask", "without_mask", "mask_weared_incorrect"),
@@ -140,21 +140,6 @@ def train_masks(
     fine_epochs = options.epochs - head_epochs
     _fit(model, train, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
-
-
-def averaged_weights(paths: Sequence[Path], model: Any) -> list[NDArray[np.float32]]:
-    """The mean of trained models' weights, which generalises better than each where they share their beginning
-    (Wortsman et al. 2022, "Model soups"). Raises MaskdError for a file that is not a model of the same form."""
-    collected = []
-    for path in paths:
-        try:
-            weights = keras.models.load_model(path, compile=False).get_weights()
-        except (OSError, ValueError, TypeError) as error:
-            raise MaskdError(f"{path}: not a Keras model ({str(error).splitlines()[0]})") from None
-        if [each.shape for each in weights] != [each.shape for each in model.get_weights()]:
-            raise MaskdError(f"{path}: not the same form; give the --arch, --alpha and --classes of its training")
-        collected.append(weights)
-    return [np.mean(same, axis=0, dtype=np.float32) for same in zip(*collected, strict=True)]
 
 
 def _fit(

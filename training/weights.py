@@ -1,10 +1,14 @@
-"""The `--weights` of the command line, and the backbones that take them."""
+"""Where a network's first weights come from: `--weights`, `--start-from`, and the backbones that take them."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
 
@@ -47,6 +51,23 @@ def build_backbone(application: str, weights: str | None, **options: Any) -> Any
                 f"({_one_line(error)}); give imagenet, none or another file"
             ) from error
     return backbone
+
+
+def averaged_weights(paths: Sequence[Path], model: Any) -> list[NDArray[np.float32]]:
+    """The mean of trained models' weights, which generalises better than each where they share their beginning
+    (Wortsman et al. 2022, "Model soups"). Raises MaskdError for a file that is not a model of the same form."""
+    import keras
+
+    collected = []
+    for path in paths:
+        try:
+            weights = keras.models.load_model(path, compile=False).get_weights()
+        except (OSError, ValueError, TypeError) as error:
+            raise MaskdError(f"{path}: not a Keras model ({str(error).splitlines()[0]})") from None
+        if [each.shape for each in weights] != [each.shape for each in model.get_weights()]:
+            raise MaskdError(f"{path}: not the same form; give the options of its training")
+        collected.append(weights)
+    return [np.mean(same, axis=0, dtype=np.float32) for same in zip(*collected, strict=True)]
 
 
 def _described(application: str, options: dict[str, Any]) -> str:
