@@ -159,7 +159,7 @@ def _read_data(conversion: Conversion) -> PhotoData:
     for problem in data.problems:
         _say(f"skipped: {problem}")
     sizes = ", ".join(f"{len(photos)} {name}" for name, photos in data.splits.items())
-    _say(f"photos: {sizes}; {len(data.problems)} problem(s)")
+    _say(f"photos: {sizes}; {len(data.problems)} problem(s); {data.corrections_text()}")
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to calibrate with")
     return data

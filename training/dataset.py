@@ -33,7 +33,7 @@ def print_data(data: PhotoData) -> None:
     from."""
     for problem in data.problems:
         print(f"skipped: {problem}")
-    print(f"{len(data.problems)} problem(s) in the data\n")
+    print(f"{len(data.problems)} problem(s) in the data; {data.corrections_text()}\n")
     print(table(data.splits), flush=True)
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to learn from")

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.evaluation.corrections import apply_corrections
 from edge.evaluation.labelled import (
     ClassPhoto,
     LabelledFace,
     LabelledPhoto,
+    PhotoSet,
     SplitName,
     find_sets,
     list_photos,
@@ -44,6 +46,13 @@ class PhotoData:
         default_factory=lambda: {"train": [], "validation": [], "test": []}
     )
     problems: list[str] = field(default_factory=list)
+    corrected: Counter[str] = field(default_factory=Counter)
+    """Faces whose published label was corrected, by set."""
+
+    def corrections_text(self) -> str:
+        """One line that says how many labels were corrected."""
+        counts = ", ".join(f"{count} in {name}" for name, count in sorted(self.corrected.items()) if count)
+        return f"labels corrected: {counts or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +64,48 @@ class FaceCrop:
     set_name: str
 
 
-def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces) -> PhotoData:
+def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces, *, corrected: bool = True) -> PhotoData:
     """Every photo of these folders with its faces, split 70/15/15 by photo, as in training.
 
     Pascal VOC sets bring their boxes, photos of class folders get the best box of `find_faces`, and those of a plain
-    folder hold no face. Raises MaskdError for a folder that is missing or holds no photos.
+    folder hold no face. `corrected` applies the corrections of labels, which move no photo to another part of the
+    split; without it, labels are those that were published. Raises MaskdError for a folder that is missing or holds no
+    photos, and for a malformed file of corrections.
     """
     data = PhotoData()
     for found in find_sets(folders):
-        if found.kind == "voc":
-            voc = read_voc(found.path)
-            photos, problems = voc.photos, voc.problems
-        elif found.kind == "classes":
-            classes = read_class_folders(found.path)
-            photos, problems = [], classes.problems
-            for photo in classes.photos:
-                labelled = _with_box(photo, find_faces)
-                if labelled is None:
-                    problems.append(f"{photo.path}: no face found on it")
-                else:
-                    photos.append(labelled)
-        else:
-            reasons = {path: problem_with(path) for path in list_photos(found.path)}
-            set_name = found.path.resolve().name
-            photos = [LabelledPhoto(path, (), (), set_name) for path, reason in reasons.items() if reason is None]
-            problems = [reason for reason in reasons.values() if reason is not None]
+        photos, problems = _read_set(found, find_faces)
+        parts = split_photos(photos, seed)
         data.problems.extend(problems)
-        for name, part in split_photos(photos, seed).items():
+        if corrected:
+            result = apply_corrections(parts, found)
+            parts = result.parts
+            data.problems.extend(result.problems)
+            data.corrected[found.path.resolve().name] += result.count
+        for name, part in parts.items():
             data.splits[name].extend(part)
     return data
+
+
+def _read_set(found: PhotoSet, find_faces: FindFaces) -> tuple[list[LabelledPhoto], list[str]]:
+    """A set's photos, and a line for each thing that was left out."""
+    if found.kind == "voc":
+        voc = read_voc(found.path)
+        return voc.photos, voc.problems
+    if found.kind == "classes":
+        classes = read_class_folders(found.path)
+        photos, problems = [], classes.problems
+        for photo in classes.photos:
+            labelled = _with_box(photo, find_faces)
+            if labelled is None:
+                problems.append(f"{photo.path}: no face found on it")
+            else:
+                photos.append(labelled)
+        return photos, problems
+    reasons = {path: problem_with(path) for path in list_photos(found.path)}
+    set_name = found.path.resolve().name
+    photos = [LabelledPhoto(path, (), (), set_name) for path, reason in reasons.items() if reason is None]
+    return photos, [reason for reason in reasons.values() if reason is not None]
 
 
 def is_judgeable(face: LabelledFace) -> bool:
