@@ -51,6 +51,11 @@ def test_area_under_the_envelope_by_hand() -> None:
     assert result.best_score() == pytest.approx(0.7)
 
 
+def test_each_face_has_the_score_that_found_it() -> None:
+    matches = match_picture(picture({FACE: 0.9, NOWHERE: 0.8, OTHER: 0.25}, [THIRD, OTHER, FACE]))
+    assert matches.found_at.tolist() == [-np.inf, 0.25, pytest.approx(0.9)]
+
+
 def test_the_envelope_lifts_a_dip() -> None:
     # Miss, then two hits: precision 0, 1/2, 2/3; the envelope is 2/3 everywhere.
     result = average_precision([picture({NOWHERE: 0.9, FACE: 0.8, OTHER: 0.7}, [FACE, OTHER])])

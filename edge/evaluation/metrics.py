@@ -37,11 +37,16 @@ class PictureResult:
 
 @dataclass(frozen=True, slots=True)
 class PictureMatches:
-    """The detections of one picture that count: `correct[i]` tells whether the one with `scores[i]` is a face."""
+    """The detections of one picture that count: `correct[i]` tells whether the one with `scores[i]` is a face.
+
+    `found_at[j]` is the score of the detection that found face `j`, minus infinity where none did; empty where the
+    faces of a picture are not told apart.
+    """
 
     scores: Floats
     correct: NDArray[np.bool_]
     faces: int
+    found_at: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:
     ignored_overlap = iou_matrix(picture.boxes, picture.ignored).max(axis=1, initial=0)
     inside = _share_inside(picture.boxes, picture.ignored).max(axis=1, initial=0)
     scores, correct = [], []
+    found_at = np.full(faces, -np.inf)
     for index in np.argsort(-picture.scores, kind="stable"):
         face = int(overlaps[index].argmax()) if faces else -1
         overlap = float(overlaps[index, face]) if faces else 0.0
@@ -94,9 +100,10 @@ def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:
             continue
         if matched:
             overlaps[:, face] = 0
+            found_at[face] = picture.scores[index]
         scores.append(float(picture.scores[index]))
         correct.append(matched)
-    return PictureMatches(np.array(scores, dtype=np.float64), np.array(correct, dtype=np.bool_), faces)
+    return PictureMatches(np.array(scores, dtype=np.float64), np.array(correct, dtype=np.bool_), faces, found_at)
 
 
 def precision_recall(matches: Sequence[PictureMatches]) -> ApResult:
