@@ -14,6 +14,7 @@ from training.architectures import ARCHITECTURES
 
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
+REVIEW_DESCRIPTION = "Show the labels that a classifier doubts, and the faces that nobody labelled."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,17 +22,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        try:
-            import keras  # noqa: F401
-        except ImportError as error:
-            raise MaskdError(
-                f'training needs Keras and TensorFlow ({error}); install them: pip install "maskd[train]"'
-            ) from None
-        if arguments.command == "mask":
+        if arguments.command == "review":
+            from training import review
+
+            review.run(arguments)
+        elif arguments.command == "mask":
+            _require_keras()
             from training import mask_command
 
             mask_command.run(arguments)
         else:
+            _require_keras()
             from training import face_command
 
             face_command.run(arguments)
@@ -39,9 +40,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"maskd-train: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("maskd-train: stopped; --resume goes on from the last finished epoch", file=sys.stderr)
+        resumable = "; --resume goes on from the last finished epoch" if hasattr(arguments, "resume") else ""
+        print(f"maskd-train: stopped{resumable}", file=sys.stderr)
         return 130
     return 0
+
+
+def _require_keras() -> None:
+    try:
+        import keras  # noqa: F401
+    except ImportError as error:
+        raise MaskdError(
+            f'training needs Keras and TensorFlow ({error}); install them: pip install "maskd[train]"'
+        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +97,39 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PX",
         help="side of a training view, a multiple of 32 (default: 256)",
     )
+    _add_review(commands.add_parser("review", help=REVIEW_DESCRIPTION, description=REVIEW_DESCRIPTION))
     return parser
+
+
+def _add_review(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "A model that learnt these very labels is kind to them, wrong ones included: it has learnt some by heart. One "
+        "that was trained on other sets judges best; several with different --seed, given together, come next."
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="labelled photos; may be given several times",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        metavar="MODEL",
+        help="classifier: a shipped model's name, a .tflite or a model.keras; of several, their mean "
+        "(default: the shipped one)",
+    )
+    parser.add_argument(
+        "--detector", default="face-detector", metavar="MODEL", help="finds unlabelled faces (default: the shipped one)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/review"), metavar="DIR", help="where it goes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--count", type=whole_number(1), default=200, metavar="N", help="most labels of a set to show (default: 200)"
+    )
 
 
 def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, out: str) -> None:

@@ -40,7 +40,7 @@ class Correction(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     photo: Text
-    """Its path within `images/`, or within the set's folder where that is a set of class folders."""
+    """See PhotoSet.key."""
     box: tuple[float, float, float, float] | None = None
     """The published x1, y1, x2, y2 in pixels of the photo; None: the only face of the photo."""
     label: Text
@@ -73,19 +73,17 @@ def apply_corrections(parts: Mapping[SplitName, Sequence[LabelledPhoto]], photo_
     They come after the split, which goes by the published labels: a correction moves no photo to another part. Of two
     corrections of one face the later counts, and the folder's come last. Raises MaskdError for a malformed file.
     """
-    set_name = photo_set.path.resolve().name
-    base = photo_set.path / "images" if photo_set.kind == "voc" else photo_set.path
     waiting = _by_photo(corrections_of(photo_set))
     result = CorrectedParts({name: [] for name in parts}, 0, [])
     count = 0
     for name, photos in parts.items():
         for photo in photos:
-            key = photo.path.relative_to(base).as_posix()
+            key = photo_set.key(photo.path)
             corrected, changed, problems = _corrected(photo, waiting.pop(key, []))
             result.parts[name].append(corrected)
-            result.problems.extend(f"correction of {set_name}, {key}: {problem}" for problem in problems)
+            result.problems.extend(f"correction of {photo_set.name}, {key}: {problem}" for problem in problems)
             count += changed
-    result.problems.extend(f"correction of {set_name}, {key}: the set has no such photo" for key in waiting)
+    result.problems.extend(f"correction of {photo_set.name}, {key}: the set has no such photo" for key in waiting)
     return replace(result, count=count)
 
 
@@ -94,11 +92,11 @@ def corrections_of(photo_set: PhotoSet) -> list[Correction]:
 
     Raises MaskdError for a malformed file.
     """
-    base = photo_set.path / "images" if photo_set.kind == "voc" else photo_set.path
     shipped = _read(SHIPPED, TypeAdapter(dict[str, list[Correction]]), {})
     own = _read(photo_set.path / FILE_NAME, TypeAdapter(list[Correction]), [])
     # People work with a part of a public set, too.
-    return [c for c in shipped.get(photo_set.path.resolve().name, []) if (base / c.photo).is_file()] + own
+    here = [c for c in shipped.get(photo_set.name, []) if (photo_set.photos_folder / c.photo).is_file()]
+    return here + own
 
 
 def as_json(corrections: Iterable[Correction]) -> str:

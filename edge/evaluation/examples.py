@@ -81,7 +81,7 @@ def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces, *, co
             result = apply_corrections(parts, found)
             parts = result.parts
             data.problems.extend(result.problems)
-            data.corrected[found.path.resolve().name] += result.count
+            data.corrected[found.name] += result.count
         for name, part in parts.items():
             data.splits[name].extend(part)
     return data
@@ -103,8 +103,7 @@ def _read_set(found: PhotoSet, find_faces: FindFaces) -> tuple[list[LabelledPhot
                 photos.append(labelled)
         return photos, problems
     reasons = {path: problem_with(path) for path in list_photos(found.path)}
-    set_name = found.path.resolve().name
-    photos = [LabelledPhoto(path, (), (), set_name) for path, reason in reasons.items() if reason is None]
+    photos = [LabelledPhoto(path, (), (), found.name) for path, reason in reasons.items() if reason is None]
     return photos, [reason for reason in reasons.values() if reason is not None]
 
 

@@ -79,6 +79,18 @@ class PhotoSet:
     path: Path
     kind: SetKind
 
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    def key(self, photo: Path) -> str:
+        """A photo's path within the set, as corrections name it: a file name, in class folders behind its folder."""
+        return photo.relative_to(self.photos_folder).as_posix()
+
+    @property
+    def photos_folder(self) -> Path:
+        return self.path / "images" if self.kind == "voc" else self.path
+
 
 class Labelled(Protocol):
     """What `split_photos` needs to know of a photo."""
@@ -135,7 +147,7 @@ def read_voc(folder: Path) -> VocSet:
     """
     if not ((folder / "images").is_dir() and (folder / "annotations").is_dir()):
         raise MaskdError(f"{folder}: not a Pascal VOC set, which has the folders `images/` and `annotations/`")
-    unlabelled = _read_unlabelled(folder / "unlabelled.json")
+    unlabelled = read_unlabelled(folder / "unlabelled.json")
     by_stem = {path.stem: path for path in list_photos(folder / "images")}
     result = VocSet()
     for annotation in sorted((folder / "annotations").glob("*.xml")):
@@ -242,7 +254,8 @@ def _corners(element: ET.Element) -> tuple[float, float, float, float] | None:
     return (x1, y1, x2, y2) if all(map(math.isfinite, (x1, y1, x2, y2))) else None
 
 
-def _read_unlabelled(path: Path) -> dict[str, tuple[Box, ...]]:
+def read_unlabelled(path: Path) -> dict[str, tuple[Box, ...]]:
+    """The faces of each photo that nobody labelled; none where there is no such file. Raises MaskdError."""
     if not path.is_file():
         return {}
     try:

@@ -1,0 +1,236 @@
+"""`maskd-train review`: labels that a classifier doubts and faces that nobody labelled, for a person to judge."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.errors import MaskdError, UsageError
+from edge.evaluation.corrections import Correction, as_json, corrections_of, face_index
+from edge.evaluation.examples import MIN_FACE_PX, is_judgeable, load_photos
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find_sets, read_photo, read_unlabelled
+from edge.evaluation.metrics import IGNORE_SHARE
+from edge.geometry import Box
+from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
+from edge.vision.masks import MaskClassifier
+from edge.vision.model import open_model
+from edge.vision.preprocess import Image, crop_face
+from training.review_sheet import Tile, face_view, write_sheets
+
+SURE_SCORE = 0.7
+"""From here on the detector is hardly ever wrong: what no label covers is a face that was overlooked."""
+SAME_FACE_IOU = 0.3
+"""Overlap from which a found face is a known one; people draw boxes more loosely than detectors."""
+
+Opinion = Mapping[str, float]
+"""The probability of each label, 0 to 1."""
+Judge = Callable[[Image, Sequence[Box]], list[Opinion]]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A published label, and what the classifier thinks of the face."""
+
+    photo: LabelledPhoto
+    face: LabelledFace
+    opinion: Opinion
+
+    @property
+    def likeliest(self) -> str:
+        return max(self.opinion, key=lambda label: self.opinion[label])
+
+
+@dataclass(frozen=True, slots=True)
+class Overlooked:
+    """A face that the detector is sure of and that no label covers."""
+
+    photo: LabelledPhoto
+    face: Face
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """Of one set, the most suspicious first; `judged` labels were looked at."""
+
+    doubts: list[Doubt]
+    overlooked: list[Overlooked]
+    judged: int
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Writes sheets and suggestions, a folder for each set. Raises MaskdError for data or models it cannot use."""
+    judge = averaged([load_judge(name) for name in arguments.model or ["mask-classifier"]])
+    detector = TfliteFaceDetector(open_model(arguments.detector, "face_detection"))
+    sets = find_sets(arguments.data)
+    names = [found.name for found in sets]
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise UsageError(f"two folders given with --data are sets called {repeated}; review them one at a time")
+    for name, found in zip(names, sets, strict=True):
+        findings = find_doubts(found, judge, detector, arguments.count)
+        folder: Path = arguments.out / name
+        _make(folder)
+        _write_doubts(findings, found, folder)
+        _write_overlooked(findings, found, folder)
+        other = sum(doubt.likeliest != doubt.face.label for doubt in findings.doubts)
+        print(
+            f"{name}: {findings.judged} labels looked at; of the {len(findings.doubts)} most suspicious the model would"
+            f" change {other}; {len(findings.overlooked)} faces that no label covers",
+            flush=True,
+        )
+    print(
+        f"\nThe sheets are in {arguments.out}; next: look at them, edit suggestions.json (take out what is labelled "
+        "rightly) and unlabelled.json, and copy them to the set's folder as corrections.json and unlabelled.json"
+    )
+
+
+def find_doubts(found: PhotoSet, judge: Judge, detector: FaceDetector, count: int) -> Findings:
+    """Looks at every label of a set that no correction speaks of; at most `count` doubts and overlooked faces."""
+
+    def best_first(image: Image) -> list[Box]:
+        return [face.box for face in detector.detect(image, detector.recommended_min_score)]
+
+    data = load_photos([found.path], 1, best_first, corrected=False)
+    corrections = corrections_of(found)
+    doubts: list[Doubt] = []
+    overlooked: list[Overlooked] = []
+    for photo in sorted((p for part in data.splits.values() for p in part), key=lambda photo: photo.path):
+        decided = [c for c in corrections if c.photo == found.key(photo.path)]
+        image = read_photo(photo.path)
+        settled = {face_index(photo.faces, correction) for correction in decided}
+        faces = [face for index, face in enumerate(photo.faces) if index not in settled and is_judgeable(face)]
+        for face, opinion in zip(faces, judge(image, [face.box for face in faces]), strict=True):
+            if face.label in opinion:
+                doubts.append(Doubt(photo, face, opinion))
+        if found.kind == "voc":
+            added = [Box(*c.box) for c in decided if c.box is not None]
+            known = [*(face.box for face in photo.faces), *photo.ignored, *added]
+            overlooked += [
+                Overlooked(photo, face)
+                for face in detector.detect(image, SURE_SCORE)
+                if max(face.box.width, face.box.height) >= MIN_FACE_PX and not any(_covers(b, face.box) for b in known)
+            ]
+    judged = len(doubts)
+    doubts.sort(key=lambda doubt: doubt.opinion[doubt.face.label])
+    overlooked.sort(key=lambda item: -item.face.score)
+    return Findings(doubts[:count], overlooked[:count], judged)
+
+
+def load_judge(name: str) -> Judge:
+    """A classifier by its shipped name, or from a .tflite or a Keras model with its card. Raises MaskdError."""
+    if Path(name).suffix in {".keras", ".h5"}:
+        return _keras_judge(Path(name))
+    classifier = MaskClassifier(open_model(name, "mask_classification"), min_confidence=0.0)
+    return lambda image, boxes: [answer.probabilities for answer in classifier.classify(image, boxes)]
+
+
+def averaged(judges: Sequence[Judge]) -> Judge:
+    """The mean opinion of several classifiers of the same labels."""
+
+    def judge(image: Image, boxes: Sequence[Box]) -> list[Opinion]:
+        answers = [each(image, boxes) for each in judges]
+        return [_mean(opinions) for opinions in zip(*answers, strict=True)]
+
+    return judge
+
+
+def _mean(opinions: Sequence[Opinion]) -> Opinion:
+    if any(set(opinion) != set(opinions[0]) for opinion in opinions):
+        raise UsageError("the models given with --model know different labels; give those of the same labels together")
+    return {label: sum(opinion[label] for opinion in opinions) / len(opinions) for label in opinions[0]}
+
+
+def _keras_judge(path: Path) -> Judge:
+    # TensorFlow takes seconds to import, and the shipped models do without.
+    from converter.card import read_card
+    from converter.float_model import load_float_model
+
+    if not path.is_file():
+        raise MaskdError(
+            f"there is no model {path}; give the model.keras of a run, a .tflite or a shipped model's name"
+        )
+    card = read_card(path)
+    if card is None or card.task != "mask_classification" or len(card.labels) < 2:
+        raise MaskdError(f"{path} has no {path.with_suffix('.json').name} beside it that describes a mask classifier")
+    model = load_float_model(path, columns=len(card.labels))
+    labels, margin, side = card.labels, card.crop_margin, model.input_size[0]
+
+    def judge(image: Image, boxes: Sequence[Box]) -> list[Opinion]:
+        if not boxes:
+            return []
+        crops = np.stack([crop_face(image, box, margin=margin, size=side) for box in boxes])
+        return [dict(zip(labels, row.tolist(), strict=True)) for row in model.predict(crops)[0]]
+
+    return judge
+
+
+def _covers(known: Box, found: Box) -> bool:
+    inside = found.moved(-known.x1, -known.y1).clipped(known.width, known.height)
+    return known.iou(found) >= SAME_FACE_IOU or inside.area >= IGNORE_SHARE * found.area
+
+
+def _write_doubts(findings: Findings, found: PhotoSet, folder: Path) -> None:
+    """`labels-01.png` and on, and `suggestions.json`, whose n-th entry is number n on the sheets."""
+    tiles, entries = [], []
+    for number, doubt in enumerate(findings.doubts, start=1):
+        box, likeliest = doubt.face.box, doubt.likeliest
+        key = found.key(doubt.photo.path)
+        caption = (
+            f"#{number} {_size(box)} {key}",
+            f"label {doubt.face.label} {doubt.opinion[doubt.face.label]:.2f}",
+            f"model {likeliest} {doubt.opinion[likeliest]:.2f}",
+        )
+        tiles.append(Tile(face_view(read_photo(doubt.photo.path), box), caption))
+        # In class folders the box is a detector's, and another one would draw it otherwise.
+        corners = None if found.kind == "classes" else (box.x1, box.y1, box.x2, box.y2)
+        entries.append(Correction(photo=key, box=corners, label=likeliest))
+    write_sheets(tiles, folder, "labels")
+    _write(folder / "suggestions.json", as_json(entries))
+
+
+def _write_overlooked(findings: Findings, found: PhotoSet, folder: Path) -> None:
+    """`faces-01.png` and on, and `unlabelled.json`: what the set has of it already, and the faces found now."""
+    tiles = []
+    boxes: dict[str, list[list[int]]] = {
+        name: [_corners(box) for box in known]
+        for name, known in read_unlabelled(found.path / "unlabelled.json").items()
+    }
+    for number, item in enumerate(findings.overlooked, start=1):
+        corners = _corners(item.face.box)
+        boxes.setdefault(item.photo.path.name, []).append(corners)
+        caption = (
+            f"#{number} {_size(item.face.box)} {item.photo.path.name}",
+            f"score {item.face.score:.2f}",
+            f"{corners}",
+        )
+        tiles.append(Tile(face_view(read_photo(item.photo.path), item.face.box), caption))
+    write_sheets(tiles, folder, "faces")
+    if found.kind == "voc":
+        lines = ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {boxes[name]}" for name in sorted(boxes))
+        _write(folder / "unlabelled.json", f"{{\n{lines}\n}}\n")
+
+
+def _corners(box: Box) -> list[int]:
+    return [round(value) for value in (box.x1, box.y1, box.x2, box.y2)]
+
+
+def _size(box: Box) -> str:
+    return f"{max(box.width, box.height):.0f}px"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MaskdError(f"the folder {folder} cannot be made ({error.strerror}); choose another --out") from error
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MaskdError(f"cannot write {path} ({error.strerror}); choose another --out") from error
