@@ -104,6 +104,40 @@ def _parser() -> argparse.ArgumentParser:
         "--repeat", type=whole_number(1), default=50, metavar="N", help="pictures per stage (default 50)"
     )
     bench.set_defaults(run=_bench)
+
+    tune = commands.add_parser(
+        "tune",
+        help="thresholds for config.yaml, from labelled photos of your site",
+        description="Measures the configured models on labelled photos of your own site, recommends thresholds and "
+        "prints them as lines for config.yaml.",
+    )
+    tune.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="labelled photos: Pascal VOC (images/, annotations/), class folders (with_mask/, without_mask/, ...) or "
+        "photos of the empty room; may be given several times",
+    )
+    tune.add_argument(
+        "--false-alarms",
+        type=number(0, 10_000),
+        default=1.0,
+        metavar="PER_100",
+        help="at most so many false faces per 100 photos (default 1)",
+    )
+    tune.add_argument(
+        "--misjudged",
+        type=number(0, 100),
+        default=2.0,
+        metavar="PERCENT",
+        help="at most this share of the judged faces judged wrongly (default 2)",
+    )
+    tune.add_argument("--plot", type=Path, metavar="FILE.png", help="where the curves are drawn (default tune.png)")
+    tune.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    _add_config(tune, "the first of the usual places, or the defaults")
+    tune.set_defaults(run=_tune)
     return parser
 
 
@@ -181,6 +215,19 @@ def _bench(args: argparse.Namespace) -> int:
     from edge.bench import run_bench
 
     return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat)
+
+
+def _tune(args: argparse.Namespace) -> int:
+    from edge.tune import run_tune
+
+    return run_tune(
+        args.data,
+        config_path=args.config,
+        false_alarms=args.false_alarms,
+        misjudged=args.misjudged,
+        plot=args.plot,
+        as_json_object=args.json,
+    )
 
 
 if __name__ == "__main__":

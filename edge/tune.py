@@ -1,0 +1,313 @@
+"""`maskd tune`: thresholds for config.yaml, from labelled photos of one's own site."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edge.config import Config
+from edge.config_file import load_config
+from edge.errors import MaskdError, UsageError
+from edge.evaluation.examples import is_judgeable, load_photos, picture_result
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find_sets, list_photos, read_photo
+from edge.evaluation.metrics import PictureMatches, match_picture
+from edge.evaluation.tuning import (
+    LOWEST_SCORE,
+    JudgedFaces,
+    Strongest,
+    Tuning,
+    Wish,
+    classifier_figures,
+    classifier_thresholds,
+    detector_figures,
+    detector_thresholds,
+    tune,
+)
+from edge.evaluation.tuning_plot import draw_curves
+from edge.evaluation.tuning_report import Report, as_json, as_text, config_values, doubts
+from edge.geometry import Box, boxes_to_array, iou_matrix
+from edge.vision.build import build_vision
+from edge.vision.faces import Face
+from edge.vision.pipeline import Vision
+from edge.vision.preprocess import Image
+
+DEFAULT_PLOT = Path("tune.png")
+SAME_FACE_IOU = 0.5
+SHOWN_MISTAKES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SitePhotos:
+    """Photos by what they can tell: `boxed` show every face that there is, `portraits` one face and its label."""
+
+    boxed: list[LabelledPhoto] = field(default_factory=list)
+    portraits: list[LabelledPhoto] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def faces(self) -> list[LabelledFace]:
+        return [face for photo in (*self.boxed, *self.portraits) for face in photo.faces]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the models say of each photo; the two lists of paths belong to the two lists of results."""
+
+    detected: list[PictureMatches] = field(default_factory=list)
+    detected_on: list[Path] = field(default_factory=list)
+    judged: list[JudgedFaces] = field(default_factory=list)
+    judged_on: list[Path] = field(default_factory=list)
+
+
+def run_tune(
+    data: Sequence[Path],
+    *,
+    config_path: Path | None = None,
+    false_alarms: float = 1.0,
+    misjudged: float = 2.0,
+    plot: Path | None = None,
+    as_json_object: bool = False,
+) -> int:
+    """Prints figures and recommendations and draws the curves; returns the exit status.
+
+    `false_alarms` is the wish for false faces per 100 photos, `misjudged` for the percentage of the judged faces that
+    are judged wrongly. `plot` None: DEFAULT_PLOT, if matplotlib is there. Raises MaskdError where nothing can be
+    measured.
+    """
+    if plot is not None and plot.suffix.lower() != ".png":
+        raise UsageError(f"--plot {plot}: the curves are drawn as a PNG; give a name that ends in .png")
+    config = load_config(config_path)
+    vision = build_vision(config)
+    photos = read_site(data, vision)
+    measured = measure(photos, vision, config)
+    tunings = []
+    if measured.detected:
+        tunings.append(_tune_detector(measured, vision, Wish("false_faces", false_alarms / 100)))
+    if measured.judged:
+        tunings.append(_tune_classifier(measured, vision, Wish("misjudged", misjudged / 100)))
+    if not tunings:
+        labels = ", ".join(vision.classifier.labels)
+        raise MaskdError(
+            f"the photos in {', '.join(map(str, data))} show no face labelled {labels}, and none is without a face: "
+            "there is nothing to tune with"
+        )
+    drawn, no_plot = _try_to_draw(tunings, plot or DEFAULT_PLOT)
+    report = _report(data, photos, tunings, config, vision, drawn)
+    if as_json_object:
+        print(json.dumps(as_json(report)))
+    else:
+        print(as_text(report))
+        if drawn is not None:
+            print(f"\nThe curves are drawn in {drawn}.")
+    if no_plot is not None:
+        print(f"maskd: {no_plot}", file=sys.stderr)
+    return 1 if no_plot is not None and plot is not None else 0
+
+
+def read_site(data: Sequence[Path], vision: Vision) -> SitePhotos:
+    """Every photo of these folders. Raises MaskdError where a folder is missing or no photo can be used."""
+    site = SitePhotos()
+    min_score = min(vision.min_score, vision.detector.recommended_min_score)
+
+    def find_faces(image: Image) -> list[Box]:
+        found = vision.detector.detect(image, min_score)
+        return [face.box for face in found if face.box.height >= vision.min_face_px]
+
+    for photo_set in find_sets(data):
+        loaded = load_photos([photo_set.path], seed=0, find_faces=find_faces)
+        photos = sorted((photo for part in loaded.splits.values() for photo in part), key=lambda photo: photo.path)
+        (site.portraits if photo_set.kind == "classes" else site.boxed).extend(photos)
+        site.problems.extend(loaded.problems)
+        site.problems.extend(_overlooked(photo_set, photos, vision.classifier.labels))
+    if not site.boxed and not site.portraits:
+        reasons = f": {site.problems[0]}" if site.problems else ""
+        raise MaskdError(f"no photo in {', '.join(map(str, data))} can be used{reasons}")
+    return site
+
+
+def measure(site: SitePhotos, vision: Vision, config: Config) -> Measured:
+    """What the models say of each photo, one photo at a time; one that cannot be read any more joins the problems."""
+    measured = Measured()
+    compliant = config.compliance.compliant
+    everything = [(photo, True) for photo in site.boxed] + [(photo, False) for photo in site.portraits]
+    for photo, shows_every_face in everything:
+        try:
+            image = read_photo(photo.path)
+        except MaskdError as error:
+            site.problems.append(str(error))
+            continue
+        found: list[Face] = []
+        if shows_every_face:
+            found = vision.detector.detect(image, LOWEST_SCORE)
+            found = [face for face in found if face.box.height >= vision.min_face_px][: vision.max_faces]
+            measured.detected.append(match_picture(picture_result(_without_specks(photo, vision.min_face_px), found)))
+            measured.detected_on.append(photo.path)
+        faces = [
+            face
+            for face in photo.faces
+            if face.label in vision.classifier.labels and is_judgeable(face) and face.box.height >= vision.min_face_px
+        ]
+        if faces:
+            measured.judged.append(_judge(image, faces, found, vision, compliant))
+            measured.judged_on.append(photo.path)
+    return measured
+
+
+def _without_specks(photo: LabelledPhoto, min_face_px: float) -> LabelledPhoto:
+    """The photo as this configuration asks for it: faces below min_face_px count neither way."""
+    specks = [face for face in photo.faces if face.box.height < min_face_px]
+    return dataclasses.replace(
+        photo,
+        faces=tuple(face for face in photo.faces if face not in specks),
+        ignored=(*photo.ignored, *(face.box for face in specks)),
+    )
+
+
+def _judge(
+    image: Image, faces: Sequence[LabelledFace], found: Sequence[Face], vision: Vision, compliant: Sequence[str]
+) -> JudgedFaces:
+    """Faces as the daemon would judge them: in the detector's box where it found them, else in the labelled one."""
+    boxes = [_as_found(face.box, [f.box for f in found]) for face in faces]
+    answers = [
+        max(answer.probabilities.items(), key=lambda item: item[1])
+        for answer in vision.classifier.classify(image, boxes)
+    ]
+    return JudgedFaces(
+        confidence=np.array([confidence for _, confidence in answers], dtype=np.float64),
+        right=np.array([label == face.label for (label, _), face in zip(answers, faces, strict=True)]),
+        alarm=np.array([label not in compliant for label, _ in answers]),
+        violation=np.array([face.label not in compliant for face in faces]),
+    )
+
+
+def _as_found(box: Box, found: Sequence[Box]) -> Box:
+    if not found:
+        return box
+    overlaps = iou_matrix(boxes_to_array([box]), boxes_to_array(found))[0]
+    best = int(overlaps.argmax())
+    return found[best] if overlaps[best] >= SAME_FACE_IOU else box
+
+
+def _overlooked(photo_set: PhotoSet, used: Sequence[LabelledPhoto], labels: Sequence[str]) -> list[str]:
+    """Photos that reading passes over in silence, because they stand in the wrong place or lack a label."""
+    lines = []
+    if photo_set.kind == "voc":
+        annotated = {path.stem for path in (photo_set.path / "annotations").glob("*.xml")}
+        annotated |= {photo.path.stem for photo in used}
+        bare = [path for path in list_photos(photo_set.path / "images") if path.stem not in annotated]
+        if bare:
+            lines.append(
+                f"{len(bare)} of the photos in {photo_set.path / 'images'}, such as {bare[0].name}, have no file in "
+                "annotations; if they show nobody, move them to a folder of their own and give it with --data as well"
+            )
+    if photo_set.kind == "classes":
+        lines += [
+            f"{folder} is named for no label of the classifier ({', '.join(labels)}); if its photos show nobody, give "
+            f"it by itself: --data {folder}"
+            for folder in sorted(photo_set.path.iterdir())
+            if folder.is_dir() and folder.name not in labels and list_photos(folder)
+        ]
+    return lines
+
+
+def _tune_detector(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
+    mistakes = [
+        Strongest(path, float(photo.scores[~photo.correct].max()))
+        for path, photo in zip(measured.detected_on, measured.detected, strict=True)
+        if not photo.correct.all()
+    ]
+    return tune(
+        measured.detected,
+        detector_figures,
+        detector_thresholds(),
+        setting=("detector", "min_score"),
+        model=vision.detector.identity,
+        current=vision.min_score,
+        wish=wish,
+        useful="recall",
+        strongest=_first(mistakes),
+    )
+
+
+def _tune_classifier(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
+    mistakes = [
+        Strongest(path, float(photo.confidence[~photo.right].max()))
+        for path, photo in zip(measured.judged_on, measured.judged, strict=True)
+        if not photo.right.all()
+    ]
+    return tune(
+        measured.judged,
+        classifier_figures,
+        classifier_thresholds(len(vision.classifier.labels)),
+        setting=("classifier", "min_confidence"),
+        model=vision.classifier.identity,
+        current=vision.classifier.min_confidence,
+        wish=wish,
+        useful="judged",
+        strongest=_first(mistakes),
+    )
+
+
+def _first(mistakes: list[Strongest]) -> list[Strongest]:
+    return sorted(mistakes, key=lambda mistake: -mistake.score)[:SHOWN_MISTAKES]
+
+
+def _try_to_draw(tunings: Sequence[Tuning], path: Path) -> tuple[Path | None, str | None]:
+    """Where the curves were drawn, or why they were not: the figures are worth printing without them."""
+    try:
+        return draw_curves(tunings, path), None
+    except MaskdError as error:
+        return None, str(error)
+
+
+def _report(
+    data: Sequence[Path],
+    site: SitePhotos,
+    tunings: Sequence[Tuning],
+    config: Config,
+    vision: Vision,
+    plot: Path | None,
+) -> Report:
+    labels = vision.classifier.labels
+    counts = Counter(face.label for face in site.faces)
+    faces = {label: counts[label] for label in (*labels, *sorted(set(counts) - set(labels)))}
+    without_faces = sum(not photo.faces for photo in site.boxed)
+    tuned = {tuning.section for tuning in tunings}
+    notes = [
+        f"Faces labelled {label} say nothing of the classifier: it knows {', '.join(labels)}."
+        for label in faces
+        if label not in labels
+    ]
+    if "detector" not in tuned:
+        notes.append(
+            "detector.min_score was not tuned: that takes photos with a box around every face (Pascal VOC), "
+            "photos of the empty room, or both."
+        )
+    elif not any(photo.faces for photo in site.boxed):
+        notes.append(
+            "detector.min_score was tuned by false faces alone: how many faces it misses takes photos with a box "
+            "around every face (Pascal VOC)."
+        )
+    if "classifier" not in tuned:
+        notes.append(
+            f"classifier.min_confidence was not tuned: that takes photos of faces labelled {', '.join(labels)}, "
+            "with boxes (Pascal VOC) or in class folders."
+        )
+    return Report(
+        data=data,
+        photos=len(site.boxed) + len(site.portraits),
+        photos_without_faces=without_faces,
+        faces=faces,
+        problems=site.problems,
+        notes=[*notes, *doubts(without_faces, {label: counts[label] for label in labels}, tunings)],
+        tunings=tunings,
+        plot=plot,
+        config=config_values(tunings, config.detector.low_score),
+    )
