@@ -23,7 +23,7 @@ from edge.vision.preprocess import Image, crop_face
 from training.review_sheet import Tile, face_view, write_sheets
 
 SURE_SCORE = 0.7
-"""From here on the detector is hardly ever wrong: what no label covers is a face that was overlooked."""
+"""Few detections from this score on are no face, so that most of what no label covers was overlooked."""
 SAME_FACE_IOU = 0.3
 """Overlap from which a found face is a known one; people draw boxes more loosely than detectors."""
 
