@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError
+from edge.geometry import Box
 from edge.vision.faces import MOST_FACES, NMS_IOU, Face, best_input_shape, faces_on_picture, suppress_repeats
-from edge.vision.preprocess import Image, letterbox
+from edge.vision.preprocess import Image, Letterbox, letterbox
 
 _RES10_SIZE = 300
 _RES10_MEAN_BGR = (104.0, 177.0, 123.0)
@@ -22,8 +23,11 @@ class YuNetFaceDetector:
 
     recommended_min_score = 0.6
 
-    def __init__(self, path: Path, *, nms_iou: float = NMS_IOU) -> None:
-        """`path`: the .onnx file. Raises MaskdError where it is missing or this OpenCV cannot run it."""
+    def __init__(self, path: Path, *, nms_iou: float = NMS_IOU, longer_side: int | None = None) -> None:
+        """`path`: the .onnx file. Raises MaskdError where it is missing or this OpenCV cannot run it.
+
+        `longer_side`: that of the picture as YuNet sees it, in pixels, in place of the 256x320 of any proportions.
+        """
         _require_file(path, "face_detection_yunet_2023mar.onnx from OpenCV's model zoo")
         if not hasattr(cv2, "FaceDetectorYN"):
             raise MaskdError(
@@ -31,24 +35,41 @@ class YuNetFaceDetector:
                 "yunet needs; install opencv-python-headless, or use detector.kind tflite"
             )
         self.identity = f"yunet/{path.stem}"
+        self._longer_side = longer_side
         try:
             self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.5, nms_iou, MOST_FACES)
         except cv2.error as error:
             raise _refused(path, "a YuNet .onnx file that it knows (OpenCV 4 wants the 2023mar one)", error) from error
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
-        height, width = best_input_shape(image.shape[1], image.shape[0])
+        found, prepared = self._run(image, min_score)
+        boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:4]], axis=1) / np.float32(prepared.scale)
+        return faces_on_picture(boxes, found[:, 14], prepared.source_size)
+
+    def landmarks(self, image: Image, min_score: float) -> list[tuple[Box, NDArray[np.float32]]]:
+        """Each face's box and five points, best first: eyes, nose and corners of the mouth, the left ones (as the
+        viewer sees them) first; shape (5, 2), in pixels of the picture."""
+        found, prepared = self._run(image, min_score)
+        rows = found / np.float32(prepared.scale)
+        return [(Box(x, y, x + w, y + h), row[4:14].reshape(5, 2)) for row in rows for x, y, w, h in [row[:4].tolist()]]
+
+    def _run(self, image: Image, min_score: float) -> tuple[NDArray[np.float32], Letterbox]:
+        """Rows of x, y, width, height, five landmarks and score, best first, in pixels of the network's input."""
+        height, width = self._input_shape(image)
         prepared = letterbox(image, width, height)
         self._network.setInputSize((width, height))
         self._network.setScoreThreshold(min_score)
         _, rows = self._network.detect(cv2.cvtColor(prepared.image, cv2.COLOR_RGB2BGR))
-        if rows is None:
-            return []
-        # Each row: x, y, width, height, five landmarks, score.
-        found = np.asarray(rows, dtype=np.float32)
-        found = found[np.argsort(-found[:, 14], kind="stable")]
-        boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:4]], axis=1) / np.float32(prepared.scale)
-        return faces_on_picture(boxes, found[:, 14], prepared.source_size)
+        found = np.zeros((0, 15), dtype=np.float32) if rows is None else np.asarray(rows, dtype=np.float32)
+        return found[np.argsort(-found[:, 14], kind="stable")], prepared
+
+    def _input_shape(self, image: Image) -> tuple[int, int]:
+        """Height and width; OpenCV itself fills up to multiples of 32."""
+        height, width = image.shape[:2]
+        if self._longer_side is None:
+            return best_input_shape(width, height)
+        scale = self._longer_side / max(height, width)
+        return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 class Res10FaceDetector:
