@@ -49,6 +49,11 @@ class Correction(BaseModel):
     """The face was not labelled at all."""
     reason: str = ""
 
+    @property
+    def corners(self) -> list[int] | None:
+        """The box in whole pixels, as files hold it."""
+        return None if self.box is None else [round(value) for value in self.box]
+
     @model_validator(mode="after")
     def _box_where_needed(self) -> Correction:
         if self.box is not None and not Box(*self.box).area > 0:
@@ -120,7 +125,7 @@ def _entry(correction: Correction) -> str:
     if not correction.add:
         del content["add"]
     if correction.box is not None:
-        content["box"] = [round(value) for value in correction.box]
+        content["box"] = correction.corners
     return json.dumps(content, ensure_ascii=False)
 
 
@@ -142,9 +147,11 @@ def _corrected(photo: LabelledPhoto, corrections: Sequence[Correction]) -> tuple
             assert correction.box is not None
             added[Box(*correction.box)] = correction.label
         elif correction.add:
-            problems.append(f"the face at {_place(correction)} is labelled already; leave `add` out")
+            problems.append(f"the face at {correction.corners} is labelled already; leave `add` out")
+        elif index is None and correction.box is None:
+            problems.append("has not exactly one labelled face; give the published box")
         elif index is None:
-            problems.append(f"no face is labelled at {_place(correction)}; give the published box, or `add`")
+            problems.append(f"no face is labelled at {correction.corners}; give the published box, or `add`")
         else:
             labels[index] = correction.label
     if not corrections:
@@ -163,12 +170,6 @@ def face_index(faces: Sequence[LabelledFace], correction: Correction) -> int | N
     wanted = Box(*correction.box)
     overlap, index = max(((face.box.iou(wanted), index) for index, face in enumerate(faces)), default=(0.0, 0))
     return index if overlap >= SAME_BOX_IOU else None
-
-
-def _place(correction: Correction) -> str:
-    if correction.box is None:
-        return "the only face (there is not exactly one)"
-    return str([round(value) for value in correction.box])
 
 
 def _read(path: Path, form: TypeAdapter[AnyT], missing: AnyT) -> AnyT:
