@@ -75,6 +75,19 @@ def _parser() -> argparse.ArgumentParser:
         metavar="A",
         help="blend crops in pairs, by shares from Beta(A, A) (default: 0.2)",
     )
+    mask.add_argument(
+        "--landmarks",
+        type=Path,
+        metavar="FILE",
+        help="a YuNet .onnx file, to paint masks on bare faces, worn rightly and wrongly (default: none are painted)",
+    )
+    mask.add_argument(
+        "--painted",
+        type=number(0, 1),
+        default=0.15,
+        metavar="SHARE",
+        help="share of the crops that come from painted faces, with --landmarks (default: %(default)s)",
+    )
     mask.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
     mask.add_argument(
         "--detector",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,10 @@ from training import plots, report
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
 from training.weights import weights_argument
+from training.worn_masks import worn_mask_samples
+
+PAINTED_FACES = 2000
+"""Faces with masks put on them, made before the training."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -34,6 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         mixup=arguments.mixup,
+        painted_share=arguments.painted,
         start_from=tuple(arguments.start_from),
         seed=arguments.seed,
     )
@@ -49,9 +55,16 @@ def run(arguments: argparse.Namespace) -> None:
     metrics: dict[str, Any] = {}
     if arguments.folds > 1:
         metrics["cross_validation"] = _cross_validate(
-            data.splits["train"] + data.splits["validation"], arguments.folds, options, out
+            data.splits["train"] + data.splits["validation"], arguments.folds, options, out, arguments.landmarks
         )
-    model, history = train_masks(samples["train"], samples["validation"], options, out, resume=arguments.resume)
+    model, history = train_masks(
+        samples["train"],
+        samples["validation"],
+        options,
+        out,
+        resume=arguments.resume,
+        painted=_painted(samples["train"], options, arguments.landmarks),
+    )
     model.save(out / "model.keras")
     _write_report(model, history, samples["test"], data, options, out, metrics)
 
@@ -87,7 +100,19 @@ def _face_finder(model: str) -> FindFaces:
     return find
 
 
-def _cross_validate(photos: Sequence[LabelledPhoto], folds: int, options: MaskTraining, out: Path) -> dict[str, Any]:
+def _painted(samples: Sequence[FaceSample], options: MaskTraining, landmarks: Path | None) -> list[FaceSample]:
+    """Training faces with masks put on them; none where no landmark model was given."""
+    if landmarks is None or options.painted_share == 0:
+        return []
+    painted = worn_mask_samples(samples, landmarks, PAINTED_FACES, options.seed, options.labels)
+    counts = Counter(sample.label for sample in painted)
+    print(f"painted: {', '.join(f'{counts[label]} {label}' for label in options.labels)}", flush=True)
+    return painted
+
+
+def _cross_validate(
+    photos: Sequence[LabelledPhoto], folds: int, options: MaskTraining, out: Path, landmarks: Path | None
+) -> dict[str, Any]:
     """Accuracy of K trainings, each judged on the fold that it did not see; the test photos stay out of it."""
     ordered = [p for part in split_photos(photos, options.seed, (1.0, 0.0, 0.0)).values() for p in part]
     if folds > len(ordered):
@@ -99,7 +124,12 @@ def _cross_validate(photos: Sequence[LabelledPhoto], folds: int, options: MaskTr
         test, _ = face_samples(held, options.labels)
         _require_labels(train, options)
         model, _ = train_masks(
-            train, [], replace(options, seed=options.seed + fold), out / f"fold-{fold + 1}", resume=False
+            train,
+            [],
+            replace(options, seed=options.seed + fold),
+            out / f"fold-{fold + 1}",
+            resume=False,
+            painted=_painted(train, options, landmarks),
         )
         figures = report.classification_metrics(test, _predict(model, test, options), options.labels)
         print(f"fold {fold + 1} of {folds}: accuracy {figures['accuracy']:.3f} on {figures['faces']} faces", flush=True)

@@ -47,28 +47,35 @@ class MaskTraining:
     label_smoothing: float = 0.05
     mixup: float = 0.2
     patience: int = 10
+    painted_share: float = 0.15
+    """Share of the crops that come from faces with painted masks, where there are any."""
     start_from: tuple[Path, ...] = ()
     """Trained models of the same form, whose averaged weights are the start in place of `weights`."""
     seed: int = 1
 
 
 class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
-    """Batches of random crops, a class drawn by a power of its size; the same seed gives the same crops in the same
-    order."""
+    """Batches of random crops, a class drawn by a power of its size, and `painted_share` of them from the painted
+    faces, all alike; the same seed gives the same crops in the same order."""
 
-    def __init__(self, samples: Sequence[FaceSample], options: MaskTraining, **kwargs: Any) -> None:
+    def __init__(
+        self, samples: Sequence[FaceSample], options: MaskTraining, painted: Sequence[FaceSample] = (), **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
-        self.samples = samples
+        self.samples = [*samples, *painted]
         self.options = options
         counts = Counter(sample.label for sample in samples)
         # Between equal shares, which make the rare class be seen everywhere, and the shares as they are, which make it
         # be overlooked (Mahajan et al. 2018, section 2.2, take the root; the three-quarter power errs less often).
         chances = np.array([counts[sample.label] ** -0.25 for sample in samples])
-        self.chances = chances / chances.sum()
+        chances /= chances.sum()
+        share = options.painted_share if painted else 0.0
+        self.chances = np.concatenate([chances * (1 - share), np.full(len(painted), share / max(1, len(painted)))])
+        self.length = max(1, len(samples) // options.batch_size)
         self.epoch = 0
 
     def __len__(self) -> int:
-        return max(1, len(self.samples) // self.options.batch_size)
+        return self.length
 
     def on_epoch_end(self) -> None:
         self.epoch += 1
@@ -108,13 +115,19 @@ def plain_crops(samples: Sequence[FaceSample], input_size: int) -> NDArray[np.ui
 
 
 def train_masks(
-    train: Sequence[FaceSample], validation: Sequence[FaceSample], options: MaskTraining, out: Path, *, resume: bool
+    train: Sequence[FaceSample],
+    validation: Sequence[FaceSample],
+    options: MaskTraining,
+    out: Path,
+    *,
+    resume: bool,
+    painted: Sequence[FaceSample] = (),
 ) -> tuple[Any, dict[str, list[float]]]:
     """Trains in two stages and returns (model with the best weights, history by epoch).
 
     First the head on the frozen backbone, then everything at a lower rate, with a moving average of the weights.
     Without validation samples there is no early stopping. Each stage keeps a checkpoint in `out` after every epoch;
-    `resume` goes on from the last one.
+    `resume` goes on from the last one. `painted`: faces with masks put on them, which join the training.
     """
     keras.utils.set_random_seed(options.seed)
     model, backbone = build_mask_classifier(
@@ -135,16 +148,17 @@ def train_masks(
     head_epochs = 0 if backbone is None or options.start_from else min(options.head_epochs, options.epochs - 1)
     if backbone is not None and head_epochs:
         backbone.trainable = False
-        _fit(model, train, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
+        _fit(model, train, painted, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
         backbone.trainable = True
     fine_epochs = options.epochs - head_epochs
-    _fit(model, train, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
+    _fit(model, train, painted, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
 
 
 def _fit(
     model: Any,
     train: Sequence[FaceSample],
+    painted: Sequence[FaceSample],
     held_out: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
     options: MaskTraining,
     checkpoint: Path,
@@ -154,7 +168,7 @@ def _fit(
     *,
     head: bool,
 ) -> None:
-    batches = MaskBatches(train, options, workers=2, max_queue_size=8)
+    batches = MaskBatches(train, options, painted, workers=2, max_queue_size=8)
     steps = max(1, len(batches) * epochs)
     fine = options.resumed_learning_rate if options.start_from else options.learning_rate
     peak = options.head_learning_rate if head else fine
