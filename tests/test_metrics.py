@@ -54,6 +54,8 @@ def test_area_under_the_envelope_by_hand() -> None:
 def test_each_face_has_the_score_that_found_it() -> None:
     matches = match_picture(picture({FACE: 0.9, NOWHERE: 0.8, OTHER: 0.25}, [THIRD, OTHER, FACE]))
     assert matches.found_at.tolist() == [-np.inf, 0.25, pytest.approx(0.9)]
+    by_place = match_picture(picture({NOWHERE: 0.2, FACE: 0.9, OTHER: 0.25}, [FACE], ignored=[OTHER]))
+    assert (by_place.indices.tolist(), by_place.correct.tolist()) == ([1, 0], [True, False])
 
 
 def test_the_envelope_lifts_a_dip() -> None:

@@ -39,14 +39,15 @@ class PictureResult:
 class PictureMatches:
     """The detections of one picture that count: `correct[i]` tells whether the one with `scores[i]` is a face.
 
-    `found_at[j]` is the score of the detection that found face `j`, minus infinity where none did; empty where the
-    faces of a picture are not told apart.
+    `found_at[j]` is the score of the detection that found face `j`, minus infinity where none did, and `indices[i]` the
+    place of detection `i` among the picture's; both are empty where faces and detections are not told apart.
     """
 
     scores: Floats
     correct: NDArray[np.bool_]
     faces: int
     found_at: Floats = field(default_factory=lambda: np.zeros(0))
+    indices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:
     overlaps = iou_matrix(picture.boxes, picture.truth)
     ignored_overlap = iou_matrix(picture.boxes, picture.ignored).max(axis=1, initial=0)
     inside = _share_inside(picture.boxes, picture.ignored).max(axis=1, initial=0)
-    scores, correct = [], []
+    scores, correct, indices = [], [], []
     found_at = np.full(faces, -np.inf)
     for index in np.argsort(-picture.scores, kind="stable"):
         face = int(overlaps[index].argmax()) if faces else -1
@@ -103,7 +104,14 @@ def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:
             found_at[face] = picture.scores[index]
         scores.append(float(picture.scores[index]))
         correct.append(matched)
-    return PictureMatches(np.array(scores, dtype=np.float64), np.array(correct, dtype=np.bool_), faces, found_at)
+        indices.append(int(index))
+    return PictureMatches(
+        np.array(scores, dtype=np.float64),
+        np.array(correct, dtype=np.bool_),
+        faces,
+        found_at,
+        np.array(indices, dtype=np.int64),
+    )
 
 
 def precision_recall(matches: Sequence[PictureMatches]) -> ApResult:
