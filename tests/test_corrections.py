@@ -108,9 +108,9 @@ def test_no_face_takes_the_box_out(voc: Path) -> None:
 
 def test_an_added_face_takes_the_place_of_an_ignored_one(voc: Path) -> None:
     (voc / "unlabelled.json").write_text('{"0.png": [[23, 34, 29, 42], [0, 40, 9, 48]]}', encoding="utf-8")
-    correct(voc, {"photo": "0.png", "box": [23, 34, 29, 41], "label": "with_mask", "add": True})
+    correct(voc, {"photo": "0.png", "box": [23, 34, 29, 48.4], "label": "with_mask", "add": True})
     data = load(voc)
-    assert photo(data, "0.png").faces[2:] == (LabelledFace(Box(23, 34, 29, 41), "with_mask"),)
+    assert photo(data, "0.png").faces[2:] == (LabelledFace(Box(23, 34, 29, 48), "with_mask"),)
     assert photo(data, "0.png").ignored == (Box(0, 40, 9, 48),)
     assert data.corrected["door_voc"] == 1
 
@@ -131,6 +131,7 @@ def test_the_same_label_again_confirms_it(voc: Path) -> None:
         ),
         ({"photo": "0.png", "label": "with_mask"}, "0.png: has not exactly one labelled face"),
         ({"photo": "0.png", "box": LEFT, "label": "with_mask", "add": True}, "labelled already; leave `add` out"),
+        ({"photo": "0.png", "box": [70, 4, 90, 44], "label": "with_mask", "add": True}, "off a photo of 64x48"),
         ({"photo": "nobody.png", "box": LEFT, "label": "with_mask"}, "nobody.png: the set has no such photo"),
     ],
 )

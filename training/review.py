@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> None:
         other = sum(doubt.likeliest != doubt.face.label for doubt in findings.doubts)
         print(
             f"{name}: {findings.judged} labels looked at; of the {len(findings.doubts)} most suspicious the model would"
-            f" change {other}; {len(findings.overlooked)} faces that no label covers",
+            f" change {other}; faces that no label covers: {len(findings.overlooked)}",
             flush=True,
         )
     print(

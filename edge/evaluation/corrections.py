@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from edge.errors import MaskdError
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, SplitName
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, SplitName, read_photo
 from edge.geometry import Box
 
 FILE_NAME = "corrections.json"
@@ -145,7 +145,12 @@ def _corrected(photo: LabelledPhoto, corrections: Sequence[Correction]) -> tuple
         index = face_index(photo.faces, correction)
         if correction.add and index is None:
             assert correction.box is not None
-            added[Box(*correction.box)] = correction.label
+            height, width = read_photo(photo.path).shape[:2]
+            box = Box(*correction.box).clipped(width, height)
+            if box.area > 0:
+                added[box] = correction.label
+            else:
+                problems.append(f"the box {correction.corners} lies off a photo of {width}x{height}")
         elif correction.add:
             problems.append(f"the face at {correction.corners} is labelled already; leave `add` out")
         elif index is None and correction.box is None:
