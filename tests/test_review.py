@@ -60,7 +60,7 @@ def test_the_most_suspicious_labels_come_first_and_can_be_copied(
     assert review("--data", voc, "--out", out.parent) == 0
     printed = capsys.readouterr().out
     assert (
-        "space_voc: 2 labels looked at; of the 2 most suspicious the model would change 1; faces that no label covers: 1"
+        "2 labels looked at; of the 2 most suspicious the model would change 1; faces that no label covers: 1"
         in printed
     )
     assert content(out / "suggestions.json") == [
