@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
         type=number(0, 10_000),
         default=1.0,
         metavar="PER_100",
-        help="at most so many false faces per 100 photos (default 1)",
+        help="at most so many false faces per 100 photos without people (default 1)",
     )
     tune.add_argument(
         "--misjudged",

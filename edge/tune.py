@@ -27,11 +27,12 @@ from edge.evaluation.tuning import (
     classifier_figures,
     classifier_thresholds,
     detector_figures,
+    detector_figures_by_empty_photos,
     detector_thresholds,
     tune,
 )
 from edge.evaluation.tuning_plot import draw_curves
-from edge.evaluation.tuning_report import Report, as_json, as_text, config_values, doubts
+from edge.evaluation.tuning_report import FEW_PHOTOS, Report, as_json, as_text, config_values, doubts
 from edge.geometry import Box, boxes_to_array, iou_matrix
 from edge.vision.build import build_vision
 from edge.vision.faces import Face
@@ -65,6 +66,11 @@ class Measured:
     judged: list[JudgedFaces] = field(default_factory=list)
     judged_on: list[Path] = field(default_factory=list)
 
+    @property
+    def without_faces(self) -> int:
+        """Photos on which there is no face to find."""
+        return sum(photo.faces == 0 for photo in self.detected)
+
 
 def run_tune(
     data: Sequence[Path],
@@ -77,9 +83,9 @@ def run_tune(
 ) -> int:
     """Prints figures and recommendations and draws the curves; returns the exit status.
 
-    `false_alarms` is the wish for false faces per 100 photos, `misjudged` for the percentage of the judged faces that
-    are judged wrongly. `plot` None: DEFAULT_PLOT, if matplotlib is there. Raises MaskdError where nothing can be
-    measured.
+    `false_alarms` is the wish for false faces per 100 photos without people, `misjudged` for the percentage of the
+    judged faces that are judged wrongly. `plot` None: DEFAULT_PLOT, if matplotlib is there. Raises MaskdError where
+    nothing can be measured.
     """
     if plot is not None and plot.suffix.lower() != ".png":
         raise UsageError(f"--plot {plot}: the curves are drawn as a PNG; give a name that ends in .png")
@@ -99,7 +105,7 @@ def run_tune(
             "there is nothing to tune with"
         )
     drawn, no_plot = _try_to_draw(tunings, plot or DEFAULT_PLOT)
-    report = _report(data, photos, tunings, config, vision, drawn)
+    report = _report(data, photos, measured, tunings, config, vision, drawn)
     if as_json_object:
         print(json.dumps(as_json(report)))
     else:
@@ -225,7 +231,7 @@ def _tune_detector(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
     ]
     return tune(
         measured.detected,
-        detector_figures,
+        detector_figures if measured.without_faces < FEW_PHOTOS else detector_figures_by_empty_photos,
         detector_thresholds(),
         setting=("detector", "min_score"),
         model=vision.detector.identity,
@@ -270,6 +276,7 @@ def _try_to_draw(tunings: Sequence[Tuning], path: Path) -> tuple[Path | None, st
 def _report(
     data: Sequence[Path],
     site: SitePhotos,
+    measured: Measured,
     tunings: Sequence[Tuning],
     config: Config,
     vision: Vision,
@@ -278,7 +285,6 @@ def _report(
     labels = vision.classifier.labels
     counts = Counter(face.label for face in site.faces)
     faces = {label: counts[label] for label in (*labels, *sorted(set(counts) - set(labels)))}
-    without_faces = sum(not photo.faces for photo in site.boxed)
     tuned = {tuning.section for tuning in tunings}
     notes = [
         f"Faces labelled {label} say nothing of the classifier: it knows {', '.join(labels)}."
@@ -290,7 +296,7 @@ def _report(
             "detector.min_score was not tuned: that takes photos with a box around every face (Pascal VOC), "
             "photos of the empty room, or both."
         )
-    elif not any(photo.faces for photo in site.boxed):
+    elif not any(photo.faces for photo in measured.detected):
         notes.append(
             "detector.min_score was tuned by false faces alone: how many faces it misses takes photos with a box "
             "around every face (Pascal VOC)."
@@ -303,10 +309,10 @@ def _report(
     return Report(
         data=data,
         photos=len(site.boxed) + len(site.portraits),
-        photos_without_faces=without_faces,
+        photos_without_faces=measured.without_faces,
         faces=faces,
         problems=site.problems,
-        notes=[*notes, *doubts(without_faces, {label: counts[label] for label in labels}, tunings)],
+        notes=[*notes, *doubts(measured.without_faces, {label: counts[label] for label in labels}, tunings)],
         tunings=tunings,
         plot=plot,
         config=config_values(tunings, config.detector.low_score),

@@ -141,6 +141,15 @@ def detector_figures(photo: PictureMatches, threshold: float) -> dict[str, Ratio
     }
 
 
+def detector_figures_by_empty_photos(photo: PictureMatches, threshold: float) -> dict[str, Ratio]:
+    """The same, with false faces counted only on photos without a face.
+
+    Beside people a missing label, or a box drawn otherwise, would count as a false face too.
+    """
+    figures = detector_figures(photo, threshold)
+    return figures if photo.faces == 0 else {**figures, "false_faces": Ratio(0, 0)}
+
+
 def classifier_figures(photo: JudgedFaces, threshold: float) -> dict[str, Ratio]:
     """The share judged, and of those the right and the wrong ones; precision and recall of alarms.
 

@@ -37,7 +37,7 @@ _STYLE: dict[Any, object] = {
 }
 _WISHES = {
     "false_faces": "false faces per 100 photos",
-    "misjudged": "% of the judged judged wrongly",
+    "misjudged": "% judged wrongly",
 }
 
 
@@ -55,7 +55,7 @@ def draw_curves(tunings: Sequence[Tuning], path: Path) -> Path:
         ) from error
     with mpl.rc_context(_STYLE):
         # Made without pyplot, it needs no screen.
-        figure = Figure(figsize=(5.2 * len(tunings), 5.6), layout="constrained", dpi=100)
+        figure = Figure(figsize=(4.8 * len(tunings), 5.4), layout="constrained", dpi=100)
         panels = figure.subplots(2, len(tunings), squeeze=False, sharex="col", height_ratios=(3, 2))
         for column, tuning in enumerate(tunings):
             _draw_shares(panels[0][column], tuning)
@@ -78,9 +78,9 @@ def _draw_shares(axes: Axes, tuning: Tuning) -> None:
         axes.plot([x for x, _ in points], [y for _, y in points], line, color=color, label=label, linewidth=1.8)
     axes.set_ylim(0, 1.02)
     axes.set_title(f"{tuning.setting} of {tuning.model}")
-    _mark_thresholds(axes, tuning)
+    _mark_thresholds(axes, tuning, labelled=False)
     if names:
-        axes.legend(loc="lower left", fontsize=8)
+        axes.legend(fontsize=8)
     else:
         axes.text(0.5, 0.5, "no labelled faces", transform=axes.transAxes, ha="center", color=CURRENT_COLOR)
 
@@ -91,22 +91,21 @@ def _draw_wish(axes: Axes, tuning: Tuning) -> None:
     axes.plot([x for x, _ in points], [y for _, y in points], color="#000000", linewidth=1.8)
     wish = 100 * tuning.wish.at_most
     axes.axhline(wish, color=RECOMMENDED_COLOR, linewidth=1, linestyle="--", label=f"wished for: at most {wish:g}")
-    # The wish is where it matters; a threshold far too low would squeeze that into a line.
-    axes.set_ylim(0, max(4 * wish, 1.0, min(y for _, y in points) * 2 if points else 0))
+    # From zero to what matters: a threshold far too low would squeeze the rest into a line.
+    marked = [100 * value for p in tuning.marked if (value := p.figures[name].value) is not None]
+    axes.set_ylim(0, max(4 * wish, 1.0, 1.2 * max(marked, default=0), 2 * min((y for _, y in points), default=0)))
     axes.set_xlabel(tuning.setting)
     axes.set_ylabel(_WISHES[name])
-    _mark_thresholds(axes, tuning)
-    axes.legend(loc="upper right", fontsize=8)
+    _mark_thresholds(axes, tuning, labelled=True)
+    axes.legend(fontsize=8)
 
 
-def _mark_thresholds(axes: Axes, tuning: Tuning) -> None:
-    axes.axvline(
-        tuning.current.threshold,
-        color=CURRENT_COLOR,
-        linewidth=1.3,
-        linestyle=":",
-        label=f"current {tuning.current.threshold:g}",
-    )
-    point = tuning.recommendation.point
-    if point is not None:
-        axes.axvline(point.threshold, color=RECOMMENDED_COLOR, linewidth=1.3, label=f"recommended {point.threshold:g}")
+def _mark_thresholds(axes: Axes, tuning: Tuning, *, labelled: bool) -> None:
+    marks = [
+        ("current", tuning.current, CURRENT_COLOR, ":"),
+        ("recommended", tuning.recommendation.point, RECOMMENDED_COLOR, "-"),
+    ]
+    for what, point, color, line in marks:
+        if point is not None:
+            label = f"{what}: {point.threshold:g}" if labelled else None
+            axes.axvline(point.threshold, color=color, linewidth=1.3, linestyle=line, label=label)

@@ -11,6 +11,7 @@ from edge.evaluation.tuning import Point, Ratio, Strongest, Tuning
 
 FEW_FACES = 30
 FEW_PHOTOS = 20
+"""Photos without a face from which on false faces are counted on those alone."""
 SHOWN_PROBLEMS = 20
 """Lines of problems printed; JSON holds them all."""
 
@@ -44,7 +45,7 @@ class Report:
     data: Sequence[Path]
     photos: int
     photos_without_faces: int
-    """Of those whose every face is labelled: what false alarms are measured on."""
+    """Of those whose every face is labelled."""
     faces: Mapping[str, int]
     """By label."""
     problems: Sequence[str]
@@ -141,14 +142,14 @@ def doubts(photos_without_faces: int, judged_labels: Mapping[str, int], tunings:
         detects = tuning.section == "detector"
         if detects and photos_without_faces < FEW_PHOTOS:
             sentences.append(
-                f"{_only(photos_without_faces, 'photo')} without a face: false faces are better measured on "
-                f"{FEW_PHOTOS} or more photos of the empty room."
+                f"{_only(photos_without_faces, 'photo')} without a face: false faces are counted on all photos, where "
+                f"a missing label counts as one too; {FEW_PHOTOS} or more photos of the empty room tell better."
             )
         point = tuning.recommendation.point
         if detects and point is not None and not point.figures["false_faces"].part:
+            counted = point.figures["false_faces"].whole
             sentences.append(
-                f"No false face on {_count(tuning.photos, 'photo')} still allows for up to "
-                f"{300 / tuning.photos:.2g} per 100."
+                f"No false face on {_count(counted, 'photo')} still allows for up to {300 / counted:.3g} per 100."
             )
         faces = tuning.current.figures["recall" if detects else "judged"].whole
         if 0 < faces < FEW_FACES:
@@ -219,7 +220,8 @@ def _with_intervals(tuning: Tuning, point: Point) -> list[str]:
         ratio, (low, high) = point.figures[name], limits[name]
         assert ratio.value is not None, "a figure with an interval has a value"
         if name == "false_faces":
-            counted = f"{ratio.part} on {_count(ratio.whole, 'photo')}"
+            where = " without a face" if ratio.whole < tuning.photos else ""
+            counted = f"{ratio.part} on {_count(ratio.whole, 'photo')}{where}"
             lines.append(
                 f"  {100 * ratio.value:.1f} ({100 * low:.1f} to {100 * high:.1f}) {_MEANINGS[name]}: {counted}"
             )
@@ -240,7 +242,7 @@ def _wish(tuning: Tuning) -> str:
 
 def _amount(tuning: Tuning, ratio: Ratio) -> str:
     assert ratio.value is not None, "the best point was chosen by its value"
-    amount = f"{100 * ratio.value:.2g}" if ratio.value < 1 else f"{100 * ratio.value:.0f}"
+    amount = f"{100 * ratio.value:.3g}" if ratio.value < 1 else f"{100 * ratio.value:.0f}"
     return f"{amount} per 100" if tuning.wish.figure == "false_faces" else f"{amount} %"
 
 
