@@ -19,8 +19,9 @@ from edge.evaluation.labelled import LabelledPhoto, split_photos
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from training import plots, report
+from training.confidence import calibrate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
-from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
+from training.masks import CROP_MARGIN, LABELS, MaskTraining, one_hot, plain_crops, train_masks
 from training.weights import weights_argument
 from training.worn_masks import worn_mask_samples
 
@@ -65,6 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
         resume=arguments.resume,
         painted=_painted(samples["train"], options, arguments.landmarks),
     )
+    if samples["validation"]:
+        _calibrate(model, samples["validation"], options)
     model.save(out / "model.keras")
     _write_report(model, history, samples["test"], data, options, out, metrics)
 
@@ -136,6 +139,12 @@ def _cross_validate(
         results.append(figures)
     accuracies = [each["accuracy"] for each in results]
     return {"folds": results, "accuracy_mean": float(np.mean(accuracies)), "accuracy_sd": float(np.std(accuracies))}
+
+
+def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
+    truth = one_hot([sample.label for sample in validation], options.labels).argmax(axis=1)
+    temperature = calibrate(model, plain_crops(validation, options.input_size).astype(np.float32), truth)
+    print(f"confidence: divided by a temperature of {temperature:.2f}, fitted to {len(validation)} validation faces")
 
 
 def _predict(model: Any, samples: Sequence[FaceSample], options: MaskTraining) -> NDArray[np.float32]:
