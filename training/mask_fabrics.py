@@ -19,6 +19,8 @@ WIDTH, HEIGHT = 192, 128
 OVERHANG = 0.12
 """A fabric reaches this far past the nominal outline on every side, so that a real mask's own outline fits in."""
 _DONOR_MARGIN = 0.35
+_LEAST_CONTRAST = 30.0
+"""Between a mask and the skin above it, in levels of RGB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ def unrolled_fabric(image: Image, landmarks: Landmarks) -> Fabric | None:
         flat = np.concatenate([flat[:, WIDTH // 2 :][:, ::-1], flat[:, WIDTH // 2 :]], axis=1)
         seen = np.concatenate([seen[:, WIDTH // 2 :][:, ::-1], seen[:, WIDTH // 2 :]], axis=1)
     cover = _segmented(np.asarray(flat, np.uint8), seen, u, v)
-    if cover is None:
+    if cover is None or _is_skin(flat, cover, v):
         return None
     return _fitted(np.asarray(flat / 255, np.float32), cover, v)
 
@@ -226,6 +228,15 @@ def _segmented(flat: Image, seen: NDArray[np.bool_], u: Array, v: Array) -> Arra
     # A little less than found, so that no skin comes along.
     whole = np.asarray(cv2.erode(whole, np.ones((3, 3), np.uint8)), np.uint8)
     return np.asarray(cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 1.5), np.float32)
+
+
+def _is_skin(flat: Image, cover: Array, v: Array) -> bool:
+    """Whether what was found has the colour of what is above it: a hand, a beard, or a box far too large."""
+    above = (v < -0.2) & (flat.sum(axis=2) > 0)
+    if not above.any():
+        return False
+    apart = np.median(flat[cover > 0.5], axis=0) - np.median(flat[above], axis=0)
+    return bool(np.linalg.norm(apart) < _LEAST_CONTRAST)
 
 
 def _fitted(flat: Array, cover: Array, v: Array) -> Fabric | None:

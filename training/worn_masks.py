@@ -80,13 +80,17 @@ def worn_mask_samples(
     ]
     chances = np.array([_WEARINGS[wearing] for wearing in wearings])
     made = []
-    for _ in range(count):
+    for _ in range(3 * count):
+        if len(made) == count:
+            break
         wearing = wearings[rng.choice(len(wearings), p=chances / chances.sum())]
         fabric = drawn_fabric(rng)
         if fabrics and rng.random() < _TRANSFERRED_SHARE:
             fabric = fabrics[rng.integers(len(fabrics))]
         faces = roomy if wearing in _ON_THE_NECK else bare
-        made.append(with_mask(faces[rng.integers(len(faces))], wearing, fabric, rng))
+        face = with_mask(faces[rng.integers(len(faces))], wearing, fabric, rng)
+        if face is not None:
+            made.append(face)
     return made
 
 
@@ -108,9 +112,9 @@ def _shows_the_neck(face: MarkedFace) -> bool:
     return bool(neck[0, 1] < face.sample.image.shape[0])
 
 
-def with_mask(face: MarkedFace, wearing: Wearing | None, fabric: Fabric, rng: np.random.Generator) -> FaceSample:
-    """The bare face wearing the fabric in this way, as a sample with the label that follows; faces above 128 px are
-    made smaller."""
+def with_mask(face: MarkedFace, wearing: Wearing | None, fabric: Fabric, rng: np.random.Generator) -> FaceSample | None:
+    """The bare face wearing the fabric in this way, as a sample with the label that follows; None where the mask
+    has come to lie otherwise, as on an unusual face it may. Faces above 128 px are made smaller."""
     sample, landmarks = face.sample, face.landmarks
     image, box = sample.image, sample.box
     scale = _MAX_FACE_PX / max(box.width, box.height)
@@ -121,12 +125,37 @@ def with_mask(face: MarkedFace, wearing: Wearing | None, fabric: Fabric, rng: np
     if wearing is None:
         painted = random_prop(image, camera, rng)
     else:
-        painted = wear(image, camera, random_shape(wearing, rng), fabric, rng)
+        painted, cover = wear(image, camera, random_shape(wearing, rng), fabric, rng)
+        if not lies_as_meant(cover, landmarks, wearing):
+            return None
     return FaceSample(painted, box, label_of(wearing), SET_NAME, sample.source)
 
 
-def wear(image: Image, camera: FaceCamera, shape: MaskShape, fabric: Fabric, rng: np.random.Generator) -> Image:
-    """The picture with a mask of this outline and fabric on the face that the camera stands for."""
+def lies_as_meant(cover: Array, landmarks: Landmarks, wearing: Wearing) -> bool:
+    """Whether a mask that covers the picture so (height, width; 0 to 1) hides the eyes, the nose and the mouth that it
+    should hide, and no other."""
+    points = landmarks.points()
+    mouth = points[3:].mean(axis=0, keepdims=True)
+    eyes, nose, lips = (_sampled(cover, places) > 0.5 for places in (points[:2], points[2:3], mouth))
+    hidden = bool(eyes.any()), bool(nose.all()), bool(lips.all())
+    if wearing == "over_eyes":
+        return bool(eyes.all()) and not hidden[2]
+    return (
+        hidden
+        == {
+            "correct": (False, True, True),
+            "under_nose": (False, False, True),
+            "on_chin": (False, False, False),
+            "under_chin": (False, False, False),
+        }[wearing]
+    )
+
+
+def wear(
+    image: Image, camera: FaceCamera, shape: MaskShape, fabric: Fabric, rng: np.random.Generator
+) -> tuple[Image, Array]:
+    """The picture with a mask of this outline and fabric on the face that the camera stands for, and how far the mask
+    covers each pixel, (height, width), 0 to 1."""
     picture = image.astype(np.float32)
     light = _light(picture, camera, fabric, rng)
     if fabric.loops is not None and rng.random() < 0.7:
@@ -136,6 +165,9 @@ def wear(image: Image, camera: FaceCamera, shape: MaskShape, fabric: Fabric, rng
     softness = _softness(image, camera)
     premultiplied, cover = _blurred(colour * cover[..., None], softness), _blurred(cover, softness)
     lit = premultiplied / np.maximum(cover, 1e-3)[..., None] * light
+    # A picture without colours, or with weak ones, has masks of that kind too.
+    grey = lit.mean(axis=2, keepdims=True)
+    lit = grey + (lit - grey) * min(1.0, float(np.ptp(picture, axis=2).mean()) / 20)
     lit += rng.normal(0, float(rng.uniform(0.5, 3)), lit.shape).astype(np.float32)
     # A mask keeps some light from the skin beside it.
     reach = max(0.5, 0.05 * camera.eye_distance)
@@ -143,7 +175,8 @@ def wear(image: Image, camera: FaceCamera, shape: MaskShape, fabric: Fabric, rng
     shadow = _blurred(lower, reach) * float(rng.uniform(0.05, 0.3))
     shaded = picture * (1 - shadow)[..., None]
     blended = shaded + (np.clip(lit, 0, 255) - shaded) * cover[..., None]
-    return np.asarray(np.where((cover + shadow)[..., None] > 0.004, np.clip(blended + 0.5, 0, 255), picture), np.uint8)
+    touched = (cover + shadow)[..., None] > 0.004
+    return np.asarray(np.where(touched, np.clip(blended + 0.5, 0, 255), picture), np.uint8), cover
 
 
 def _rendered(
