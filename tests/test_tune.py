@@ -41,7 +41,7 @@ from edge.evaluation.tuning import (
     recommend,
     tune,
 )
-from edge.evaluation.tuning_report import config_lines, config_values, outcome, table_rows
+from edge.evaluation.tuning_report import config_lines, config_values, doubts, outcome, table_rows
 from edge.tune import measure, read_site
 from edge.vision.build import build_vision
 from edge.vision.preprocess import Image
@@ -257,6 +257,21 @@ def test_a_low_score_that_would_contradict_is_reset(low_score: float | None, lin
     assert config_lines(config_values([tuning], low_score)) == lines
     (tmp_path / "config.yaml").write_text("\n".join(lines))
     assert load_config(tmp_path / "config.yaml").detector.min_score == 0.31
+
+
+def test_a_wish_that_costs_many_faces_is_called_dear() -> None:
+    photos = [detected((0.9, True), (0.55, True), (0.54, False), faces=2)] * 40
+    points = curve(photos, detector_figures, THRESHOLDS)
+    wish = Wish("false_faces", 0.01)
+    cheap = tuning_of(points, recommend(points, wish, useful="recall"), wish)
+    assert not any("dear" in sentence for sentence in doubts(20, {}, [cheap]))
+    photos = [detected((0.9, True), (0.55, True), (0.56, False), faces=2)] * 40
+    points = curve(photos, detector_figures, THRESHOLDS)
+    dear = tuning_of(points, recommend(points, wish, useful="recall"), wish)
+    assert doubts(20, {}, [dear])[-1] == (
+        "detector.min_score 0.57 is dear: 50 % of the faces are found instead of 100 %; "
+        "a milder --false-alarms costs less."
+    )
 
 
 # From here on the command itself.

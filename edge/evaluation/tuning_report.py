@@ -12,6 +12,8 @@ from edge.evaluation.tuning import Point, Ratio, Strongest, Tuning
 FEW_FACES = 30
 FEW_PHOTOS = 20
 """Photos without a face from which on false faces are counted on those alone."""
+DEAR_SHARE = 0.8
+"""A recommendation that leaves less than this of the faces found, or judged, so far comes with a warning."""
 SHOWN_PROBLEMS = 20
 """Lines of problems printed; JSON holds them all."""
 
@@ -156,12 +158,29 @@ def doubts(photos_without_faces: int, judged_labels: Mapping[str, int], tunings:
             sentences.append(
                 f"{_only(faces, 'labelled face')} for {tuning.setting}: take each figure for its whole interval."
             )
+        if price := _price(tuning):
+            sentences.append(price)
         missing = [label for label, count in judged_labels.items() if not count]
         if missing and not detects:
             sentences.append(
                 f"No face is labelled {' or '.join(missing)}: how often such faces are judged wrongly is not known."
             )
     return sentences
+
+
+def _price(tuning: Tuning) -> str | None:
+    """A sentence where the wish costs much of what the models are there for."""
+    detects = tuning.section == "detector"
+    figure, what, option = ("recall", "found", "--false-alarms") if detects else ("judged", "judged", "--misjudged")
+    point = tuning.recommendation.point
+    kept = None if point is None else point.figures[figure].value
+    before = tuning.current.figures[figure].value
+    if point is None or kept is None or before is None or kept >= DEAR_SHARE * before:
+        return None
+    return (
+        f"{tuning.setting} {point.threshold:g} is dear: {100 * kept:.0f} % of the faces are {what} instead of "
+        f"{100 * before:.0f} %; a milder {option} costs less."
+    )
 
 
 def _what_was_read(report: Report) -> str:
