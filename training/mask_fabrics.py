@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ WIDTH, HEIGHT = 192, 128
 OVERHANG = 0.12
 """A fabric reaches this far past the nominal outline on every side, so that a real mask's own outline fits in."""
 _DONOR_MARGIN = 0.35
+_LEAST_HALF = 0.6
+"""What a half of the mask shows of the other's area, below which it is the other's mirror image that is taken."""
 _LEAST_CONTRAST = 30.0
 """Between a mask and the skin above it, in levels of RGB."""
 
@@ -181,22 +184,32 @@ def unrolled_fabric(image: Image, landmarks: Landmarks) -> Fabric | None:
     u, v = grid(overhang=_DONOR_MARGIN)
     places = camera.project(NOMINAL.surface(u, v))
     flat = cv2.remap(image, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    seen = _facing(places) & (places >= 0).all(-1) & (places < (image.shape[1] - 1, image.shape[0] - 1)).all(-1)
-    # The better seen half twice, where the other is turned away.
-    if not seen[HEIGHT // 4 : -HEIGHT // 4, WIDTH // 6 : -WIDTH // 6].all():
-        if seen[:, WIDTH // 2 :].sum() < seen[:, : WIDTH // 2].sum():
+    size = _size_on_picture(places)
+    seen = (size > 0) & (places >= 0).all(-1) & (places < (image.shape[1] - 1, image.shape[0] - 1)).all(-1)
+    # The half that is better seen twice, where the other is turned away.
+    middle = WIDTH // 2
+    left, right = (float(half[seen_half].sum()) for half, seen_half in zip(_halves(size), _halves(seen), strict=True))
+    if min(left, right) < _LEAST_HALF * max(left, right):
+        if left > right:
             flat, seen = flat[:, ::-1], seen[:, ::-1]
-        flat = np.concatenate([flat[:, WIDTH // 2 :][:, ::-1], flat[:, WIDTH // 2 :]], axis=1)
-        seen = np.concatenate([seen[:, WIDTH // 2 :][:, ::-1], seen[:, WIDTH // 2 :]], axis=1)
+        flat = np.concatenate([flat[:, middle:][:, ::-1], flat[:, middle:]], axis=1)
+        seen = np.concatenate([seen[:, middle:][:, ::-1], seen[:, middle:]], axis=1)
     cover = _segmented(np.asarray(flat, np.uint8), seen, u, v)
-    if cover is None or _is_skin(flat, cover, v):
+    if cover is None or _is_skin(np.asarray(flat, np.uint8), cover, v):
         return None
     return _fitted(np.asarray(flat / 255, np.float32), cover, v)
 
 
-def _facing(places: Array) -> NDArray[np.bool_]:
+def _size_on_picture(places: Array) -> Array:
+    """The area that each point of a flat mask (h, w) takes on the picture; negative where it is turned away."""
     across, down = np.gradient(places, axis=1), np.gradient(places, axis=0)
-    return np.asarray(across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0] > 0)
+    return np.asarray(across[..., 0] * down[..., 1] - across[..., 1] * down[..., 0], np.float32)
+
+
+def _halves(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The left and the right half of a mask, without the margins."""
+    margin = WIDTH // 8
+    return values[:, margin : WIDTH // 2], values[:, WIDTH // 2 : -margin]
 
 
 def _segmented(flat: Image, seen: NDArray[np.bool_], u: Array, v: Array) -> Array | None:

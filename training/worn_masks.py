@@ -27,6 +27,8 @@ _MAX_FACE_PX = 128
 _FABRICS = 150
 """Masks taken from photos."""
 _TRANSFERRED_SHARE = 0.5
+_ATTEMPTS = 5
+"""To have a mask lie as it is meant, on a face at a time."""
 _WEARINGS: dict[Wearing | None, float] = {
     # None: no mask but a hand, a cup or the like before the mouth, and the label stays without_mask.
     "under_nose": 0.25,
@@ -58,8 +60,8 @@ def label_of(wearing: Wearing | None) -> str:
 def worn_mask_samples(
     samples: Sequence[FaceSample], landmarks_model: Path, count: int, seed: int, labels: Sequence[str]
 ) -> list[FaceSample]:
-    """`count` faces with masks put on them, made from the bare and the masked faces among `samples`, with only the
-    labels asked for.
+    """Up to `count` faces with masks put on them, made from the bare and the masked faces among `samples`, with only
+    the labels asked for.
 
     About as many masks are worn rightly as wrongly, and some faces get a hand or a thing before the mouth, so that
     paint itself tells nothing. Empty where no bare face has landmarks. Raises MaskdError where the landmark model is
@@ -79,18 +81,18 @@ def worn_mask_samples(
         wearing for wearing in _WEARINGS if label_of(wearing) in labels and (roomy or wearing not in _ON_THE_NECK)
     ]
     chances = np.array([_WEARINGS[wearing] for wearing in wearings])
-    made = []
-    for _ in range(3 * count):
-        if len(made) == count:
-            break
+    made: list[FaceSample] = []
+    for _ in range(count):
         wearing = wearings[rng.choice(len(wearings), p=chances / chances.sum())]
-        fabric = drawn_fabric(rng)
-        if fabrics and rng.random() < _TRANSFERRED_SHARE:
-            fabric = fabrics[rng.integers(len(fabrics))]
         faces = roomy if wearing in _ON_THE_NECK else bare
-        face = with_mask(faces[rng.integers(len(faces))], wearing, fabric, rng)
-        if face is not None:
-            made.append(face)
+        for _ in range(_ATTEMPTS):
+            fabric = drawn_fabric(rng)
+            if fabrics and rng.random() < _TRANSFERRED_SHARE:
+                fabric = fabrics[rng.integers(len(fabrics))]
+            face = dressed(faces[rng.integers(len(faces))], wearing, fabric, rng)
+            if face is not None:
+                made.append(face)
+                break
     return made
 
 
@@ -112,7 +114,7 @@ def _shows_the_neck(face: MarkedFace) -> bool:
     return bool(neck[0, 1] < face.sample.image.shape[0])
 
 
-def with_mask(face: MarkedFace, wearing: Wearing | None, fabric: Fabric, rng: np.random.Generator) -> FaceSample | None:
+def dressed(face: MarkedFace, wearing: Wearing | None, fabric: Fabric, rng: np.random.Generator) -> FaceSample | None:
     """The bare face wearing the fabric in this way, as a sample with the label that follows; None where the mask
     has come to lie otherwise, as on an unusual face it may. Faces above 128 px are made smaller."""
     sample, landmarks = face.sample, face.landmarks
