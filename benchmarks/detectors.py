@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import platform
-import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -23,22 +20,9 @@ from edge.vision.faces import FaceDetector
 from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector
 from edge.vision.preprocess import Image
 from edge.vision.tflite import runtime_name
+from training.evaluation.latency import Detect, Timing, latency_table, measure
 
 ONE_THREAD = Config(runtime=RuntimeSettings(threads=1))
-
-
-@dataclass(slots=True)
-class Timing:
-    """What one model needed: milliseconds of each picture or face, and how many faces it counted."""
-
-    name: str
-    unit: str
-    milliseconds: list[float] = field(default_factory=list)
-    faces: int = 0
-
-    @property
-    def median(self) -> float:
-        return statistics.median(self.milliseconds) if self.milliseconds else float("nan")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,13 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         photos = load_photos(arguments.data, arguments.photos)
         detectors, missing = build_detectors(arguments.weights)
-        timings = measure(photos, detectors, arguments.repeat)
+        timings = time_models(photos, detectors, arguments.repeat)
     except MaskdError as error:
         print(f"benchmarks.detectors: {error}", file=sys.stderr)
         return error.exit_status
     print(f"{platform.machine()}, one thread; {runtime_name(ONE_THREAD.runtime.backend)}, OpenCV {cv2.__version__}")
     print(f"{len(photos)} photo(s), each {arguments.repeat} times, from the decoded picture to the faces\n")
-    print(as_table(timings))
+    print(latency_table(timings, timings[0].name).as_text())
     for line in missing:
         print(f"left out: {line}")
     return 0
@@ -98,46 +82,20 @@ def build_detectors(weights: Path | None) -> tuple[list[FaceDetector], list[str]
     return detectors, missing
 
 
-def measure(photos: Sequence[Image], detectors: Sequence[FaceDetector], repeat: int) -> list[Timing]:
-    """A timing of each detector per photo, the shipped one first, and last of the classifier per face it found."""
-    cv2.setNumThreads(1)
+def time_models(photos: Sequence[Image], detectors: Sequence[FaceDetector], repeat: int) -> list[Timing]:
+    """A timing of each detector, the shipped one first, and of the classifier on the faces that the first one finds."""
     shipped = detectors[0]
     classifier = build_classifier(ONE_THREAD)
-    timings = [Timing(detector.identity, "photo") for detector in detectors]
-    per_face = Timing(classifier.identity, "face")
+
+    def find(detector: FaceDetector) -> Detect:
+        return lambda image: len(detector.detect(image, detector.recommended_min_score))
+
     boxes = [[face.box for face in shipped.detect(photo, shipped.recommended_min_score)] for photo in photos]
-    for turn in range(repeat + 1):
-        # All in turn on each photo, so that whatever else the machine does slows them alike.
-        for photo, shown in zip(photos, boxes, strict=True):
-            for detector, timing in zip(detectors, timings, strict=True):
-                started = time.perf_counter()
-                found = detector.detect(photo, detector.recommended_min_score)
-                elapsed = time.perf_counter() - started
-                if turn:  # the first turn warms up: it allocates what each shape of photo needs
-                    timing.milliseconds.append(elapsed * 1000)
-                    timing.faces += turn == 1 and len(found)
-            started = time.perf_counter()
-            judged = classifier.classify(photo, shown)
-            elapsed = time.perf_counter() - started
-            if turn and judged:
-                per_face.milliseconds.append(elapsed * 1000 / len(judged))
-                per_face.faces += turn == 1 and len(judged)
-    return [*timings, per_face]
-
-
-def as_table(timings: Sequence[Timing]) -> str:
-    """Rows for people; the ratio is to the first of them."""
-    rows = [("model", "median ms", "per", "ratio", "faces")]
-    for timing in timings:
-        ratio = timing.median / timings[0].median
-        rows.append((timing.name, f"{timing.median:.2f}", timing.unit, f"{ratio:.2f}", str(timing.faces)))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column in (0, 2) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+    return measure(
+        list(zip(photos, boxes, strict=True)),
+        {detector.identity: find(detector) for detector in detectors},
+        {classifier.identity: classifier.classify},
+        repeat,
     )
 
 

@@ -14,6 +14,7 @@ from training.architectures import ARCHITECTURES
 
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
+EVALUATE_DESCRIPTION = "Measure detectors and classifiers side by side on labelled photos."
 REVIEW_DESCRIPTION = "Show the labels that a classifier doubts, and the faces that nobody labelled."
 
 
@@ -26,6 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from training import review
 
             review.run(arguments)
+        elif arguments.command == "evaluate":
+            from training.evaluation import command
+
+            command.run(arguments)
         elif arguments.command == "mask":
             _require_keras()
             from training import mask_command
@@ -111,7 +116,48 @@ def _parser() -> argparse.ArgumentParser:
         help="side of a training view, a multiple of 32 (default: 256)",
     )
     _add_review(commands.add_parser("review", help=REVIEW_DESCRIPTION, description=REVIEW_DESCRIPTION))
+    _add_evaluate(commands.add_parser("evaluate", help=EVALUATE_DESCRIPTION, description=EVALUATE_DESCRIPTION))
     return parser
+
+
+def _add_evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="labelled photos, or photos without people; may be given several times",
+    )
+    parser.add_argument(
+        "--detector",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a shipped model's name, a .tflite, a model.keras, or the file of YuNet (.onnx), the res10 SSD (.pb) or "
+        "AIZOO (.tflite); may be given several times (default: the shipped ones)",
+    )
+    parser.add_argument(
+        "--classifier",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a shipped model's name, a .tflite, a model.keras or AIZOO's .tflite; may be given several times "
+        "(default: the shipped one)",
+    )
+    parser.add_argument(
+        "--split",
+        choices=("test", "validation", "train", "all"),
+        default="test",
+        help="the photos to measure on (default: test)",
+    )
+    parser.add_argument("--seed", type=int, default=1, help="of the split, as in training (default: 1)")
+    parser.add_argument(
+        "--published-labels", action="store_true", help="labels as they were published, without the corrections"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/evaluate"), metavar="DIR", help="where it goes (default: %(default)s)"
+    )
 
 
 def _add_review(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,8 @@ class KerasFaceDetector:
     base: tuple[int, int]
     """Height and width of the device's input, in pixels."""
     nms_iou: float = NMS_IOU
+    identity: str = "face-detector (Keras)"
+    recommended_min_score: float = 0.5
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         """Faces of at least `min_score`, best first, in pixels of the picture."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError
+from edge.evaluation.examples import MIN_FACE_HEIGHT_PX
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import ClassificationResult, classification_report, expected_calibration_error
-from edge.vision.preprocess import crop_face
+from edge.vision.faces import Face
+from edge.vision.preprocess import Image, crop_face
 from training import plots
 from training.dataset import FaceSample
 
@@ -103,22 +105,41 @@ def classifier_pictures(
     out: Path,
 ) -> None:
     """Confusion matrix, precision-recall curves, calibration and the worst mistakes, as PNG files in `out`."""
-    truth, predicted = _indices(samples, labels), probabilities.argmax(axis=1)
+    draw_answers(
+        _indices(samples, labels),
+        probabilities,
+        labels,
+        lambda index: (crops[index], samples[index].source),
+        out,
+        "Mask classifier, {} faces never seen",
+    )
+
+
+def draw_answers(
+    truth: NDArray[np.int64],
+    probabilities: NDArray[Any],
+    labels: Sequence[str],
+    show: Callable[[int], tuple[Image, str]],
+    out: Path,
+    title: str,
+) -> None:
+    """The pictures of `classifier_pictures`; `show` gives the crop and the source of a face by its index.
+
+    `truth` (n,) are indices into `labels`, `probabilities` is (n, number of labels); `title` has a place for n.
+    """
+    predicted = probabilities.argmax(axis=1)
     result = classification_report(labels, truth, predicted)
-    plots.confusion_matrix(result, out / "confusion.png", f"Mask classifier, {result.count} faces never seen")
+    plots.confusion_matrix(result, out / "confusion.png", title.format(result.count))
     plots.class_precision_recall(labels, truth, probabilities, out / "precision_recall.png")
     plots.reliability(probabilities.max(axis=1), predicted == truth, out / "calibration.png")
     wrong = np.flatnonzero(predicted != truth)
-    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][:100]
-    plots.mistake_sheet(
-        [
-            plots.Mistake(
-                crops[i], labels[truth[i]], labels[predicted[i]], float(probabilities[i].max()), samples[i].source
-            )
-            for i in worst
-        ],
-        out / "mistakes.png",
-    )
+    worst = wrong[np.argsort(-probabilities[wrong, predicted[wrong]])][:100].tolist()
+    mistakes = []
+    for index in worst:
+        crop, source = show(index)
+        true, taken = labels[truth[index]], labels[predicted[index]]
+        mistakes.append(plots.Mistake(crop, true, taken, float(probabilities[index].max()), source))
+    plots.mistake_sheet(mistakes, out / "mistakes.png")
 
 
 def detector_text(figures: Mapping[str, Mapping[str, Any]]) -> str:
@@ -140,22 +161,31 @@ def detector_text(figures: Mapping[str, Mapping[str, Any]]) -> str:
 
 def detector_mistakes(detector: Any, photos: Sequence[LabelledPhoto], min_score: float, path: Path) -> None:
     """A sheet of the surest false faces and the largest missed ones."""
+    draw_finds(((photo, detector.detect(read_photo(photo.path), min_score)) for photo in photos), path)
+
+
+def draw_finds(finds: Iterable[tuple[LabelledPhoto, Sequence[Face]]], path: Path) -> None:
+    """The sheet of `detector_mistakes`, of photos with the faces that were found on them."""
     mistakes: list[tuple[float, plots.Mistake]] = []
-    for photo in photos:
-        image = read_photo(photo.path)
-        found = detector.detect(image, min_score)
+    for photo, found in finds:
         known = [*(face.box for face in photo.faces), *photo.ignored]
+        false = [face for face in found if all(face.box.iou(box) < 0.3 for box in known)]
+        missed = [
+            face.box
+            for face in photo.faces
+            if face.box.height >= MIN_FACE_HEIGHT_PX and all(face.box.iou(other.box) < 0.5 for other in found)
+        ]
+        if not (false or missed):
+            continue
+        image = read_photo(photo.path)
         source = f"{photo.set_name}/{photo.path.name}"
-        for face in found:
-            if all(face.box.iou(box) < 0.3 for box in known):
-                crop = crop_face(image, face.box, margin=0.5, size=96)
-                mistakes.append((face.score, plots.Mistake(crop, "nothing", "face", face.score, source)))
-        for labelled in photo.faces:
-            box = labelled.box
-            if box.height >= 16 and all(box.iou(face.box) < 0.5 for face in found):
-                crop = crop_face(image, box, margin=0.5, size=96)
-                rank = box.height / image.shape[0]
-                mistakes.append((rank, plots.Mistake(crop, f"face {box.height:.0f} px", "nothing", 0.0, source)))
+        for face in false:
+            crop = crop_face(image, face.box, margin=0.5, size=96)
+            mistakes.append((face.score, plots.Mistake(crop, "nothing", "face", face.score, source)))
+        for box in missed:
+            crop = crop_face(image, box, margin=0.5, size=96)
+            rank = box.height / image.shape[0]
+            mistakes.append((rank, plots.Mistake(crop, f"face {box.height:.0f} px", "nothing", 0.0, source)))
     mistakes.sort(key=lambda item: -item[0])
     plots.mistake_sheet([mistake for _, mistake in mistakes[:100]], path)
 

@@ -1,0 +1,1 @@
+"""Detectors and classifiers side by side on labelled photos: `maskd-train evaluate`."""

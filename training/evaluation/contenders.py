@@ -1,0 +1,172 @@
+"""Who takes part in an evaluation: detectors and classifiers of every kind, opened by name or file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import MaskdError
+from edge.geometry import Box
+from edge.vision.faces import FaceDetector, TfliteFaceDetector
+from edge.vision.masks import MaskClassifier
+from edge.vision.model import find_model, open_model
+from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector
+from edge.vision.preprocess import Image
+from training.evaluation.aizoo import SIZE as AIZOO_SIZE
+from training.evaluation.aizoo import AizooModel
+
+SHIPPED_DETECTORS = ("face-detector", "face-detector-far")
+SHIPPED_CLASSIFIERS = ("mask-classifier",)
+YUNET_SIDES = (320, 640)
+"""Longer side, in pixels, of the pictures that YuNet is shown."""
+
+
+class Classifier(Protocol):
+    """Tells how each face wears its mask."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+    @property
+    def min_confidence(self) -> float | None:
+        """The recommended confidence, 0 to 1, below which the answer is `unknown`; None where there is none."""
+        ...
+
+    def probabilities(self, image: Image, boxes: Sequence[Box]) -> NDArray[np.float64]:
+        """Of each face (n) and label (k), shape (n, k), for boxes in pixels of the picture."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorEntry:
+    """A detector under the name that it has in the tables, and what it is shown, in words."""
+
+    name: str
+    shown: str
+    detector: FaceDetector
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierEntry:
+    name: str
+    classifier: Classifier
+    source: str
+
+
+EntryT = TypeVar("EntryT", DetectorEntry, ClassifierEntry)
+
+
+class TfliteClassifier:
+    """maskd's own kind of classifier, its status before the threshold."""
+
+    def __init__(self, name_or_path: str | Path) -> None:
+        model = open_model(name_or_path, "mask_classification")
+        self._classifier = MaskClassifier(model, min_confidence=0.0)
+        self.identity = self._classifier.identity
+        self.labels = self._classifier.labels
+        self.min_confidence = model.manifest.thresholds.min_confidence
+
+    def probabilities(self, image: Image, boxes: Sequence[Box]) -> NDArray[np.float64]:
+        answers = self._classifier.classify(image, boxes)
+        rows = [[answer.probabilities[label] for label in self.labels] for answer in answers]
+        return np.array(rows, dtype=np.float64).reshape(-1, len(self.labels))
+
+
+def open_detectors(arguments: Sequence[str]) -> list[DetectorEntry]:
+    """The detectors of `--detector`, by default the shipped ones; a YuNet file enters once for each of YUNET_SIDES.
+
+    Raises MaskdError for a file that is missing or is no detector of a known kind.
+    """
+    entries = [entry for argument in arguments or _shipped(SHIPPED_DETECTORS) for entry in _detectors(argument)]
+    for entry in entries:
+        _try(entry)
+    return _named_apart(entries)
+
+
+def open_classifiers(arguments: Sequence[str]) -> list[ClassifierEntry]:
+    """The classifiers of `--classifier`, by default the shipped one; raises MaskdError as `open_detectors` does."""
+    return _named_apart([_classifier(argument) for argument in arguments or _shipped(SHIPPED_CLASSIFIERS)])
+
+
+def _shipped(names: Sequence[str]) -> list[str]:
+    """Those of these models that this installation has; the first one belongs to every installation."""
+    found = [names[0]]
+    for name in names[1:]:
+        try:
+            find_model(name)
+        except MaskdError:
+            continue
+        found.append(name)
+    return found
+
+
+def _detectors(argument: str) -> list[DetectorEntry]:
+    path = Path(argument).expanduser()
+    if path.suffix == ".onnx":
+        return [
+            DetectorEntry(f"YuNet {side}", f"longer side {side}", YuNetFaceDetector(path, longer_side=side), str(path))
+            for side in YUNET_SIDES
+        ]
+    if path.suffix in (".pb", ".caffemodel"):
+        return [DetectorEntry("res10 SSD", "300x300", Res10FaceDetector(path), str(path))]
+    if path.suffix == ".keras":
+        from training.evaluation.keras_models import open_keras_detector
+
+        network = open_keras_detector(path)
+        height, width = network.base
+        return [DetectorEntry(network.identity, f"{width}x{height}, any shape", network, str(path))]
+    if _has_no_manifest(path):
+        aizoo = AizooModel(path)
+        return [DetectorEntry("AIZOO", f"{AIZOO_SIZE}x{AIZOO_SIZE}", aizoo, str(path))]
+    model = open_model(argument, "face_detection")
+    size = model.manifest.input
+    shown = f"{size.width}x{size.height}" + (", any shape" if size.resizable else "")
+    return [DetectorEntry(model.manifest.identity, shown, TfliteFaceDetector(model), argument)]
+
+
+def _classifier(argument: str) -> ClassifierEntry:
+    path = Path(argument).expanduser()
+    if path.suffix == ".keras":
+        from training.evaluation.keras_models import KerasClassifier
+
+        before = KerasClassifier(path)
+        return ClassifierEntry(before.identity, before, argument)
+    if path.suffix in (".onnx", ".pb", ".caffemodel"):
+        raise MaskdError(f"{path} is a face detector and knows no masks; give it with --detector")
+    if _has_no_manifest(path):
+        return ClassifierEntry("AIZOO", AizooModel(path), argument)
+    after = TfliteClassifier(argument)
+    return ClassifierEntry(after.identity, after, argument)
+
+
+def _has_no_manifest(path: Path) -> bool:
+    return path.suffix == ".tflite" and path.is_file() and not path.with_suffix(".json").is_file()
+
+
+def _try(entry: DetectorEntry) -> None:
+    """OpenCV opens any network; whether it is the one that was meant shows when it runs."""
+    try:
+        entry.detector.detect(np.full((64, 64, 3), 128, dtype=np.uint8), 0.9)
+    except (cv2.error, ValueError, IndexError) as error:
+        raise MaskdError(
+            f"{entry.source} does not run as {entry.name} ({' '.join(str(error).split())[:160]}); "
+            "give the file that its maker published"
+        ) from error
+
+
+def _named_apart(entries: list[EntryT]) -> list[EntryT]:
+    """Two versions of one model keep their file's place in their name."""
+    count = Counter(entry.name for entry in entries)
+    apart = [
+        replace(entry, name=f"{entry.name} [{entry.source}]") if count[entry.name] > 1 else entry for entry in entries
+    ]
+    if len({entry.name for entry in apart}) < len(apart):
+        raise MaskdError("the same model is given twice; name each file once")
+    return apart
