@@ -11,14 +11,13 @@ from edge.vision.preprocess import Image
 
 def relit(image: Image, rng: np.random.Generator) -> Image:
     """Another brightness, contrast, colour temperature and gamma."""
-    picture = image.astype(np.float32) / 255
-    picture = picture ** float(np.exp(rng.normal(0, 0.25)))
-    picture = (picture - 0.5) * float(np.exp(rng.normal(0, 0.15))) + 0.5 + float(rng.normal(0, 0.06))
-    grey = picture.mean(axis=2, keepdims=True)
-    saturation = 0.0 if rng.random() < 0.06 else float(rng.uniform(0.6, 1.35))
-    picture = grey + (picture - grey) * saturation
-    picture = picture * rng.normal(1, 0.05, 3).astype(np.float32)
-    return np.asarray(np.clip(picture * 255 + 0.5, 0, 255), dtype=np.uint8)
+    gamma, contrast, brightness = np.exp(rng.normal(0, 0.25)), np.exp(rng.normal(0, 0.15)), rng.normal(0, 0.06)
+    levels = np.linspace(0, 1, 256) ** gamma
+    curve = (((levels - 0.5) * contrast + 0.5 + brightness) * 255).astype(np.float32)
+    saturation = 0.0 if rng.random() < 0.06 else rng.uniform(0.6, 1.35)
+    colours = rng.normal(1, 0.05, 3)[:, None] * (saturation * np.eye(3) + (1 - saturation) / 3)
+    picture = cv2.transform(cv2.LUT(image, curve), colours.astype(np.float32))
+    return np.asarray(np.clip(picture + 0.5, 0, 255), dtype=np.uint8)
 
 
 def degraded(image: Image, rng: np.random.Generator) -> Image:
