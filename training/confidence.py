@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+BEARABLE_MISTAKES = 0.02
+"""Share of wrong judgements among those of at least the recommended confidence."""
+_STRICTEST = 0.8
 _SHARPEST, _FLATTEST = 0.2, 5.0
 _GOLDEN = (5**0.5 - 1) / 2
 _ROUNDS = 40
@@ -30,6 +33,17 @@ def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
         else:
             low = a
     return float(np.exp((low + high) / 2))
+
+
+def least_confidence(confidence: Floats, correct: NDArray[np.bool_], *, bearable: float = BEARABLE_MISTAKES) -> float:
+    """The lowest confidence, in steps of 0.05 up to 0.8, from which at most a share `bearable` of the judgements are
+    wrong; `confidence` and `correct` (n,) of faces that the model did not learn from. 0.8 where none keeps them so rare.
+    """
+    for step in range(6, 16):
+        judged = confidence >= step / 20
+        if judged.any() and 1 - float(correct[judged].mean()) <= bearable:
+            return step / 20
+    return _STRICTEST
 
 
 def calibrate(model: Any, crops: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
