@@ -37,7 +37,8 @@ def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
 
 def least_confidence(confidence: Floats, correct: NDArray[np.bool_], *, bearable: float = BEARABLE_MISTAKES) -> float:
     """The lowest confidence, in steps of 0.05 up to 0.8, from which at most a share `bearable` of the judgements are
-    wrong; `confidence` and `correct` (n,) of faces that the model did not learn from. 0.8 where none keeps them so rare.
+    wrong; `confidence` and `correct` (n,) of faces that the model did not learn from. 0.8 where none keeps
+    them so rare.
     """
     for step in range(6, 16):
         judged = confidence >= step / 20
