@@ -153,7 +153,7 @@ class TestClassifier:
     def test_a_label_that_it_does_not_know_leaves_accuracy_out(self) -> None:
         records = [record([(BIG, "with_mask"), (BIG, "mask_weared_incorrect")], answers=[(0.9, 0.1), (0.8, 0.2)])]
         figures = classifier_figures(records, "c", LABELS[:2], None)
-        assert "two-class accuracy" not in figures
+        assert not any(name.endswith("class accuracy") or name == "macro-F1" for name in figures)
         assert figures["mask or none, accuracy"] == Estimate(1.0, 0.0, 1.0, 1)
         assert "unknown, share" not in figures
 
@@ -287,7 +287,7 @@ def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFi
     (detector,) = (name for name in figures["models"]["detectors"] if name.startswith("face-detector/"))
     (classifier,) = figures["models"]["classifiers"]
     assert figures["sets"] == {"nobody": {"photos": 3}, "person_voc": {"photos": 3, "without_mask": 3}}
-    assert figures["detectors"]["person_voc"][detector]["AP50"] == {"value": 1.0, "low": 1.0, "high": 1.0, "count": 3}
+    assert figures["detectors"]["person_voc"][detector]["AP50"] == {"value": 1.0, "low": 0.0, "high": 1.0, "count": 3}
     assert figures["detectors"]["person_voc"][detector]["recall"]["value"] == 1
     assert figures["classifiers"]["person_voc"][classifier]["recall without_mask"]["value"] == 1
     assert figures["false_faces"]["nobody"][detector] == {"value": 0.0, "low": 0.0, "high": 100.0, "count": 3}

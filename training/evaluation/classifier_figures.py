@@ -73,7 +73,8 @@ def classifier_figures(
     """Figures by name; those that the set or the classifier does not allow are missing.
 
     Accuracy and macro-F1 are given where the classifier knows every label of the set but UNSURE. The two-class accuracy
-    takes the more probable of TWO_LABELS, on the faces with one of them. Where `min_confidence` is not None, an answer
+    takes the more probable of TWO_LABELS, on the faces with one of them; for a classifier of these two it is the only
+    one. Where `min_confidence` is not None, an answer
     below it is `unknown`.
     """
     answers = answers_of(records, name, labels)
@@ -89,17 +90,16 @@ def classifier_figures(
     figures: dict[str, Estimate | None] = {}
     shown = {face.label for record in records for face in record.photo.faces if is_judgeable(face)}
     if shown - {UNSURE} <= set(labels):
-        figures[accuracy_name(labels)] = share(correct)
+        if set(labels) != set(TWO_LABELS):
+            figures[accuracy_name(labels)] = share(correct)
         figures[MACRO_F1] = _macro_f1(answers, draws, len(records))
     for index, label in enumerate(labels):
         figures[f"recall {label}"] = share(correct, answers.truth == index)
-    if set(TWO_LABELS) <= set(labels) and len(labels) > len(TWO_LABELS):
+    if set(TWO_LABELS) <= set(labels):
         columns = [labels.index(label) for label in TWO_LABELS]
         of_two = np.asarray(np.isin(answers.truth, columns))
         chosen = np.array(columns)[answers.probabilities[:, columns].argmax(axis=1)]
         figures[TWO_CLASS] = share(np.asarray(chosen == answers.truth), of_two)
-    elif set(labels) == set(TWO_LABELS):
-        figures[TWO_CLASS] = share(correct)
     figures[CALIBRATION] = _calibration(answers, draws, len(records))
     if min_confidence is not None:
         known = np.asarray(answers.confidence >= min_confidence)
@@ -109,7 +109,7 @@ def classifier_figures(
 
 
 def accuracy_name(labels: Sequence[str]) -> str:
-    return {2: "two-class accuracy", 3: "three-class accuracy"}.get(len(labels), f"accuracy of {len(labels)} labels")
+    return "three-class accuracy" if len(labels) == 3 else f"accuracy of {len(labels)} labels"
 
 
 def per_photo(answers: Answers, values: NDArray[np.bool_], photos: int) -> Floats:

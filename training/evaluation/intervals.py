@@ -95,11 +95,18 @@ class Resampling:
         return self.estimate(float(counted.mean()), self.sums(counted) / photos, photos)
 
     def average_precision(self, matches: Sequence[PictureMatches]) -> Estimate | None:
-        """The area under the precision-recall curve of these photos; None where no face was to be found."""
+        """The area under the precision-recall curve of these photos; None where no face was to be found.
+
+        Where it is all or nothing, the interval is that of the rule of three; see `ratio`.
+        """
         faces = np.array([picture.faces for picture in matches], dtype=np.float64)
         if not faces.sum():
             return None
-        value = precision_recall(matches).ap
+        value, reach = precision_recall(matches).ap, 3 / np.count_nonzero(faces)
+        if value == 0:
+            return Estimate(0.0, 0.0, min(1.0, reach), int(faces.sum()))
+        if value > 1 - 1e-9:
+            return Estimate(1.0, max(0.0, 1 - reach), 1.0, int(faces.sum()))
         return self.estimate(value, self._ap_draws(matches, faces), int(faces.sum()))
 
     def _ap_draws(self, matches: Sequence[PictureMatches], faces: Floats) -> Floats:
