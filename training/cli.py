@@ -115,6 +115,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PX",
         help="side of a training view, a multiple of 32 (default: 256)",
     )
+    face.add_argument(
+        "--repeat-empty",
+        type=number(0, 100),
+        default=2.0,
+        metavar="TIMES",
+        help="how often an epoch shows each photo without people, to teach what is no face (default: %(default)s)",
+    )
     _add_review(commands.add_parser("review", help=REVIEW_DESCRIPTION, description=REVIEW_DESCRIPTION))
     _add_evaluate(commands.add_parser("evaluate", help=EVALUATE_DESCRIPTION, description=EVALUATE_DESCRIPTION))
     return parser

@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     report.make_folder(out)
     if not any(photo.faces for photo in data.splits["train"]):
         raise MaskdError("no training photo shows a labelled face; add photos with faces")
-    examples = load_examples(with_repetition(data.splits["train"]))
+    examples = load_examples(with_repetition(data.splits["train"], arguments.repeat_empty))
     network, history = train_faces(examples, options, out, resume=arguments.resume)
     lines = straighten_sizes(network, examples_of_groups(examples), options.input)
     for grid, (slope, offset) in lines.items():
@@ -61,13 +61,14 @@ def run(arguments: argparse.Namespace) -> None:
     _write_report(network, history, data, options, out)
 
 
-def with_repetition(photos: Sequence[LabelledPhoto]) -> list[tuple[LabelledPhoto, float]]:
-    """Each photo with how often an epoch shows it, on average: crowds teach more than single close faces."""
+def with_repetition(photos: Sequence[LabelledPhoto], empty: float) -> list[tuple[LabelledPhoto, float]]:
+    """Each photo with how often an epoch shows it, on average: crowds teach more than single close faces; `empty` is
+    how often those of sets without faces are shown."""
     faces, count = Counter[str](), Counter[str]()
     for photo in photos:
         faces[photo.set_name] += len(photo.faces)
         count[photo.set_name] += 1
-    return [(photo, _repetition(faces[photo.set_name] / count[photo.set_name])) for photo in photos]
+    return [(photo, _repetition(faces[photo.set_name] / count[photo.set_name], empty)) for photo in photos]
 
 
 def examples_of_groups(examples: Sequence[Example], most: int = 600) -> Sequence[Example]:
@@ -76,9 +77,9 @@ def examples_of_groups(examples: Sequence[Example], most: int = 600) -> Sequence
     return groups[:: -(-len(groups) // most)]
 
 
-def _repetition(faces_per_photo: float) -> float:
+def _repetition(faces_per_photo: float, empty: float) -> float:
     if faces_per_photo == 0:
-        return 2.0
+        return empty
     return 0.5 if faces_per_photo <= 1 else 2.0 if faces_per_photo < 4 else 2.4
 
 
