@@ -9,14 +9,16 @@ VENV ?= .venv
 PYTEST ?=
 DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
+LANDMARKS ?= $(DATA)/../weights/face_detection_yunet_n_dynamic.onnx
 FACES = --data '$(DATA)/kaggle_voc' --data '$(DATA)/ilc_voc' --data '$(DATA)/faces_voc'
+EMPTY = --data '$(DATA)/no_people'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The newest Python that maskd runs on and that can make an environment; PYTHON=... insists on one.
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format models clean mosquitto
+.PHONY: help demo test check format models face-detector face-detector-far mask-classifier data clean mosquitto
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -36,15 +38,42 @@ format: $(VENV)/.dev ## Format the code, and mend what the linter can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-models: $(VENV)/.dev ## Make the shipped models again; DATA=folder has the labelled photos, WEIGHTS=file ImageNet's weights
+models: face-detector face-detector-far mask-classifier ## Make the shipped models again; DATA=folder has the labelled photos, WEIGHTS=file ImageNet's weights, LANDMARKS=file YuNet
+
+face-detector: runs/face/model.keras ## The detector for an input of 320x256
+	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --out models
+
+face-detector-far: runs/face-far/model.keras ## The detector for an input of 640x512
+	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --out models
+
+mask-classifier: runs/mask/model.keras ## The classifier
+	$(VENV)/bin/maskd-convert $< $(FACES) --out models
+
+runs/face-first/model.keras: $(VENV)/.dev | data
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --weights '$(WEIGHTS)' --epochs 23 --with-validation --out $(@D)
+
+runs/face-second/model.keras: runs/face-first/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --epochs 14 --out $(@D)
+
+runs/face/model.keras: runs/face-second/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --repeat-empty 5 --epochs 5 --out $(@D)
+
+runs/face-far/model.keras: runs/face-second/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --size far --crop 512 --batch-size 8 --epochs 3 --out $(@D)
+
+MASKS = $(FACES) --data '$(DATA)/pyimagesearch_folders' --landmarks '$(LANDMARKS)' --input-size 112
+
+runs/mask-mixed/model.keras: $(VENV)/.dev | data
+	$(VENV)/bin/maskd-train mask $(MASKS) --weights '$(WEIGHTS)' --epochs 26 --out $(@D)
+
+runs/mask-plain/model.keras: $(VENV)/.dev | data
+	$(VENV)/bin/maskd-train mask $(MASKS) --weights '$(WEIGHTS)' --epochs 26 --mixup 0 --painted 0.25 --out $(@D)
+
+runs/mask/model.keras: runs/mask-mixed/model.keras runs/mask-plain/model.keras
+	$(VENV)/bin/maskd-train mask $(MASKS) $(addprefix --start-from ,$^) --epochs 8 --out $(@D)
+
+data:
 	@test -d '$(DATA)' || { echo 'There are no labelled photos in $(DATA); say where they are: make models DATA=folder' >&2; exit 1; }
-	$(VENV)/bin/maskd-train face $(FACES) --data '$(DATA)/no_people' --weights '$(WEIGHTS)' --epochs 23 --with-validation --out runs/face
-	$(VENV)/bin/maskd-convert runs/face/model.keras $(FACES) --data '$(DATA)/no_people' --out models
-	$(VENV)/bin/maskd-train mask $(FACES) --weights '$(WEIGHTS)' --epochs 24 --mixup 0 --with-validation --out runs/mask-plain
-	$(VENV)/bin/maskd-train mask $(FACES) --weights '$(WEIGHTS)' --epochs 26 --with-validation --out runs/mask-mixed
-	$(VENV)/bin/maskd-train mask $(FACES) --start-from runs/mask-plain/model.keras --start-from runs/mask-mixed/model.keras \
-	  --epochs 8 --with-validation --out runs/mask
-	$(VENV)/bin/maskd-convert runs/mask/model.keras $(FACES) --out models
 
 clean: ## Remove the environment, caches and build products; runs/ and models/ stay
 	rm -rf '$(VENV)' build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
