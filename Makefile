@@ -21,7 +21,7 @@ CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info
 .PHONY: help demo test check format models face-detector face-detector-far mask-classifier data clean mosquitto
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo ## Broker, clip, daemon and shipped models on this one machine; Ctrl-C ends it
 	@exec $(VENV)/bin/maskd demo
