@@ -30,6 +30,7 @@ from edge.vision.preprocess import Image
 from tests.pictures import write_photo
 from training.checkpoint import keep_figures, kept_figures, prepare
 from training.cli import main
+from training.masks import taught
 
 # Keras 3 has not followed numpy 2 everywhere.
 pytestmark = [
@@ -225,6 +226,31 @@ def test_two_classes_leave_incorrect_wear_out(faces: Path, tmp_path: Path) -> No
     assert "train: 20 faces, left out: 10 labelled mask_weared_incorrect" in run.printed
     assert run.json("model.json")["labels"] == ["with_mask", "without_mask"]
     assert run.json("metrics.json")["test"]["support"] == {"with_mask": 2, "without_mask": 2}
+
+
+def test_a_run_that_starts_from_a_trained_model_and_learns_from_it(mask_run: Ran, faces: Path, tmp_path: Path) -> None:
+    trained = mask_run.out / "model.keras"
+    further = ("--start-from", trained, "--teacher", trained, "--teacher", trained, "--epochs", 1)
+    run = train(tmp_path / "run", "mask", "--data", faces, *TINY, *further)
+    assert (run.status, run.complaint) == (0, "")
+    assert "confidence: divided by a temperature of" in run.printed
+
+
+def test_a_teacher_or_a_start_of_another_form(mask_run: Ran, faces: Path, tmp_path: Path) -> None:
+    trained = mask_run.out / "model.keras"
+    two = ("mask", "--data", faces, *TINY, "--epochs", 1, "--classes", 2)
+    line = complaint_of(train(tmp_path / "run", *two, "--teacher", trained), 1)
+    assert f"{trained} cannot teach here: it takes 32 px and gives 3 labels, not 32 px and 2" in line
+    line = complaint_of(train(tmp_path / "run", *two, "--start-from", trained), 1)
+    assert f"{trained}: not the same form" in line
+    line = complaint_of(train(tmp_path / "run", *two, "--teacher", faces / "images" / "0.png"), 1)
+    assert "0.png: not a Keras model" in line
+
+
+def test_labels_and_teachers_count_half_each() -> None:
+    truth = np.array([[1, 0], [0, 1]], np.float32)
+    answers = [np.array([[0.8, 0.2], [0.6, 0.4]], np.float32), np.array([[0.6, 0.4], [1.0, 0.0]], np.float32)]
+    assert np.allclose(taught(truth, answers), [[0.85, 0.15], [0.4, 0.6]])
 
 
 @pytest.fixture

@@ -93,6 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of the crops that come from painted faces, with --landmarks (default: %(default)s)",
     )
+    mask.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="learn half from the labels, half from what this model.keras says of each crop; of several, their mean",
+    )
     mask.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
     mask.add_argument(
         "--detector",

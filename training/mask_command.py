@@ -44,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         mixup=arguments.mixup,
         painted_share=arguments.painted,
         start_from=tuple(arguments.start_from),
+        teachers=tuple(arguments.teacher),
         seed=arguments.seed,
     )
     finder = whole_image if arguments.whole_image else _face_finder(arguments.detector)

@@ -12,12 +12,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import MaskdError
 from edge.vision.preprocess import crop_face
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
-from training.weights import averaged_weights
+from training.weights import averaged_weights, load_trained
 
 LABELS = {
     3: ("with_mask", "without_mask", "mask_weared_incorrect"),
@@ -51,6 +52,8 @@ class MaskTraining:
     """Share of the crops that come from faces with painted masks, where there are any."""
     start_from: tuple[Path, ...] = ()
     """Trained models of the same form, whose averaged weights are the start in place of `weights`."""
+    teachers: tuple[Path, ...] = ()
+    """Trained classifiers of the same labels, whose mean answer makes up half of what is learnt of each crop."""
     seed: int = 1
 
 
@@ -59,11 +62,17 @@ class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
     faces, all alike; the same seed gives the same crops in the same order."""
 
     def __init__(
-        self, samples: Sequence[FaceSample], options: MaskTraining, painted: Sequence[FaceSample] = (), **kwargs: Any
+        self,
+        samples: Sequence[FaceSample],
+        options: MaskTraining,
+        painted: Sequence[FaceSample] = (),
+        teachers: Sequence[Any] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.samples = [*samples, *painted]
         self.options = options
+        self.teachers = teachers
         counts = Counter(sample.label for sample in samples)
         # Between equal shares, which make the rare class be seen everywhere, and the shares as they are, which make it
         # be overlooked (Mahajan et al. 2018, section 2.2, take the root; the three-quarter power errs less often).
@@ -84,9 +93,19 @@ class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships n
         rng = np.random.default_rng((self.options.seed, self.epoch, index))
         chosen = rng.choice(len(self.samples), self.options.batch_size, p=self.chances)
         size = self.options.input_size
-        crops = [random_crop(self.samples[i], margin=CROP_MARGIN, size=size, rng=rng) for i in chosen]
+        views = [random_crop(self.samples[i], margin=CROP_MARGIN, size=size, rng=rng) for i in chosen]
+        crops = np.stack(views).astype(np.float32)
         truth = one_hot([self.samples[i].label for i in chosen], self.options.labels)
-        return mixed(np.stack(crops).astype(np.float32), truth, self.options.mixup, rng)
+        if self.teachers:
+            truth = taught(truth, [np.asarray(teacher(crops, training=False)) for teacher in self.teachers])
+        return mixed(crops, truth, self.options.mixup, rng)
+
+
+def taught(truth: NDArray[np.float32], answers: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The labels (n, labels) and the teachers' mean answer, half and half: what several models agree on tells a
+    doubtful crop from a clear one, and a wrong label from a right one (Hinton et al. 2015,
+    "Distilling the Knowledge in a Neural Network")."""
+    return np.asarray((truth + np.mean(answers, axis=0)) / 2, dtype=np.float32)
 
 
 def mixed(
@@ -143,22 +162,37 @@ def train_masks(
     if validation:
         crops = plain_crops(validation, options.input_size).astype(np.float32)
         held_out = crops, one_hot([sample.label for sample in validation], options.labels)
+    batches = MaskBatches(train, options, painted, _teachers(options), workers=2, max_queue_size=8)
     history: dict[str, list[float]] = {}
     # The whole network gets an epoch even where one is all that was asked for.
     head_epochs = 0 if backbone is None or options.start_from else min(options.head_epochs, options.epochs - 1)
     if backbone is not None and head_epochs:
         backbone.trainable = False
-        _fit(model, train, painted, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
+        _fit(model, batches, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
         backbone.trainable = True
     fine_epochs = options.epochs - head_epochs
-    _fit(model, train, painted, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
+    _fit(model, batches, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
+
+
+def _teachers(options: MaskTraining) -> list[Any]:
+    """The trained models to learn from. Raises MaskdError for one that takes other crops or gives other labels."""
+    teachers = []
+    for path in options.teachers:
+        teacher = load_trained(path)
+        size, labels = teacher.input_shape[1], teacher.output_shape[-1]
+        if (size, labels) != (options.input_size, len(options.labels)):
+            raise MaskdError(
+                f"{path} cannot teach here: it takes {size} px and gives {labels} labels, "
+                f"not {options.input_size} px and {len(options.labels)}"
+            )
+        teachers.append(teacher)
+    return teachers
 
 
 def _fit(
     model: Any,
-    train: Sequence[FaceSample],
-    painted: Sequence[FaceSample],
+    batches: MaskBatches,
     held_out: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
     options: MaskTraining,
     checkpoint: Path,
@@ -168,7 +202,6 @@ def _fit(
     *,
     head: bool,
 ) -> None:
-    batches = MaskBatches(train, options, painted, workers=2, max_queue_size=8)
     steps = max(1, len(batches) * epochs)
     fine = options.resumed_learning_rate if options.start_from else options.learning_rate
     peak = options.head_learning_rate if head else fine

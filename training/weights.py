@@ -56,18 +56,23 @@ def build_backbone(application: str, weights: str | None, **options: Any) -> Any
 def averaged_weights(paths: Sequence[Path], model: Any) -> list[NDArray[np.float32]]:
     """The mean of trained models' weights, which generalises better than each where they share their beginning
     (Wortsman et al. 2022, "Model soups"). Raises MaskdError for a file that is not a model of the same form."""
-    import keras
-
     collected = []
     for path in paths:
-        try:
-            weights = keras.models.load_model(path, compile=False).get_weights()
-        except (OSError, ValueError, TypeError) as error:
-            raise MaskdError(f"{path}: not a Keras model ({str(error).splitlines()[0]})") from None
+        weights = load_trained(path).get_weights()
         if [each.shape for each in weights] != [each.shape for each in model.get_weights()]:
             raise MaskdError(f"{path}: not the same form; give the options of its training")
         collected.append(weights)
     return [np.mean(same, axis=0, dtype=np.float32) for same in zip(*collected, strict=True)]
+
+
+def load_trained(path: Path) -> Any:
+    """The model of a `model.keras`. Raises MaskdError for another file."""
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise MaskdError(f"{path}: not a Keras model ({str(error).splitlines()[0]})") from None
 
 
 def _described(application: str, options: dict[str, Any]) -> str:
