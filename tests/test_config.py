@@ -419,7 +419,7 @@ def mutated(text: str, seed: int) -> str:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_mutated_files_raise_nothing_but_usage_errors(tmp_path: Path, seed: int) -> None:
     compact = "".join(
         line for line in SHIPPED.read_text().splitlines(keepends=True) if not line.strip().startswith("#")
@@ -429,7 +429,7 @@ def test_mutated_files_raise_nothing_but_usage_errors(tmp_path: Path, seed: int)
 
 
 @given(data=st.binary(max_size=200))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_arbitrary_bytes_raise_nothing_but_usage_errors(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UsageError):
         load(tmp_path, b"x" + data)

@@ -183,7 +183,7 @@ def noisy_photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 corner = st.tuples(st.integers(0, 124), st.integers(0, 92), st.integers(10, 128), st.integers(10, 96))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(corner, st.sampled_from([0.0, 0.25, 0.5]))
 def test_a_face_is_cropped_from_its_part_as_from_the_whole_photo(
     noisy_photo: Path, place: tuple[int, int, int, int], fraction: float

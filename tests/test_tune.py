@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.cli import main
@@ -118,7 +118,6 @@ def test_figures_of_a_classifier() -> None:
     }
 
 
-@settings(deadline=None)
 @given(st.lists(detected_photos(), min_size=1, max_size=8), st.sampled_from(THRESHOLDS))
 def test_a_detectors_figures_agree_with_its_precision_recall_curve(
     photos: list[PictureMatches], threshold: float
@@ -129,7 +128,6 @@ def test_a_detectors_figures_agree_with_its_precision_recall_curve(
     assert (figures["recall"].value or 0) == pytest.approx(recall)
 
 
-@settings(deadline=None)
 @given(st.lists(detected_photos(), min_size=1, max_size=6))
 def test_a_higher_min_score_never_adds_faces(photos: list[PictureMatches]) -> None:
     points = curve(photos, detector_figures, THRESHOLDS)
@@ -138,7 +136,6 @@ def test_a_higher_min_score_never_adds_faces(photos: list[PictureMatches]) -> No
             assert lower.figures[figure].part >= higher.figures[figure].part
 
 
-@settings(deadline=None)
 @given(st.lists(judged_photos(), min_size=1, max_size=6))
 def test_a_higher_min_confidence_never_judges_more(photos: list[JudgedFaces]) -> None:
     points = curve(photos, classifier_figures, classifier_thresholds(3))
@@ -149,7 +146,6 @@ def test_a_higher_min_confidence_never_judges_more(photos: list[JudgedFaces]) ->
         assert point.figures["right"].part + point.figures["misjudged"].part == point.figures["judged"].part
 
 
-@settings(deadline=None)
 @given(st.lists(detected_photos(), min_size=1, max_size=6), st.sampled_from([0.0, 0.2, 0.5, 2.0]))
 def test_the_recommended_threshold_is_the_lowest_that_keeps_the_wish(
     photos: list[PictureMatches], at_most: float
