@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge.arguments import whole_number
 from edge.camera.photos import is_photo, read_photo
 from edge.config import Config, RuntimeSettings
 from edge.demo.portrait import load_portrait
@@ -20,7 +21,7 @@ from edge.vision.faces import FaceDetector
 from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector
 from edge.vision.preprocess import Image
 from edge.vision.tflite import runtime_name
-from training.evaluation.latency import Detect, Timing, latency_table, measure
+from training.evaluation.latency import Timing, latency_table, measure
 
 ONE_THREAD = Config(runtime=RuntimeSettings(threads=1))
 
@@ -86,14 +87,10 @@ def time_models(photos: Sequence[Image], detectors: Sequence[FaceDetector], repe
     """A timing of each detector, the shipped one first, and of the classifier on the faces that the first one finds."""
     shipped = detectors[0]
     classifier = build_classifier(ONE_THREAD)
-
-    def find(detector: FaceDetector) -> Detect:
-        return lambda image: len(detector.detect(image, detector.recommended_min_score))
-
     boxes = [[face.box for face in shipped.detect(photo, shipped.recommended_min_score)] for photo in photos]
     return measure(
         list(zip(photos, boxes, strict=True)),
-        {detector.identity: find(detector) for detector in detectors},
+        {detector.identity: detector for detector in detectors},
         {classifier.identity: classifier.classify},
         repeat,
     )
@@ -107,15 +104,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--weights", type=Path, metavar="DIR", help="where the files of YuNet (.onnx) and res10 (.pb, .pbtxt) lie"
     )
-    parser.add_argument("--photos", type=_positive, default=30, metavar="N", help="at most (default: %(default)s)")
-    parser.add_argument("--repeat", type=_positive, default=10, metavar="N", help="of each photo (default: 10)")
+    parser.add_argument(
+        "--photos", type=whole_number(1), default=30, metavar="N", help="at most (default: %(default)s)"
+    )
+    parser.add_argument("--repeat", type=whole_number(1), default=10, metavar="N", help="of each photo (default: 10)")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from training.evaluation.contenders import (
     open_detectors,
 )
 from training.evaluation.detector_figures import detector_figures, false_causes, false_faces, matches_of, miss_causes
-from training.evaluation.latency import Detect, Timing, measure
+from training.evaluation.latency import Timing, measure
 from training.evaluation.records import PhotoRecord, by_set, record_photos, shows_people
 from training.evaluation.slice_figures import slice_figures
 
@@ -158,12 +158,9 @@ def _timings(
     chosen = np.linspace(0, len(records) - 1, min(TIMED_PHOTOS, len(records))).astype(int).tolist()
     photos = [records[index].photo for index in chosen]
 
-    def find(entry: DetectorEntry) -> Detect:
-        return lambda image: len(entry.detector.detect(image, entry.detector.recommended_min_score))
-
     return measure(
         [(read_photo(photo.path), [face.box for face in photo.faces]) for photo in photos],
-        {entry.name: find(entry) for entry in detectors},
+        {entry.name: entry.detector for entry in detectors},
         {entry.name: entry.classifier.probabilities for entry in classifiers},
         TIMED_TURNS,
     )

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import cv2
 
 from edge.geometry import Box
+from edge.vision.faces import FaceDetector
 from edge.vision.preprocess import Image
 from training.evaluation.tables import Table
 
-Detect = Callable[[Image], int]
-"""Finds the faces of a picture and returns how many."""
 Classify = Callable[[Image, Sequence[Box]], object]
 """Judges the faces at these boxes, from the picture to the answers."""
 
@@ -35,24 +34,24 @@ class Timing:
 
 def measure(
     photos: Sequence[tuple[Image, Sequence[Box]]],
-    detectors: Mapping[str, Detect],
+    detectors: Mapping[str, FaceDetector],
     classifiers: Mapping[str, Classify],
     repeat: int,
 ) -> list[Timing]:
     """A timing of each detector per photo, from the decoded picture to its faces, then of each classifier per face.
 
-    The classifiers judge the boxes that come with the photos. All take turns on each photo, so that whatever else the
-    machine does slows them alike, and a first turn that allocates what its shape needs is not counted. Sets OpenCV to
-    one thread.
+    Detectors run at the score that they recommend, classifiers on the boxes that come with the photos. All take turns
+    on each photo, so that whatever else the machine does slows them alike, and a first turn that allocates what its
+    shape needs is not counted. Sets OpenCV to one thread.
     """
     cv2.setNumThreads(1)
     of_photos = {name: Timing(name, "photo") for name in detectors}
     of_faces = {name: Timing(name, "face") for name in classifiers}
     for image, boxes in photos:
         for turn in range(repeat + 1):
-            for name, detect in detectors.items():
+            for name, detector in detectors.items():
                 started = time.perf_counter()
-                found = detect(image)
+                found = len(detector.detect(image, detector.recommended_min_score))
                 elapsed = time.perf_counter() - started
                 if turn:
                     of_photos[name].milliseconds.append(elapsed * 1000)
@@ -67,10 +66,10 @@ def measure(
     return [*of_photos.values(), *of_faces.values()]
 
 
-def latency_table(timings: Sequence[Timing], reference: str, title: str = "", note: str = "") -> Table:
+def latency_table(timings: Sequence[Timing], reference: str, note: str = "") -> Table:
     """A row for each timing; the ratio is to the one named `reference`."""
     base = next(timing.median for timing in timings if timing.name == reference)
     rows = [
         (each.name, each.unit, f"{each.median:.2f}", f"{each.median / base:.2f}", str(each.faces)) for each in timings
     ]
-    return Table(title, ("model", "per", "median ms", f"of {reference}", "faces"), rows, note)
+    return Table("", ("model", "per", "median ms", f"of {reference}", "faces"), rows, note)

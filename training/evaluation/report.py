@@ -186,7 +186,10 @@ def _bounds_tables(results: Results) -> list[Table]:
 def _latency_tables(results: Results) -> list[Table]:
     if not results.timings:
         return []
-    note = "One thread, the models taking turns on the same photos, from the decoded picture to the faces or answers."
+    note = (
+        "One thread, the models taking turns on the same photos, from the decoded picture to the faces or answers. "
+        "Models before conversion (Keras) are the exception: they take every core, and tell nothing of a device."
+    )
     return [latency_table(results.timings, results.reference, note=note)]
 
 
