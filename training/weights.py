@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.backend import load_tensorflow, native_chatter_dropped
 from edge.errors import MaskdError, UsageError
 
 
@@ -66,13 +67,15 @@ def averaged_weights(paths: Sequence[Path], model: Any) -> list[NDArray[np.float
 
 
 def load_trained(path: Path) -> Any:
-    """The model of a `model.keras`. Raises MaskdError for another file."""
-    import keras
-
+    """The network of a run's `model.keras`. Raises MaskdError for another file, and where Keras is missing."""
+    _, keras = load_tensorflow()
     try:
-        return keras.models.load_model(path, compile=False)
+        with native_chatter_dropped():
+            return keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError) as error:
-        raise MaskdError(f"{path}: not a Keras model ({str(error).splitlines()[0]})") from None
+        raise MaskdError(
+            f"{path}: not a Keras model ({_one_line(error)}); give the model.keras of a maskd-train run"
+        ) from None
 
 
 def _described(application: str, options: dict[str, Any]) -> str:

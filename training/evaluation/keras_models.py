@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.backend import load_tensorflow, native_chatter_dropped
+from converter.backend import load_tensorflow
 from converter.card import ModelCard, card_path, read_card
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.model import Task
 from edge.vision.preprocess import Image, crop_face
+from training.weights import load_trained
 
 if TYPE_CHECKING:
     from training.evaluate import KerasFaceDetector
@@ -27,7 +28,7 @@ class KerasClassifier:
     def __init__(self, path: Path) -> None:
         """`path`: model.keras, its model.json beside it. Raises MaskdError where one is missing or is another kind."""
         card = _card(path, "mask_classification")
-        self._network = _load(path)
+        self._network = load_trained(path)
         shape = tuple(self._network.input_shape)
         if shape[1] != shape[2] or self._network.output_shape != (None, len(card.labels)):
             raise MaskdError(
@@ -54,7 +55,7 @@ def open_keras_detector(path: Path) -> KerasFaceDetector:
     `path`: model.keras, its model.json beside it. Raises MaskdError where one is missing or is another kind.
     """
     card = _card(path, "face_detection")
-    network = _load(path)
+    network = load_trained(path)
     height, width = network.input_shape[1:3]
     from training.evaluate import KerasFaceDetector
 
@@ -75,15 +76,6 @@ def _card(path: Path, task: Task) -> ModelCard:
     if card.task != task:
         raise MaskdError(f"the model {path} is made for {card.task}, and {task} is needed here")
     return card
-
-
-def _load(path: Path) -> Any:
-    _, keras = load_tensorflow()
-    try:
-        with native_chatter_dropped():
-            return keras.models.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise MaskdError(f"{path}: not a Keras model ({' '.join(str(error).split())[:160]})") from None
 
 
 def _of_any_size(network: Any) -> Any:
