@@ -23,13 +23,13 @@ from edge.vision.preprocess import Image
 from tests.pictures import write_photo
 from tests.test_labelled import annotate, face
 from training.cli import main
-from training.review import averaged, load_judge
+from training.evaluation.contenders import open_classifiers
+from training.review import mean_opinion
 from training.review_sheet import SIDE, Tile, face_view, write_sheets
 
 ASTRONAUT: Image = skimage.data.astronaut()
 FACE = [180, 62, 274, 178]
 MIRRORED = [512 - 274, 62, 512 - 180, 178]
-LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 
 
 @pytest.fixture
@@ -140,7 +140,7 @@ def test_it_runs_without_keras(voc: Path, tmp_path: Path) -> None:
     ("arguments", "complaint"),
     [
         (("--model", "mask-clasifier"), "there is no shipped model 'mask-clasifier'"),
-        (("--model", "nowhere/model.keras"), "there is no model nowhere/model.keras"),
+        (("--model", "nowhere/model.keras"), "the model nowhere/model.keras does not exist"),
         (("--model", "face-detector"), "is made for face_detection"),
         (("--out", "/dev/null/out"), "choose another --out"),
         (("--data", "/nowhere"), "no such folder"),
@@ -182,35 +182,35 @@ def test_sheets_are_numbered_and_replace_older_ones(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_opinions_of_several_models_are_averaged(voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorflow", reason="Keras models need pip install maskd[convert]")
-    one = constant_model(tmp_path / "one" / "model.keras", [0.9, 0.1])
-    two = constant_model(tmp_path / "two" / "model.keras", [0.5, 0.5])
-    judge = averaged([load_judge(str(one)), load_judge(str(two))])
-    assert judge(ASTRONAUT, []) == []
-    (opinion,) = judge(ASTRONAUT, [Box(*FACE)])
-    assert dict(opinion) == pytest.approx({"with_mask": 0.7, "without_mask": 0.3}, abs=1e-5)
+    one = constant_model(tmp_path / "one" / "model.keras", with_mask=0.9, without_mask=0.1)
+    two = constant_model(tmp_path / "two" / "model.keras", without_mask=0.4, with_mask=0.6)
+    classifiers = [entry.classifier for entry in open_classifiers([str(one), str(two)])]
+    assert mean_opinion(classifiers, ASTRONAUT, []) == []
+    (opinion,) = mean_opinion(classifiers, ASTRONAUT, [Box(*FACE)])
+    assert dict(opinion) == pytest.approx({"with_mask": 0.75, "without_mask": 0.25}, abs=1e-5)
 
     assert review("--data", voc, "--out", tmp_path / "out", "--model", one, "--model", "mask-classifier") == 2
     assert "know different labels" in capsys.readouterr().err
     one.with_suffix(".json").unlink()
     assert review("--data", voc, "--out", tmp_path / "out", "--model", one) == 1
-    assert "has no model.json beside it" in capsys.readouterr().err
+    assert "model.json is missing" in capsys.readouterr().err
 
 
-def constant_model(path: Path, probabilities: list[float]) -> Path:
-    """A classifier that says the same of every face."""
+def constant_model(path: Path, **probabilities: float) -> Path:
+    """A classifier that says the same of every face; its labels in the order given."""
     import keras
 
     image = keras.Input((32, 32, 3))
     pooled = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(image))
     dense = keras.layers.Dense(len(probabilities), activation="softmax")
     model = keras.Model(image, dense(pooled))
-    dense.set_weights([np.zeros((3, len(probabilities))), np.log(probabilities)])
+    dense.set_weights([np.zeros((3, len(probabilities))), np.log(list(probabilities.values()))])
     path.parent.mkdir()
     model.save(path)
     card = {
         "task": "mask_classification",
         "name": "constant",
-        "labels": LABELS[: len(probabilities)],
+        "labels": list(probabilities),
         "crop_margin": 0.1,
     }
     path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")

@@ -191,6 +191,7 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         action="append",
+        default=[],
         metavar="MODEL",
         help="classifier: a shipped model's name, a .tflite or a model.keras; of several, their mean "
         "(default: the shipped one)",

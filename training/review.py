@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find
 from edge.evaluation.metrics import IGNORE_SHARE
 from edge.geometry import Box
 from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
-from edge.vision.masks import MaskClassifier
 from edge.vision.model import open_model
-from edge.vision.preprocess import Image, crop_face
+from edge.vision.preprocess import Image
+from training.evaluation.contenders import Classifier, open_classifiers
 from training.review_sheet import Tile, face_view, write_sheets
 
 SURE_SCORE = 0.7
@@ -29,7 +29,6 @@ SAME_FACE_IOU = 0.3
 
 Opinion = Mapping[str, float]
 """The probability of each label, 0 to 1."""
-Judge = Callable[[Image, Sequence[Box]], list[Opinion]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +63,14 @@ class Findings:
 
 def run(arguments: argparse.Namespace) -> None:
     """Writes sheets and suggestions, a folder for each set. Raises MaskdError for data or models it cannot use."""
-    judge = averaged([load_judge(name) for name in arguments.model or ["mask-classifier"]])
+    classifiers = _classifiers(arguments.model)
     detector = TfliteFaceDetector(open_model(arguments.detector, "face_detection"))
     sets = find_sets(arguments.data)
     names = [found.name for found in sets]
     if repeated := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two folders given with --data are sets called {repeated}; review them one at a time")
     for name, found in zip(names, sets, strict=True):
-        findings = find_doubts(found, judge, detector, arguments.count)
+        findings = look_through(found, classifiers, detector, arguments.count)
         folder: Path = arguments.out / name
         _make(folder)
         _write_doubts(findings, found, folder)
@@ -88,7 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def find_doubts(found: PhotoSet, judge: Judge, detector: FaceDetector, count: int) -> Findings:
+def look_through(found: PhotoSet, classifiers: Sequence[Classifier], detector: FaceDetector, count: int) -> Findings:
     """Looks at every label of a set that no correction speaks of; at most `count` doubts and overlooked faces."""
 
     def best_first(image: Image) -> list[Box]:
@@ -103,7 +102,8 @@ def find_doubts(found: PhotoSet, judge: Judge, detector: FaceDetector, count: in
         image = read_photo(photo.path)
         settled = {face_index(photo.faces, correction) for correction in decided}
         faces = [face for index, face in enumerate(photo.faces) if index not in settled and is_judgeable(face)]
-        for face, opinion in zip(faces, judge(image, [face.box for face in faces]), strict=True):
+        opinions = mean_opinion(classifiers, image, [face.box for face in faces])
+        for face, opinion in zip(faces, opinions, strict=True):
             if face.label in opinion:
                 doubts.append(Doubt(photo, face, opinion))
         if found.kind == "voc":
@@ -120,52 +120,21 @@ def find_doubts(found: PhotoSet, judge: Judge, detector: FaceDetector, count: in
     return Findings(doubts[:count], overlooked[:count], judged)
 
 
-def load_judge(name: str) -> Judge:
-    """A classifier by its shipped name, or from a .tflite or a Keras model with its card. Raises MaskdError."""
-    if Path(name).suffix in {".keras", ".h5"}:
-        return _keras_judge(Path(name))
-    classifier = MaskClassifier(open_model(name, "mask_classification"), min_confidence=0.0)
-    return lambda image, boxes: [answer.probabilities for answer in classifier.classify(image, boxes)]
+def mean_opinion(classifiers: Sequence[Classifier], image: Image, boxes: Sequence[Box]) -> list[Opinion]:
+    """What several classifiers of the same labels think of each face: the mean of their probabilities."""
+    labels = classifiers[0].labels
+    columns = [[classifier.labels.index(label) for label in labels] for classifier in classifiers]
+    answers = [
+        classifier.probabilities(image, boxes)[:, order] for classifier, order in zip(classifiers, columns, strict=True)
+    ]
+    return [dict(zip(labels, row, strict=True)) for row in np.mean(answers, axis=0).tolist()]
 
 
-def averaged(judges: Sequence[Judge]) -> Judge:
-    """The mean opinion of several classifiers of the same labels."""
-
-    def judge(image: Image, boxes: Sequence[Box]) -> list[Opinion]:
-        answers = [each(image, boxes) for each in judges]
-        return [_mean(opinions) for opinions in zip(*answers, strict=True)]
-
-    return judge
-
-
-def _mean(opinions: Sequence[Opinion]) -> Opinion:
-    if any(set(opinion) != set(opinions[0]) for opinion in opinions):
+def _classifiers(models: Sequence[str]) -> list[Classifier]:
+    classifiers = [entry.classifier for entry in open_classifiers(models)]
+    if any(set(classifier.labels) != set(classifiers[0].labels) for classifier in classifiers):
         raise UsageError("the models given with --model know different labels; give those of the same labels together")
-    return {label: sum(opinion[label] for opinion in opinions) / len(opinions) for label in opinions[0]}
-
-
-def _keras_judge(path: Path) -> Judge:
-    # TensorFlow takes seconds to import, and the shipped models do without.
-    from converter.card import read_card
-    from converter.float_model import load_float_model
-
-    if not path.is_file():
-        raise MaskdError(
-            f"there is no model {path}; give the model.keras of a run, a .tflite or a shipped model's name"
-        )
-    card = read_card(path)
-    if card is None or card.task != "mask_classification" or len(card.labels) < 2:
-        raise MaskdError(f"{path} has no {path.with_suffix('.json').name} beside it that describes a mask classifier")
-    model = load_float_model(path, columns=len(card.labels))
-    labels, margin, side = card.labels, card.crop_margin, model.input_size[0]
-
-    def judge(image: Image, boxes: Sequence[Box]) -> list[Opinion]:
-        if not boxes:
-            return []
-        crops = np.stack([crop_face(image, box, margin=margin, size=side) for box in boxes])
-        return [dict(zip(labels, row.tolist(), strict=True)) for row in model.predict(crops)[0]]
-
-    return judge
+    return classifiers
 
 
 def _covers(known: Box, found: Box) -> bool:
