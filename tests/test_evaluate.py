@@ -364,6 +364,12 @@ def test_a_tflite_of_another_kind(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "lonely.tflite has no manifest beside it and is not AIZOO's model" in line
 
 
+def test_a_folder_that_takes_no_file(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (people / "out" / "report.md").mkdir(parents=True)
+    assert evaluate("--data", people / "nobody", "--out", people / "out") == 1
+    assert "report.md cannot be written (Is a directory); give another folder with --out" in capsys.readouterr().err
+
+
 def test_a_split_without_photos(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (people / "nobody").glob("[1-9]*.png"):
         path.unlink()

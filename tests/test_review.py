@@ -142,7 +142,7 @@ def test_it_runs_without_keras(voc: Path, tmp_path: Path) -> None:
         (("--model", "mask-clasifier"), "there is no shipped model 'mask-clasifier'"),
         (("--model", "nowhere/model.keras"), "the model nowhere/model.keras does not exist"),
         (("--model", "face-detector"), "is made for face_detection"),
-        (("--out", "/dev/null/out"), "choose another --out"),
+        (("--out", "/dev/null/out"), "give another one with --out"),
         (("--data", "/nowhere"), "no such folder"),
     ],
 )

@@ -62,7 +62,16 @@ def write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
 
 
 def write_json(content: Mapping[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    """Raises MaskdError as `write_text` does."""
+    write_text(json.dumps(content, indent=2) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Raises MaskdError where the file cannot be written."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MaskdError(f"{path} cannot be written ({error.strerror}); give another folder with --out") from error
 
 
 def classification_metrics(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.errors import MaskdError, UsageError
+from edge.errors import UsageError
 from edge.evaluation.corrections import Correction, as_json, corrections_of, face_index
 from edge.evaluation.examples import MIN_FACE_PX, is_judgeable, load_photos
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find_sets, read_photo, read_unlabelled
@@ -19,6 +19,7 @@ from edge.geometry import Box
 from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
+from training import report
 from training.evaluation.contenders import Classifier, open_classifiers
 from training.review_sheet import Tile, face_view, write_sheets
 
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name, found in zip(names, sets, strict=True):
         findings = look_through(found, classifiers, detector, arguments.count)
         folder: Path = arguments.out / name
-        _make(folder)
+        report.make_folder(folder)
         _write_doubts(findings, found, folder)
         _write_overlooked(findings, found, folder)
         other = sum(doubt.likeliest != doubt.face.label for doubt in findings.doubts)
@@ -158,7 +159,7 @@ def _write_doubts(findings: Findings, found: PhotoSet, folder: Path) -> None:
         corners = None if found.kind == "classes" else (box.x1, box.y1, box.x2, box.y2)
         entries.append(Correction(photo=key, box=corners, label=likeliest))
     write_sheets(tiles, folder, "labels")
-    _write(folder / "suggestions.json", as_json(entries))
+    report.write_text(as_json(entries), folder / "suggestions.json")
 
 
 def _write_overlooked(findings: Findings, found: PhotoSet, folder: Path) -> None:
@@ -180,7 +181,7 @@ def _write_overlooked(findings: Findings, found: PhotoSet, folder: Path) -> None
     write_sheets(tiles, folder, "faces")
     if found.kind == "voc":
         lines = ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {boxes[name]}" for name in sorted(boxes))
-        _write(folder / "unlabelled.json", f"{{\n{lines}\n}}\n")
+        report.write_text(f"{{\n{lines}\n}}\n", folder / "unlabelled.json")
 
 
 def _corners(box: Box) -> list[int]:
@@ -189,17 +190,3 @@ def _corners(box: Box) -> list[int]:
 
 def _size(box: Box) -> str:
     return f"{max(box.width, box.height):.0f}px"
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MaskdError(f"the folder {folder} cannot be made ({error.strerror}); choose another --out") from error
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise MaskdError(f"cannot write {path} ({error.strerror}); choose another --out") from error

@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     }
     results = _results(records, detectors, classifiers, without_boxes, facts)
     parts = report.sections(results, detectors, classifiers)
-    (out / "report.md").write_text(report.as_markdown(parts, facts), encoding="utf-8")
+    run_report.write_text(report.as_markdown(parts, facts), out / "report.md")
     run_report.write_json(report.as_json(results, detectors, classifiers), out / "metrics.json")
     print(report.as_text(parts))
     _draw(records, detectors, classifiers, without_boxes, out)
