@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -202,3 +205,32 @@ def test_split_of_class_folders_and_of_few_photos() -> None:
     assert len(split_photos(photos[:1], seed=0)["train"]) == 1
     with pytest.raises(ValueError, match="sum to 1"):
         split_photos(photos, seed=0, fractions=(0.5, 0.5, 0.5))
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[None]:
+    """Root may read everything, so it becomes nobody for a while."""
+    user = os.geteuid()
+    os.seteuid(65534 if user == 0 else user)
+    yield
+    os.seteuid(user)
+
+
+@pytest.mark.parametrize(
+    ("closed", "mode"),
+    [("voc", 0), ("voc", 0o444), ("voc/images", 0), ("voc/images", 0o444), ("voc/annotations", 0), ("classes/bare", 0)],
+)
+@pytest.mark.usefixtures("unprivileged")
+def test_a_folder_that_may_not_be_read_is_named(closed: str, mode: int) -> None:
+    # Not in tmp_path, which nobody may enter.
+    with tempfile.TemporaryDirectory() as name:
+        write_photo(Path(name) / "voc" / "images" / "a.png")
+        annotate(Path(name) / "voc", "a", face("with_mask", 1, 2, 30, 40))
+        write_photo(Path(name) / "classes" / "bare" / "a.png")
+        folder = Path(name) / closed
+        folder.chmod(mode)
+        try:
+            with pytest.raises(MaskdError, match=f"{folder} cannot be read: Permission denied"):
+                read_voc(find_sets([Path(name) / closed.partition("/")[0]])[0].path)
+        finally:
+            folder.chmod(0o755)

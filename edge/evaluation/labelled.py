@@ -6,7 +6,8 @@ import hashlib
 import json
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
@@ -107,20 +108,33 @@ LabelledT = TypeVar("LabelledT", bound=Labelled)
 
 
 def list_photos(folder: Path) -> list[Path]:
-    """The pictures directly in a folder, by their suffix, sorted by name."""
-    return [path for path in photo_paths(folder) if path.is_file()]
+    """The pictures directly in a folder, by their suffix, sorted by name. Raises MaskdError where it cannot be read."""
+    with _readable(folder):
+        return [path for path in photo_paths(folder) if path.is_file()]
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MaskdError(
+            f"the folder {folder} cannot be read: {error.strerror}; check who may read and enter it"
+        ) from error
 
 
 def find_sets(folders: Iterable[Path]) -> list[PhotoSet]:
     """The sets in these folders, each of which is a set or holds several.
 
     A set is a Pascal VOC folder (`images/`, `annotations/`), a folder whose sub-folders hold nothing but photos (class
-    folders), or a folder of photos. Raises MaskdError for a folder that does not exist or holds none of these.
+    folders), or a folder of photos. Raises MaskdError for a folder that does not exist, cannot be read or holds none of
+    these.
     """
     sets: dict[Path, PhotoSet] = {}
     for folder in folders:
-        if not folder.is_dir():
-            raise MaskdError(f"{folder}: no such folder; --data takes a folder of photos")
+        with _readable(folder):
+            if not folder.is_dir():
+                raise MaskdError(f"{folder}: no such folder; --data takes a folder of photos")
         found = _sets_within(folder)
         if not found:
             raise MaskdError(f"{folder}: holds no photos, neither `images/` and `annotations/` nor class folders")
@@ -129,11 +143,13 @@ def find_sets(folders: Iterable[Path]) -> list[PhotoSet]:
 
 
 def _sets_within(folder: Path) -> list[PhotoSet]:
-    if (folder / "images").is_dir() and (folder / "annotations").is_dir():
-        return [PhotoSet(folder, "voc")]
+    with _readable(folder):
+        if (folder / "images").is_dir() and (folder / "annotations").is_dir():
+            return [PhotoSet(folder, "voc")]
+        children = [child for child in sorted(folder.iterdir()) if child.is_dir()]
     if list_photos(folder):
         return [PhotoSet(folder, "plain")]
-    inner = [found for child in sorted(folder.iterdir()) if child.is_dir() for found in _sets_within(child)]
+    inner = [found for child in children for found in _sets_within(child)]
     if inner and all(found.kind == "plain" and found.path.parent == folder for found in inner):
         return [PhotoSet(folder, "classes")]
     return inner
@@ -143,14 +159,17 @@ def read_voc(folder: Path) -> VocSet:
     """Reads `images/`, `annotations/*.xml` and, where there is one, `unlabelled.json` of a Pascal VOC set.
 
     What cannot be used is left out and named in `problems`; a face whose box is unusable but shows where it is joins
-    the ignored ones. Raises MaskdError where the folder is no such set or `unlabelled.json` cannot be read.
+    the ignored ones. Raises MaskdError where the folder is no such set, or part of it cannot be read.
     """
     if not ((folder / "images").is_dir() and (folder / "annotations").is_dir()):
         raise MaskdError(f"{folder}: not a Pascal VOC set, which has the folders `images/` and `annotations/`")
     unlabelled = read_unlabelled(folder / "unlabelled.json")
     by_stem = {path.stem: path for path in list_photos(folder / "images")}
+    with _readable(folder / "annotations"):
+        # Unlike glob, which passes over a folder that it may not read.
+        annotations = sorted(path for path in (folder / "annotations").iterdir() if path.suffix == ".xml")
     result = VocSet()
-    for annotation in sorted((folder / "annotations").glob("*.xml")):
+    for annotation in annotations:
         photo = _read_annotation(annotation, by_stem, unlabelled, result.problems)
         if photo is not None:
             result.photos.append(photo)
