@@ -150,6 +150,12 @@ class TestClassifier:
             "accuracy of the rest": (0.667, 3),
         }
 
+    def test_no_mistake_on_few_photos_proves_little(self) -> None:
+        records = [record([(BIG, LABELS[i % 6 == 0])], answers=[(i % 6 > 0, i % 6 == 0)]) for i in range(24)]
+        figure = classifier_figures(records, "c", LABELS[:2], None)["macro-F1"]
+        # The rule of three: 20 photos of one label, 4 of the other.
+        assert (figure.value, figure.low, figure.high) == pytest.approx((1, (0.85 + 0.25) / 2, 1))
+
     def test_a_label_that_it_does_not_know_leaves_accuracy_out(self) -> None:
         records = [record([(BIG, "with_mask"), (BIG, "mask_weared_incorrect")], answers=[(0.9, 0.1), (0.8, 0.2)])]
         figures = classifier_figures(records, "c", LABELS[:2], None)

@@ -35,16 +35,16 @@ FACE_MARGIN = 0.5
 
 
 class AizooModel:
-    """Both a face detector and a classifier of two labels, on one thread unless said otherwise."""
+    """Both a face detector and a classifier of two labels, on one thread."""
 
     recommended_min_score = 0.5
     min_confidence: float | None = None
     labels = LABELS
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(self, path: Path) -> None:
         """Raises MaskdError where the file is missing or is another model."""
         self.identity = f"aizoo/{path.stem}"
-        self._interpreter = load_interpreter(path, threads)
+        self._interpreter = load_interpreter(path, threads=1)
         self._anchors = anchors()
         count = len(self._anchors)
         expected = {(1, count, 4), (1, count, len(LABELS))}

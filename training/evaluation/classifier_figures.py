@@ -74,8 +74,8 @@ def classifier_figures(
 
     Accuracy and macro-F1 are given where the classifier knows every label of the set but UNSURE. The two-class accuracy
     takes the more probable of TWO_LABELS, on the faces with one of them; for a classifier of these two it is the only
-    one. Where `min_confidence` is not None, an answer
-    below it is `unknown`.
+    one. Where
+    `min_confidence` is not None, an answer below it is `unknown`.
     """
     answers = answers_of(records, name, labels)
     if not answers.truth.size:
@@ -84,14 +84,14 @@ def classifier_figures(
 
     def share(hits: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Estimate | None:
         asked = np.ones(hits.shape, dtype=np.bool_) if among is None else among
-        return draws.ratio(per_photo(answers, hits & asked, len(records)), per_photo(answers, asked, len(records)))
+        return draws.ratio(_per_photo(answers, hits & asked, len(records)), _per_photo(answers, asked, len(records)))
 
     correct = answers.correct
     figures: dict[str, Estimate | None] = {}
     shown = {face.label for record in records for face in record.photo.faces if is_judgeable(face)}
     if shown - {UNSURE} <= set(labels):
         if set(labels) != set(TWO_LABELS):
-            figures[accuracy_name(labels)] = share(correct)
+            figures[_accuracy_name(labels)] = share(correct)
         figures[MACRO_F1] = _macro_f1(answers, draws, len(records))
     for index, label in enumerate(labels):
         figures[f"recall {label}"] = share(correct, answers.truth == index)
@@ -108,17 +108,24 @@ def classifier_figures(
     return {key: figure for key, figure in figures.items() if figure is not None}
 
 
-def accuracy_name(labels: Sequence[str]) -> str:
+def _accuracy_name(labels: Sequence[str]) -> str:
     return "three-class accuracy" if len(labels) == 3 else f"accuracy of {len(labels)} labels"
 
 
-def per_photo(answers: Answers, values: NDArray[np.bool_], photos: int) -> Floats:
+def _per_photo(answers: Answers, values: NDArray[np.bool_], photos: int) -> Floats:
     """How many of the faces with a true value each photo has, shape (photos,)."""
     return np.bincount(answers.photo, weights=values, minlength=photos).astype(np.float64)
 
 
 def _macro_f1(answers: Answers, draws: Resampling, photos: int) -> Estimate:
-    """Mean F1 of the labels that have examples; in a draw, of those that have some in it."""
+    """Mean F1 of the labels that have examples; in a draw, of those that have some in it.
+
+    Where every answer is right, the interval is that of the rule of three for the recall of each label, averaged; see
+    `Resampling.ratio`.
+    """
+    if answers.correct.all():
+        photos_of = [len(np.unique(answers.photo[answers.truth == label])) for label in np.unique(answers.truth)]
+        return Estimate(1.0, float(np.mean([max(0.0, 1 - 3 / n) for n in photos_of])), 1.0, len(answers.truth))
     count = len(answers.labels)
     cells = np.zeros((photos, count * count))
     np.add.at(cells, (answers.photo, answers.truth * count + answers.predicted), 1)

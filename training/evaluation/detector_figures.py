@@ -19,10 +19,9 @@ SLICED_HEIGHT_PX = 10
 """A face's height in the photo from which it enters the slices, which reach below what the figures ask for."""
 
 PRECISION, RECALL = "precision", "recall"
-FALSE_FACES = "false faces per 100 photos"
 
 BELOW_SCORE = "found, under the score"
-OFF_PLACE = "box off (IoU 0.3–0.5)"
+OFF_PLACE = "box off or a neighbour's (IoU 0.3 and more)"
 NO_BOX = "no box, {} px"
 _NO_BOX_EDGES = ((MIN_FACE_HEIGHT_PX, 24), (24, 48), (48, None))
 MISS_CAUSES = (
@@ -44,8 +43,9 @@ def matches_of(records: Sequence[PhotoRecord], name: str, iou: float = IOUS[0]) 
 def detector_figures(records: Sequence[PhotoRecord], name: str, min_score: float) -> dict[str, Estimate]:
     """Average precision at each of IOUS, and precision and recall at `min_score`, on photos with labelled faces."""
     draws = Resampling(len(records))
-    figures = {f"AP{iou * 100:.0f}": draws.average_precision(matches_of(records, name, iou)) for iou in IOUS}
-    matches = matches_of(records, name)
+    by_iou = {iou: matches_of(records, name, iou) for iou in IOUS}
+    figures = {f"AP{iou * 100:.0f}": draws.average_precision(matches) for iou, matches in by_iou.items()}
+    matches = by_iou[IOUS[0]]
     kept = [picture.scores >= min_score for picture in matches]
     hits = [np.count_nonzero(picture.correct[sure]) for picture, sure in zip(matches, kept, strict=True)]
     figures[PRECISION] = draws.ratio(hits, [np.count_nonzero(sure) for sure in kept])

@@ -114,8 +114,6 @@ class Resampling:
         scores = np.concatenate([picture.scores for picture in matches])
         correct = np.concatenate([picture.correct for picture in matches]).astype(np.float64)
         photo = np.repeat(np.arange(len(matches)), [len(picture.scores) for picture in matches])
-        if not scores.size:
-            return np.zeros(len(self.weights))
         order = np.argsort(-scores, kind="stable")
         scores, correct, photo = scores[order], correct[order], photo[order]
         last_of_score = np.append(scores[1:] != scores[:-1], True)

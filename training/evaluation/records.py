@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converter.verify import LOWEST_SCORE
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, read_photo
+from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.geometry import Box
 from edge.vision.faces import Face
 from edge.vision.opencv_faces import YuNetFaceDetector
@@ -52,7 +52,7 @@ def record_photos(
 
     The photos of the sets in `without_boxes` are shown to the classifiers only: a detector made their boxes.
     """
-    pose = landmark_finder(detectors)
+    pose = _landmark_finder(detectors)
     for photo in photos:
         image = read_photo(photo.path)
         boxes = [face.box for face in photo.faces]
@@ -65,7 +65,7 @@ def record_photos(
         )
 
 
-def landmark_finder(detectors: Sequence[DetectorEntry]) -> YuNetFaceDetector | None:
+def _landmark_finder(detectors: Sequence[DetectorEntry]) -> YuNetFaceDetector | None:
     """The YuNet that tells how heads are turned, where one takes part."""
     return next((e.detector for e in detectors if isinstance(e.detector, YuNetFaceDetector)), None)
 
@@ -80,10 +80,6 @@ def by_set(records: Iterable[PhotoRecord]) -> dict[str, list[PhotoRecord]]:
 
 def shows_people(records: Iterable[PhotoRecord]) -> bool:
     return any(record.photo.faces or record.photo.ignored for record in records)
-
-
-def labelled_faces(records: Iterable[PhotoRecord]) -> list[LabelledFace]:
-    return [face for record in records for face in record.photo.faces]
 
 
 def _landmarks(finder: YuNetFaceDetector | None, image: Image, box: Box) -> Points | None:

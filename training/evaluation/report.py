@@ -20,8 +20,9 @@ HOW_TO_READ = """\
 Each figure stands with its 95 % interval (1000 bootstrap draws of whole photos; where all or none hit, the rule of
 three) and the number n of faces, photos or detections that it was measured on. Accuracy: faces of 10 px and more in
 their labelled boxes; an answer counts before the threshold for `unknown`. "Mask or none": faces labelled `with_mask` or
-`without_mask`, the more probable of the two. Calibration error: 15 bins, of the probability of the answer. AP: area
-under the precision-recall curve of faces 16 px high and more in the photo, at an IoU of 0.5, 0.4 and 0.3; smaller and
+`without_mask`, the more probable of the two. Calibration error: 15 bins, of the probability of the answer; chance alone
+raises it where faces are few, and in the draws once more, so its interval leans upwards. AP: area under the
+precision-recall curve of faces 16 px high and more in the photo, at an IoU of 0.5, 0.4 and 0.3; smaller and
 unlabelled faces count neither way. Precision and recall: at IoU 0.5 and the score that each detector recommends."""
 
 
@@ -73,8 +74,8 @@ def sections(
 
 _BOUNDS_TEXT = """\
 Faces of 16 px and more that are not found at the recommended score, by the first cause that holds: a detection of a
-lower score (down to 0.02) matches; the nearest box overlaps by 0.3 to 0.5, which costs the detector a false face as
-well; or there is no box, by the face's height in the photo. Then the false faces at the recommended score."""
+lower score (down to 0.02) matches; a box of any score overlaps by 0.3 or more, but not enough or taken by a neighbour;
+or there is no box, by the face's height in the photo. Then the false faces at the recommended score."""
 
 _SLICES_TEXT = f"""\
 All sets with people together, cut up by what can be measured on the pixels: nobody labelled these traits. Accuracy is

@@ -85,13 +85,14 @@ TRAITS = (
     Trait(
         "head turn",
         "How far the nose lies from the middle between the eyes, over their distance, by YuNet's landmarks; about 20° "
-        "and 45° at the edges. Under a mask the landmarks are guessed.",
+        "and 45° at the edges. Under a mask the landmarks are guessed. A face on which YuNet finds none cannot be "
+        "told, so recall, above all YuNet's own, looks better here than it is.",
         (0.2, 0.5),
         ("frontal", "turned", "profile"),
     ),
     Trait(
         "head tilt",
-        "Angle of the line between the eyes by YuNet's landmarks.",
+        "Angle of the line between the eyes by YuNet's landmarks, with the same reservation.",
         (15, 30),
         ("upright", "tilted (15–30°)", "strongly tilted"),
     ),
