@@ -17,11 +17,12 @@ from edge.config_file import load_config
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import is_judgeable, load_photos, picture_result
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find_sets, list_photos, read_photo
-from edge.evaluation.metrics import PictureMatches, match_picture
+from edge.evaluation.metrics import match_picture
 from edge.evaluation.tuning import (
     LOWEST_SCORE,
+    DetectedFaces,
     JudgedFaces,
-    Strongest,
+    Mistake,
     Tuning,
     Wish,
     classifier_figures,
@@ -32,7 +33,7 @@ from edge.evaluation.tuning import (
     tune,
 )
 from edge.evaluation.tuning_plot import draw_curves
-from edge.evaluation.tuning_report import FEW_PHOTOS, Report, as_json, as_text, config_values, doubts
+from edge.evaluation.tuning_report import FEW_PHOTOS, Report, as_json, as_text, config_values, notes
 from edge.geometry import Box, boxes_to_array, iou_matrix
 from edge.vision.build import build_vision
 from edge.vision.faces import Face
@@ -59,17 +60,15 @@ class SitePhotos:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What the models say of each photo; the two lists of paths belong to the two lists of results."""
+    """What the models say of each photo."""
 
-    detected: list[PictureMatches] = field(default_factory=list)
-    detected_on: list[Path] = field(default_factory=list)
+    detected: list[DetectedFaces] = field(default_factory=list)
     judged: list[JudgedFaces] = field(default_factory=list)
-    judged_on: list[Path] = field(default_factory=list)
 
     @property
     def without_faces(self) -> int:
         """Photos on which there is no face to find."""
-        return sum(photo.faces == 0 for photo in self.detected)
+        return sum(photo.shows_nobody for photo in self.detected)
 
 
 def run_tune(
@@ -130,11 +129,12 @@ def read_site(data: Sequence[Path], vision: Vision) -> SitePhotos:
         loaded = load_photos([photo_set.path], seed=0, find_faces=find_faces)
         photos = sorted((photo for part in loaded.splits.values() for photo in part), key=lambda photo: photo.path)
         (site.portraits if photo_set.kind == "classes" else site.boxed).extend(photos)
-        site.problems.extend(loaded.problems)
+        # The first one explains why nothing is left, and a folder's says more than that of a photo in it.
         site.problems.extend(_overlooked(photo_set, photos, vision.classifier.labels))
+        site.problems.extend(loaded.problems)
     if not site.boxed and not site.portraits:
-        reasons = f": {site.problems[0]}" if site.problems else ""
-        raise MaskdError(f"no photo in {', '.join(map(str, data))} can be used{reasons}")
+        reason = site.problems[0] if site.problems else "`images/` and `annotations/` hold none"
+        raise MaskdError(f"no photo in {', '.join(map(str, data))} can be used: {reason}")
     return site
 
 
@@ -151,18 +151,18 @@ def measure(site: SitePhotos, vision: Vision, config: Config) -> Measured:
             continue
         found: list[Face] = []
         if shows_every_face:
-            found = vision.detector.detect(image, LOWEST_SCORE)
+            found = vision.detector.detect(image, min(LOWEST_SCORE, vision.min_score))
             found = [face for face in found if face.box.height >= vision.min_face_px][: vision.max_faces]
-            measured.detected.append(match_picture(picture_result(_without_specks(photo, vision.min_face_px), found)))
-            measured.detected_on.append(photo.path)
+            matches = match_picture(picture_result(_without_specks(photo, vision.min_face_px), found))
+            shows_nobody = not photo.faces and not photo.ignored
+            measured.detected.append(DetectedFaces(photo.path, matches, shows_nobody))
         faces = [
             face
             for face in photo.faces
             if face.label in vision.classifier.labels and is_judgeable(face) and face.box.height >= vision.min_face_px
         ]
         if faces:
-            measured.judged.append(_judge(image, faces, found, vision, compliant))
-            measured.judged_on.append(photo.path)
+            measured.judged.append(_judge(photo.path, image, faces, found, vision, compliant))
     return measured
 
 
@@ -177,7 +177,12 @@ def _without_specks(photo: LabelledPhoto, min_face_px: float) -> LabelledPhoto:
 
 
 def _judge(
-    image: Image, faces: Sequence[LabelledFace], found: Sequence[Face], vision: Vision, compliant: Sequence[str]
+    path: Path,
+    image: Image,
+    faces: Sequence[LabelledFace],
+    found: Sequence[Face],
+    vision: Vision,
+    compliant: Sequence[str],
 ) -> JudgedFaces:
     """Faces as the daemon would judge them: in the detector's box where it found them, else in the labelled one."""
     boxes = [_as_found(face.box, [f.box for f in found]) for face in faces]
@@ -186,6 +191,7 @@ def _judge(
         for answer in vision.classifier.classify(image, boxes)
     ]
     return JudgedFaces(
+        path,
         confidence=np.array([confidence for _, confidence in answers], dtype=np.float64),
         right=np.array([label == face.label for (label, _), face in zip(answers, faces, strict=True)]),
         alarm=np.array([label not in compliant for label, _ in answers]),
@@ -224,10 +230,10 @@ def _overlooked(photo_set: PhotoSet, used: Sequence[LabelledPhoto], labels: Sequ
 
 
 def _tune_detector(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
-    mistakes = [
-        Strongest(path, float(photo.scores[~photo.correct].max()))
-        for path, photo in zip(measured.detected_on, measured.detected, strict=True)
-        if not photo.correct.all()
+    false_faces = [
+        Mistake(photo.path, float(photo.matches.scores[~photo.matches.correct].max()))
+        for photo in measured.detected
+        if not photo.matches.correct.all()
     ]
     return tune(
         measured.detected,
@@ -238,14 +244,14 @@ def _tune_detector(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
         current=vision.min_score,
         wish=wish,
         useful="recall",
-        strongest=_first(mistakes),
+        surest_mistakes=_surest(false_faces),
     )
 
 
 def _tune_classifier(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
-    mistakes = [
-        Strongest(path, float(photo.confidence[~photo.right].max()))
-        for path, photo in zip(measured.judged_on, measured.judged, strict=True)
+    misjudged = [
+        Mistake(photo.path, float(photo.confidence[~photo.right].max()))
+        for photo in measured.judged
         if not photo.right.all()
     ]
     return tune(
@@ -257,11 +263,11 @@ def _tune_classifier(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
         current=vision.classifier.min_confidence,
         wish=wish,
         useful="judged",
-        strongest=_first(mistakes),
+        surest_mistakes=_surest(misjudged),
     )
 
 
-def _first(mistakes: list[Strongest]) -> list[Strongest]:
+def _surest(mistakes: list[Mistake]) -> list[Mistake]:
     return sorted(mistakes, key=lambda mistake: -mistake.score)[:SHOWN_MISTAKES]
 
 
@@ -285,34 +291,13 @@ def _report(
     labels = vision.classifier.labels
     counts = Counter(face.label for face in site.faces)
     faces = {label: counts[label] for label in (*labels, *sorted(set(counts) - set(labels)))}
-    tuned = {tuning.section for tuning in tunings}
-    notes = [
-        f"Faces labelled {label} say nothing of the classifier: it knows {', '.join(labels)}."
-        for label in faces
-        if label not in labels
-    ]
-    if "detector" not in tuned:
-        notes.append(
-            "detector.min_score was not tuned: that takes photos with a box around every face (Pascal VOC), "
-            "photos of the empty room, or both."
-        )
-    elif not any(photo.faces for photo in measured.detected):
-        notes.append(
-            "detector.min_score was tuned by false faces alone: how many faces it misses takes photos with a box "
-            "around every face (Pascal VOC)."
-        )
-    if "classifier" not in tuned:
-        notes.append(
-            f"classifier.min_confidence was not tuned: that takes photos of faces labelled {', '.join(labels)}, "
-            "with boxes (Pascal VOC) or in class folders."
-        )
     return Report(
         data=data,
         photos=len(site.boxed) + len(site.portraits),
         photos_without_faces=measured.without_faces,
         faces=faces,
         problems=site.problems,
-        notes=[*notes, *doubts(measured.without_faces, {label: counts[label] for label in labels}, tunings)],
+        notes=notes(tunings, faces, labels, measured.without_faces),
         tunings=tunings,
         plot=plot,
         config=config_values(tunings, config.detector.low_score),

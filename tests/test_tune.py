@@ -24,6 +24,7 @@ from edge.config_file import load_config
 from edge.demo.portrait import FACE, Mask, load_portrait, make_sprite
 from edge.evaluation.metrics import PictureMatches, precision_recall
 from edge.evaluation.tuning import (
+    DetectedFaces,
     JudgedFaces,
     Point,
     Ratio,
@@ -41,7 +42,7 @@ from edge.evaluation.tuning import (
     recommend,
     tune,
 )
-from edge.evaluation.tuning_report import config_lines, config_values, doubts, outcome, table_rows
+from edge.evaluation.tuning_report import config_lines, config_values, notes, outcome, table_rows
 from edge.tune import measure, read_site
 from edge.vision.build import build_vision
 from edge.vision.preprocess import Image
@@ -55,14 +56,10 @@ scores = st.integers(0, 256).map(lambda quantized: quantized / 256)
 
 
 @st.composite
-def detected_photos(draw: st.DrawFn) -> PictureMatches:
+def detected_photos(draw: st.DrawFn) -> DetectedFaces:
     found = draw(st.lists(st.tuples(scores, st.booleans()), max_size=6))
     missed = draw(st.integers(0, 3))
-    return PictureMatches(
-        np.array([score for score, _ in found], dtype=np.float64),
-        np.array([correct for _, correct in found], dtype=np.bool_),
-        sum(correct for _, correct in found) + missed,
-    )
+    return detected(*found, faces=sum(correct for _, correct in found) + missed)
 
 
 @st.composite
@@ -74,6 +71,7 @@ def judged_photos(draw: st.DrawFn) -> JudgedFaces:
 def judged(*faces: tuple[float, str, str]) -> JudgedFaces:
     """Each face: confidence, the label that it was given, the true one."""
     return JudgedFaces(
+        Path("photo.jpg"),
         np.array([confidence for confidence, _, _ in faces], dtype=np.float64),
         np.array([given == true for _, given, true in faces], dtype=np.bool_),
         np.array([given != "with_mask" for _, given, _ in faces], dtype=np.bool_),
@@ -81,12 +79,13 @@ def judged(*faces: tuple[float, str, str]) -> JudgedFaces:
     )
 
 
-def detected(*found: tuple[float, bool], faces: int) -> PictureMatches:
-    return PictureMatches(
+def detected(*found: tuple[float, bool], faces: int) -> DetectedFaces:
+    matches = PictureMatches(
         np.array([score for score, _ in found], dtype=np.float64),
         np.array([correct for _, correct in found], dtype=np.bool_),
         faces,
     )
+    return DetectedFaces(Path("photo.jpg"), matches, shows_nobody=faces == 0)
 
 
 def test_figures_of_a_detector() -> None:
@@ -120,16 +119,16 @@ def test_figures_of_a_classifier() -> None:
 
 @given(st.lists(detected_photos(), min_size=1, max_size=8), st.sampled_from(THRESHOLDS))
 def test_a_detectors_figures_agree_with_its_precision_recall_curve(
-    photos: list[PictureMatches], threshold: float
+    photos: list[DetectedFaces], threshold: float
 ) -> None:
     figures = point_at(photos, detector_figures, threshold).figures
-    precision, recall = precision_recall(photos).at_score(threshold)
+    precision, recall = precision_recall([photo.matches for photo in photos]).at_score(threshold)
     assert (figures["precision"].value or 0) == pytest.approx(precision if figures["precision"].whole else 0)
     assert (figures["recall"].value or 0) == pytest.approx(recall)
 
 
 @given(st.lists(detected_photos(), min_size=1, max_size=6))
-def test_a_higher_min_score_never_adds_faces(photos: list[PictureMatches]) -> None:
+def test_a_higher_min_score_never_adds_faces(photos: list[DetectedFaces]) -> None:
     points = curve(photos, detector_figures, THRESHOLDS)
     for lower, higher in pairwise(points):
         for figure in ("false_faces", "recall"):
@@ -148,14 +147,15 @@ def test_a_higher_min_confidence_never_judges_more(photos: list[JudgedFaces]) ->
 
 @given(st.lists(detected_photos(), min_size=1, max_size=6), st.sampled_from([0.0, 0.2, 0.5, 2.0]))
 def test_the_recommended_threshold_is_the_lowest_that_keeps_the_wish(
-    photos: list[PictureMatches], at_most: float
+    photos: list[DetectedFaces], at_most: float
 ) -> None:
     points = curve(photos, detector_figures, THRESHOLDS)
     chosen = recommend(points, Wish("false_faces", at_most), useful="recall").point
-    faces = sum(photo.faces for photo in photos)
+    faces = sum(photo.matches.faces for photo in photos)
+    matches = [photo.matches for photo in photos]
     for threshold in THRESHOLDS:
-        false = sum(int(np.sum((p.scores >= threshold) & ~p.correct)) for p in photos)
-        found = sum(int(np.sum((p.scores >= threshold) & p.correct)) for p in photos)
+        false = sum(int(np.sum((p.scores >= threshold) & ~p.correct)) for p in matches)
+        found = sum(int(np.sum((p.scores >= threshold) & p.correct)) for p in matches)
         keeps = false / len(photos) <= at_most and (found > 0 or faces == 0)
         if keeps:
             assert chosen is not None
@@ -217,6 +217,8 @@ def test_agreement_of_few_photos_is_no_certainty() -> None:
     assert interval([clean], detector_figures, 0.5, "false_faces") == (0, 3.0)
     assert interval([sure] * 60, detector_figures, 0.5, "recall") == (0.95, 1)
     assert interval([clean], detector_figures, 0.5, "recall") is None
+    poster = detected((0.9, False), faces=0)
+    assert interval([poster] * 60, detector_figures, 0.5, "false_faces") == pytest.approx((0.95, 1.05))
 
 
 def test_the_table_has_about_a_dozen_rows_with_both_marked_ones() -> None:
@@ -260,11 +262,11 @@ def test_a_wish_that_costs_many_faces_is_called_dear() -> None:
     points = curve(photos, detector_figures, THRESHOLDS)
     wish = Wish("false_faces", 0.01)
     cheap = tuning_of(points, recommend(points, wish, useful="recall"), wish)
-    assert not any("dear" in sentence for sentence in doubts(20, {}, [cheap]))
+    assert not any("dear" in sentence for sentence in notes([cheap], {}, (), 20))
     photos = [detected((0.9, True), (0.55, True), (0.56, False), faces=2)] * 40
     points = curve(photos, detector_figures, THRESHOLDS)
     dear = tuning_of(points, recommend(points, wish, useful="recall"), wish)
-    assert doubts(20, {}, [dear])[-1] == (
+    assert notes([dear], {}, (), 20)[-1] == (
         "detector.min_score 0.57 is dear: 50 % of the faces are found instead of 100 %; "
         "a milder --false-alarms costs less."
     )
@@ -393,6 +395,8 @@ def test_an_empty_room_tunes_the_detector_only(site: Path, capsys: pytest.Captur
     assert "classifier.min_confidence was not tuned" in shown
     assert "precision" not in shown.split("For config.yaml")[0]
     assert "No false face on 3 photos still allows for up to 100 per 100." in shown
+    current = build_vision(Config()).min_score
+    assert f"\n  min_score: {current:g}\n" in shown, "nothing speaks for a lower one"
     assert "classifier:" not in shown
 
 
@@ -420,6 +424,13 @@ def test_faces_are_judged_in_the_box_that_the_detector_finds(site: Path, tmp_pat
     ]
     assert len(answers[0]) == 3
     assert answers[0] == answers[1]
+
+
+def test_a_current_value_below_those_tried_is_measured_too(site: Path) -> None:
+    config = Config.model_validate({"detector": {"min_score": 0.01}})
+    vision = build_vision(config)
+    scores = [photo.matches.scores for photo in measure(read_site([site], vision), vision, config).detected]
+    assert np.concatenate(scores).min() < detector_thresholds()[0]
 
 
 @pytest.mark.parametrize(
@@ -463,7 +474,7 @@ def test_faces_below_min_face_px_count_neither_way(
     config = tmp_path / "large.yaml"
     config.write_text("detector:\n  min_face_px: 200\n")
     result = tuned(capsys, "--data", site / "entrance", "--data", site / "room", "-c", config)
-    assert result["photos_without_faces"] == 6
+    assert result["photos_without_faces"] == 3, "a photo whose faces do not count shows people all the same"
     assert "classifier" not in result
 
 
@@ -532,6 +543,8 @@ def test_a_wish_that_cannot_be_kept_prints_no_line(
         (["--data", "hollow"], 1, "hollow: holds no photos"),
         (["--data", "broken"], 1, "no photo in broken can be used: the photo broken/a.jpg cannot be decoded"),
         (["--data", "unknown"], 1, "there is nothing to tune with"),
+        (["--data", "voc"], 1, "no photo in voc can be used: `images/` and `annotations/` hold none"),
+        (["--data", "site"], 1, "no photo in site can be used: site/room is named for no label"),
         (["--data", "room", "-c", "gone.yaml"], 2, "there is no configuration file gone.yaml"),
         (["--data", "room", "-c", "bad.yaml"], 2, 'did you mean "min_score"'),
         (["--data", "room", "-c", "model.yaml"], 1, "nobody.tflite"),
@@ -545,6 +558,9 @@ def test_what_a_user_gets_wrong_is_one_sentence(
         (elsewhere / name).mkdir()
     (elsewhere / "unknown" / "visor").mkdir(parents=True)
     write_photo(elsewhere / "unknown" / "visor" / "a.png", drawn_person("with_mask", 100))
+    for name in ("voc/images", "voc/annotations", "site/room"):
+        (elsewhere / name).mkdir(parents=True)
+    write_photo(elsewhere / "site" / "room" / "a.png", empty_room(0))
     (elsewhere / "broken" / "a.jpg").write_bytes(b"no picture")
     write_photo(elsewhere / "room" / "a.png", empty_room(0))
     (elsewhere / "bad.yaml").write_text("detector:\n  min_scor: 0.4\n")

@@ -35,6 +35,16 @@ class Ratio:
 
 
 @dataclass(frozen=True, slots=True)
+class DetectedFaces:
+    """What the detector finds on one photo."""
+
+    path: Path
+    matches: PictureMatches
+    shows_nobody: bool
+    """Whether there is no face on the photo at all, not even one that counts neither way."""
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedFaces:
     """What the classifier says of one photo's faces, each array of shape (n,).
 
@@ -42,6 +52,7 @@ class JudgedFaces:
     breaks the rule; and whether the true label does, a `violation`.
     """
 
+    path: Path
     confidence: Floats
     right: NDArray[np.bool_]
     alarm: NDArray[np.bool_]
@@ -77,8 +88,8 @@ Measure = Callable[[Photo, float], Mapping[str, Ratio]]
 
 
 @dataclass(frozen=True, slots=True)
-class Strongest:
-    """A mistake to look at: the photo, and how sure the model was of it."""
+class Mistake:
+    """One to look at: the photo, and how sure the model was."""
 
     path: Path
     score: float
@@ -98,8 +109,8 @@ class Tuning:
     points: Sequence[Point]
     recommendation: Recommendation
     intervals: Mapping[float, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
-    """Of the current and the recommended threshold, by figure: where each lies in 95 of 100 such sets of photos."""
-    strongest: Sequence[Strongest] = ()
+    """95 % intervals of the current and the recommended threshold's figures."""
+    surest_mistakes: Sequence[Mistake] = ()
 
     @property
     def setting(self) -> str:
@@ -129,25 +140,25 @@ def _steps(lowest: float) -> list[float]:
     return [step / STEPS_PER_UNIT for step in range(first, round(HIGHEST * STEPS_PER_UNIT) + 1)]
 
 
-def detector_figures(photo: PictureMatches, threshold: float) -> dict[str, Ratio]:
+def detector_figures(photo: DetectedFaces, threshold: float) -> dict[str, Ratio]:
     """Precision, recall and F1, and false faces for each photo, which may be more than one."""
-    kept = photo.scores >= threshold
-    found, false = int(np.count_nonzero(photo.correct[kept])), int(np.count_nonzero(~photo.correct[kept]))
+    correct, faces = photo.matches.correct[photo.matches.scores >= threshold], photo.matches.faces
+    found, false = int(np.count_nonzero(correct)), int(np.count_nonzero(~correct))
     return {
         "precision": Ratio(found, found + false),
-        "recall": Ratio(found, photo.faces),
-        "f1": Ratio(2 * found, found + false + photo.faces),
+        "recall": Ratio(found, faces),
+        "f1": Ratio(2 * found, found + false + faces),
         "false_faces": Ratio(false, 1),
     }
 
 
-def detector_figures_by_empty_photos(photo: PictureMatches, threshold: float) -> dict[str, Ratio]:
-    """The same, with false faces counted only on photos without a face.
+def detector_figures_by_empty_photos(photo: DetectedFaces, threshold: float) -> dict[str, Ratio]:
+    """The same, with false faces counted only on photos that show nobody.
 
     Beside people a missing label, or a box drawn otherwise, would count as a false face too.
     """
     figures = detector_figures(photo, threshold)
-    return figures if photo.faces == 0 else {**figures, "false_faces": Ratio(0, 0)}
+    return figures if photo.shows_nobody else {**figures, "false_faces": Ratio(0, 0)}
 
 
 def classifier_figures(photo: JudgedFaces, threshold: float) -> dict[str, Ratio]:
@@ -210,25 +221,24 @@ def recommend(points: Sequence[Point], wish: Wish, *, useful: str) -> Recommenda
 def interval(
     photos: Sequence[Photo], measure: Measure[Photo], threshold: float, figure: str
 ) -> tuple[float, float] | None:
-    """Where a figure lies in 95 of 100 such sets of photos; None where it has no value.
+    """The 95 % interval of a figure; None where it has no value.
 
-    A bootstrap over the photos that have a say in it. Where they all agree on none or on all, drawing them again shows
-    no spread, though there is some: then the rule of three, 3 / n (Hanley & Lippman-Hand, "If nothing goes wrong, is
-    everything all right?", JAMA 1983).
+    A bootstrap over the photos that have a say in it. Where they all agree, drawing them again shows no spread, though
+    there is some: then the rule of three, 3 / n (Hanley & Lippman-Hand, "If nothing goes wrong, is everything all
+    right?", JAMA 1983).
     """
     ratios = [ratio for photo in photos if (ratio := measure(photo, threshold)[figure]).whole]
     if not ratios:
         return None
-    margin = 3 / len(ratios)
-    if all(ratio.part == 0 for ratio in ratios):
-        return 0.0, margin if figure == "false_faces" else min(1.0, margin)
-    if all(ratio.part == ratio.whole for ratio in ratios):
-        return max(0.0, 1 - margin), 1.0
 
     def ratio_of_sums(drawn: Sequence[Ratio]) -> float:
         return sum(ratio.part for ratio in drawn) / sum(ratio.whole for ratio in drawn)
 
-    return bootstrap_interval(ratios, ratio_of_sums)
+    if len({ratio.value for ratio in ratios}) > 1:
+        return bootstrap_interval(ratios, ratio_of_sums)
+    agreed, margin = ratio_of_sums(ratios), 3 / len(ratios)
+    # A photo may show several false faces; all else are shares.
+    return max(0.0, agreed - margin), agreed + margin if figure == "false_faces" else min(1.0, agreed + margin)
 
 
 def tune(
@@ -241,20 +251,26 @@ def tune(
     current: float,
     wish: Wish,
     useful: str,
-    strongest: Sequence[Strongest] = (),
+    surest_mistakes: Sequence[Mistake] = (),
 ) -> Tuning:
-    """Everything about one setting; raises ValueError where there is no photo."""
+    """Everything about one setting; raises ValueError where there is no photo.
+
+    Where the photos cannot tell anything of the figure `useful`, nothing speaks for a lower threshold than the current
+    one, and none is recommended.
+    """
     points = curve(photos, measure, thresholds)
+    now = point_at(photos, measure, current)
+    candidates = points if now.figures[useful].whole else [now, *(p for p in points if p.threshold > current)]
     tuning = Tuning(
         section=setting[0],
         key=setting[1],
         model=model,
         wish=wish,
         photos=len(photos),
-        current=point_at(photos, measure, current),
+        current=now,
         points=points,
-        recommendation=recommend(points, wish, useful=useful),
-        strongest=strongest,
+        recommendation=recommend(candidates, wish, useful=useful),
+        surest_mistakes=surest_mistakes,
     )
     intervals: dict[float, dict[str, tuple[float, float]]] = {}
     for point in tuning.marked:

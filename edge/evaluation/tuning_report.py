@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.evaluation.tuning import Point, Ratio, Strongest, Tuning
+from edge.evaluation.tuning import Mistake, Point, Ratio, Tuning
 
 FEW_FACES = 30
 FEW_PHOTOS = 20
@@ -54,14 +54,12 @@ class Report:
     notes: Sequence[str]
     """Sentences about what could not be tuned, and about how far the figures can be trusted."""
     tunings: Sequence[Tuning]
-    low_score: float | None = None
-    """detector.low_score where config.yaml sets it: it may not exceed min_score."""
     plot: Path | None = None
     config: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
 
 def config_values(tunings: Sequence[Tuning], low_score: float | None) -> dict[str, dict[str, float | None]]:
-    """The recommended settings by section, as in config.yaml."""
+    """The recommended settings by section, as in config.yaml; `low_score` is detector.low_score where that is set."""
     values: dict[str, dict[str, float | None]] = {}
     for tuning in tunings:
         point = tuning.recommendation.point
@@ -70,6 +68,7 @@ def config_values(tunings: Sequence[Tuning], low_score: float | None) -> dict[st
         section = values.setdefault(tuning.section, {})
         section[tuning.key] = point.threshold
         if tuning.key == "min_score" and low_score is not None and low_score > point.threshold:
+            # It may not exceed min_score.
             section["low_score"] = None
     return values
 
@@ -95,7 +94,8 @@ def outcome(tuning: Tuning) -> str:
     """One sentence: what is recommended, or why nothing is."""
     point, best = tuning.recommendation.point, tuning.recommendation.best
     if point is not None:
-        return f"Recommended: {point.threshold:g}, the lowest with at most {_wish(tuning)}."
+        least = " from the current value on" if _tells_of_false_faces_alone(tuning) else ""
+        return f"Recommended: {point.threshold:g}, the lowest{least} with at most {_wish(tuning)}."
     if best is None:
         return f"No {tuning.key} can be recommended: whatever it is, nothing is left to measure."
     return (
@@ -110,10 +110,10 @@ def as_text(report: Report) -> str:
         lines += ["", f"{tuning.setting} of {tuning.model}, on {_count(tuning.photos, 'photo')}", *_table(tuning), ""]
         for point in tuning.marked:
             lines += _with_intervals(tuning, point)
-        if tuning.strongest:
+        if tuning.surest_mistakes:
             what = "false faces" if tuning.section == "detector" else "wrong judgements"
             lines.append(f"The surest {what}; look whether a label is wrong or missing:")
-            lines += [f"  {mistake.score:.2f}  {mistake.path}" for mistake in tuning.strongest]
+            lines += [f"  {mistake.score:.2f}  {mistake.path}" for mistake in tuning.surest_mistakes]
         lines.append(outcome(tuning))
     if report.notes:
         lines += ["", *report.notes]
@@ -137,8 +137,42 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def doubts(photos_without_faces: int, judged_labels: Mapping[str, int], tunings: Sequence[Tuning]) -> list[str]:
-    """Sentences about too few photos or faces; `judged_labels` counts the faces of every label of the classifier."""
+def notes(
+    tunings: Sequence[Tuning], faces: Mapping[str, int], labels: Sequence[str], photos_without_faces: int
+) -> list[str]:
+    """Sentences about what could not be tuned, and about how far the figures can be trusted; `faces` counts those of
+    every label on the photos, `labels` are the classifier's."""
+    return [*_untuned(tunings, faces, labels), *_doubts(tunings, faces, labels, photos_without_faces)]
+
+
+def _untuned(tunings: Sequence[Tuning], faces: Mapping[str, int], labels: Sequence[str]) -> list[str]:
+    sentences = [
+        f"Faces labelled {label} say nothing of the classifier: it knows {', '.join(labels)}."
+        for label in faces
+        if label not in labels
+    ]
+    tuned = {tuning.section for tuning in tunings}
+    if "detector" not in tuned:
+        sentences.append(
+            "detector.min_score was not tuned: that takes photos with a box around every face (Pascal VOC), "
+            "photos of the empty room, or both."
+        )
+    if any(_tells_of_false_faces_alone(tuning) for tuning in tunings):
+        sentences.append(
+            "detector.min_score was tuned by false faces alone, which never speak for a lower value: how many faces "
+            "it misses takes photos with a box around every face (Pascal VOC)."
+        )
+    if "classifier" not in tuned:
+        sentences.append(
+            f"classifier.min_confidence was not tuned: that takes photos of faces labelled {', '.join(labels)}, "
+            "with boxes (Pascal VOC) or in class folders."
+        )
+    return sentences
+
+
+def _doubts(
+    tunings: Sequence[Tuning], faces: Mapping[str, int], labels: Sequence[str], photos_without_faces: int
+) -> list[str]:
     sentences = []
     for tuning in tunings:
         detects = tuning.section == "detector"
@@ -153,14 +187,14 @@ def doubts(photos_without_faces: int, judged_labels: Mapping[str, int], tunings:
             sentences.append(
                 f"No false face on {_count(counted, 'photo')} still allows for up to {300 / counted:.3g} per 100."
             )
-        faces = tuning.current.figures["recall" if detects else "judged"].whole
-        if 0 < faces < FEW_FACES:
+        labelled = tuning.current.figures["recall" if detects else "judged"].whole
+        if 0 < labelled < FEW_FACES:
             sentences.append(
-                f"{_only(faces, 'labelled face')} for {tuning.setting}: take each figure for its whole interval."
+                f"{_only(labelled, 'labelled face')} for {tuning.setting}: take each figure for its whole interval."
             )
         if price := _price(tuning):
             sentences.append(price)
-        missing = [label for label, count in judged_labels.items() if not count]
+        missing = [label for label in labels if not faces.get(label)]
         if missing and not detects:
             sentences.append(
                 f"No face is labelled {' or '.join(missing)}: how often such faces are judged wrongly is not known."
@@ -201,9 +235,13 @@ def _problem_lines(problems: Sequence[str]) -> list[str]:
 
 def shown_figures(tuning: Tuning) -> list[str]:
     """The figures that these photos can tell something about."""
-    if "recall" in tuning.current.figures and not tuning.current.figures["recall"].whole:
+    if _tells_of_false_faces_alone(tuning):
         return ["false_faces"]
     return [name for name in _HEADINGS if any(name in p.figures and p.figures[name].whole for p in tuning.points)]
+
+
+def _tells_of_false_faces_alone(tuning: Tuning) -> bool:
+    return "recall" in tuning.current.figures and not tuning.current.figures["recall"].whole
 
 
 def _table(tuning: Tuning) -> list[str]:
@@ -277,7 +315,7 @@ def _tuning_as_json(tuning: Tuning) -> dict[str, Any]:
         "best": None if best is None else best.threshold,
         "outcome": outcome(tuning),
         "points": [_point_as_json(tuning, shown) for shown in table_rows(tuning)],
-        "strongest": [_mistake_as_json(mistake) for mistake in tuning.strongest],
+        "surest_mistakes": [_mistake_as_json(mistake) for mistake in tuning.surest_mistakes],
     }
 
 
@@ -292,7 +330,7 @@ def _point_as_json(tuning: Tuning, point: Point) -> dict[str, Any]:
     return {"threshold": point.threshold, **figures}
 
 
-def _mistake_as_json(mistake: Strongest) -> dict[str, Any]:
+def _mistake_as_json(mistake: Mistake) -> dict[str, Any]:
     return {"photo": str(mistake.path), "score": round(mistake.score, 4)}
 
 
