@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +11,7 @@ Floats = NDArray[np.float64]
 
 BEARABLE_MISTAKES = 0.02
 """Share of wrong judgements among those of at least the recommended confidence."""
-_STRICTEST = 0.8
+_CANDIDATES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 _SHARPEST, _FLATTEST = 0.2, 5.0
 _GOLDEN = (5**0.5 - 1) / 2
 _ROUNDS = 40
@@ -36,15 +35,16 @@ def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
 
 
 def least_confidence(confidence: Floats, correct: NDArray[np.bool_], *, bearable: float = BEARABLE_MISTAKES) -> float:
-    """The lowest confidence, in steps of 0.05 up to 0.8, from which at most a share `bearable` of the judgements are
-    wrong; `confidence` and `correct` (n,) of faces that the model did not learn from. 0.8 where none keeps
-    them so rare.
+    """The lowest confidence of _CANDIDATES from which at most a share `bearable` of the judgements are wrong.
+
+    `confidence` and `correct` (n,) are of faces that the model did not learn from. The highest candidate where none
+    keeps mistakes so rare.
     """
-    for step in range(6, 16):
-        judged = confidence >= step / 20
+    for least in _CANDIDATES:
+        judged = confidence >= least
         if judged.any() and 1 - float(correct[judged].mean()) <= bearable:
-            return step / 20
-    return _STRICTEST
+            return least
+    return _CANDIDATES[-1]
 
 
 def calibrate(model: Any, crops: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
@@ -53,6 +53,8 @@ def calibrate(model: Any, crops: NDArray[np.float32], truth: NDArray[np.int64]) 
     `crops` (n, height, width, 3), `truth` (n,) indices of labels. The last layer, `status`, changes in place: the
     model gives other confidences, and the same labels as before.
     """
+    import keras
+
     last = model.get_layer("status")
     features = keras.Model(model.input, last.input).predict(crops, verbose=0)
     kernel, bias = last.get_weights()
