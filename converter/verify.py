@@ -17,6 +17,7 @@ from edge.errors import MaskdError
 from edge.evaluation.examples import MIN_FACE_HEIGHT_PX, FaceCrop, picture_result
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import PictureMatches, classification_report, match_picture, precision_recall
+from edge.evaluation.tables import aligned
 from edge.vision.faces import (
     MOST_FACES,
     NMS_IOU,
@@ -58,13 +59,7 @@ class Verification:
             rows.append(
                 (metric.dataset, metric.measure, before, _figure(metric.measure, metric.value), str(metric.count))
             )
-        widths = [max(len(row[column]) for row in rows) for column in range(5)]
-        return "\n".join(
-            "  ".join(
-                cell.ljust(width) if column < 2 else cell.rjust(width) for column, (cell, width) in enumerate(cells)
-            )
-            for cells in (list(zip(row, widths, strict=True)) for row in rows)
-        )
+        return aligned(rows, words=2)
 
 
 def verify_classifier(float_model: FloatModel, int8: Model, crops: Sequence[FaceCrop]) -> Verification:

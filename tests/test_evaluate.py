@@ -19,6 +19,7 @@ from converter.card import ModelCard, write_card
 from edge.errors import MaskdError
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.evaluation.metrics import PictureMatches, expected_calibration_error, precision_recall
+from edge.evaluation.tables import Table
 from edge.geometry import Box
 from edge.vision.faces import Face
 from edge.vision.model import Thresholds
@@ -48,7 +49,6 @@ from training.evaluation.detector_figures import (
 from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.records import PhotoRecord
 from training.evaluation.slice_figures import NOT_TOLD, slice_figures
-from training.evaluation.tables import Table
 
 SHARED = Path(__file__).parents[2] / "shared"
 DATA = Path(os.environ.get("MASKD_DATA") or SHARED / "data")

@@ -11,6 +11,7 @@ import numpy as np
 from edge.errors import MaskdError
 from edge.evaluation.examples import PhotoData, is_judgeable
 from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
+from edge.evaluation.tables import aligned
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 
@@ -73,14 +74,7 @@ def table(splits: dict[SplitName, list[LabelledPhoto]]) -> str:
         for set_name in sets if len(sets) > 1 else ():
             part = [photo for photo in splits[name] if photo.set_name == set_name]
             rows.append([f"  {set_name}", *_counts(part, labels)])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if not column else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    )
+    return aligned(rows)
 
 
 def _counts(photos: Sequence[LabelledPhoto], labels: Sequence[str]) -> list[str]:

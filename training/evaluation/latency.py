@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 import cv2
 
+from edge.evaluation.tables import Table
 from edge.geometry import Box
 from edge.vision.faces import FaceDetector
 from edge.vision.preprocess import Image
-from training.evaluation.tables import Table
 
 Classify = Callable[[Image, Sequence[Box]], object]
 """Judges the faces at these boxes, from the picture to the answers."""

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge.evaluation.tables import Table
 from training.evaluation.contenders import ClassifierEntry, DetectorEntry
 from training.evaluation.detector_figures import FALSE_CAUSES, MISS_CAUSES
 from training.evaluation.intervals import Estimate
 from training.evaluation.latency import Timing, latency_table
 from training.evaluation.slice_figures import FEW_FACES, SliceFigures
-from training.evaluation.tables import Table
 
 NOTHING = "–"
 

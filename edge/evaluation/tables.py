@@ -27,12 +27,12 @@ class Table:
         return "\n\n".join([*parts, rows, *([self.note] if self.note else [])])
 
 
-def aligned(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> str:
-    """Rows as lines with aligned columns, those of `left` at the left and numbers at the right."""
+def aligned(rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
+    """Rows of equally many cells as lines: the first `words` columns set to the left, those of numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if column in left else cell.rjust(width)
+            cell.ljust(width) if column < words else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
