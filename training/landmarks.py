@@ -44,9 +44,6 @@ class Landmarks:
     def scaled(self, factor: float) -> Landmarks:
         return landmarks_of(self.points() * np.float32(factor))
 
-    def moved(self, dx: float, dy: float) -> Landmarks:
-        return landmarks_of(self.points() + np.array([dx, dy], np.float32))
-
 
 def landmarks_of(points: Points) -> Landmarks:
     """From rows in the order of the fields, shape (5, 2)."""

@@ -15,12 +15,12 @@ Wearing = Literal["correct", "under_nose", "on_chin", "under_chin", "over_eyes"]
 
 # A face's own coordinates: x to the viewer's right, y down, z towards the viewer, in distances of the eyes, from the
 # middle between the eyes. Rounded from adult averages; the camera's fit absorbs how a face differs from them.
-_EYE, _NOSE, _MOUTH = (0.5, 0.0, 0.0), (0.0, 0.62, 0.42), (0.36, 1.08, 0.12)
+MOUTH_Y, CHIN_Y = 1.08, 1.72
+_EYE, _NOSE, _MOUTH = (0.5, 0.0, 0.0), (0.0, 0.62, 0.42), (0.36, MOUTH_Y, 0.12)
 _LANDMARKS = np.array(
     [(-_EYE[0], *_EYE[1:]), _EYE, _NOSE, (-_MOUTH[0], *_MOUTH[1:]), _MOUTH],
     dtype=np.float64,
 )
-NOSE_TIP_Y, MOUTH_Y, CHIN_Y = 0.62, 1.08, 1.72
 EAR = (1.12, 0.4, -1.0)
 """Where a loop goes behind the ear, on the viewer's right."""
 

@@ -79,17 +79,18 @@ def apply_corrections(parts: Mapping[SplitName, Sequence[LabelledPhoto]], photo_
     corrections of one face the later counts, and the folder's come last. Raises MaskdError for a malformed file.
     """
     waiting = _by_photo(corrections_of(photo_set))
-    result = CorrectedParts({name: [] for name in parts}, 0, [])
+    corrected: dict[SplitName, list[LabelledPhoto]] = {name: [] for name in parts}
     count = 0
+    problems: list[str] = []
     for name, photos in parts.items():
         for photo in photos:
             key = photo_set.key(photo.path)
-            corrected, changed, problems = _corrected(photo, waiting.pop(key, []))
-            result.parts[name].append(corrected)
-            result.problems.extend(f"correction of {photo_set.name}, {key}: {problem}" for problem in problems)
+            result, changed, unfitting = _corrected(photo, waiting.pop(key, []))
+            corrected[name].append(result)
             count += changed
-    result.problems.extend(f"correction of {photo_set.name}, {key}: the set has no such photo" for key in waiting)
-    return replace(result, count=count)
+            problems.extend(f"correction of {photo_set.name}, {key}: {reason}" for reason in unfitting)
+    problems.extend(f"correction of {photo_set.name}, {key}: the set has no such photo" for key in waiting)
+    return CorrectedParts(corrected, count, problems)
 
 
 def corrections_of(photo_set: PhotoSet) -> list[Correction]:
@@ -110,16 +111,6 @@ def as_json(corrections: Iterable[Correction]) -> str:
     return f"[\n{lines}\n]\n" if lines else "[]\n"
 
 
-def as_shipped_json(corrections: Mapping[str, Iterable[Correction]]) -> str:
-    """The JSON object of the shipped file: sets, photos and boxes in order, one entry a line."""
-    sets = []
-    for name, entries in sorted(corrections.items()):
-        ordered = sorted(entries, key=lambda entry: (entry.photo, entry.box or ()))
-        lines = ",\n".join(f"    {_entry(entry)}" for entry in ordered)
-        sets.append(f'  "{name}": [\n{lines}\n  ]')
-    return "{\n" + ",\n".join(sets) + "\n}\n"
-
-
 def _entry(correction: Correction) -> str:
     content = correction.model_dump(exclude_none=True)
     if not correction.add:
@@ -138,6 +129,8 @@ def _by_photo(corrections: Iterable[Correction]) -> dict[str, list[Correction]]:
 
 def _corrected(photo: LabelledPhoto, corrections: Sequence[Correction]) -> tuple[LabelledPhoto, int, list[str]]:
     """The photo, how many of its faces changed, and what fits no face."""
+    if not corrections:
+        return photo, 0, []
     labels = {index: face.label for index, face in enumerate(photo.faces)}
     added: dict[Box, str] = {}
     problems = []
@@ -159,8 +152,6 @@ def _corrected(photo: LabelledPhoto, corrections: Sequence[Correction]) -> tuple
             problems.append(f"no face is labelled at {correction.corners}; give the published box, or `add`")
         else:
             labels[index] = correction.label
-    if not corrections:
-        return photo, 0, []
     changed = sum(labels[index] != face.label for index, face in enumerate(photo.faces)) + len(added)
     kept = [LabelledFace(f.box, labels[i]) for i, f in enumerate(photo.faces) if labels[i] != NO_FACE]
     faces = (*kept, *(LabelledFace(box, label) for box, label in added.items()))
