@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -20,10 +20,8 @@ from converter.install import install
 from converter.manifest import build_manifest
 from converter.verify import Verification, measure_cost, verify_classifier, verify_detector
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import FindFaces, PhotoData, face_crops, load_photos, whole_image
-from edge.geometry import Box
-from edge.vision.faces import TfliteFaceDetector
-from edge.vision.model import Manifest, Model, Task, open_model
+from edge.evaluation.examples import PhotoData, face_crops, face_finder, load_photos, whole_image
+from edge.vision.model import Manifest, Model, Task
 from edge.vision.preprocess import Image
 
 DEFAULT_STRIDES = (8, 16, 32)
@@ -154,7 +152,7 @@ def _shapes(model: FloatModel) -> str:
 
 
 def _read_data(conversion: Conversion) -> PhotoData:
-    find_faces = whole_image if conversion.whole_image else _detector(conversion.detector)
+    find_faces = whole_image if conversion.whole_image else face_finder(conversion.detector)
     data = load_photos(conversion.data, conversion.seed, find_faces)
     for problem in data.problems:
         _say(f"skipped: {problem}")
@@ -163,21 +161,6 @@ def _read_data(conversion: Conversion) -> PhotoData:
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to calibrate with")
     return data
-
-
-def _detector(name: str) -> FindFaces:
-    """The daemon's own detector, loaded when the first class folder needs it."""
-    loaded: list[TfliteFaceDetector] = []
-
-    def find(image: Image) -> Sequence[Box]:
-        if not loaded:
-            try:
-                loaded.append(TfliteFaceDetector(open_model(name, "face_detection")))
-            except MaskdError as error:
-                raise MaskdError(f"class folders need a face detector, or --whole-image: {error}") from error
-        return [face.box for face in loaded[0].detect(image, loaded[0].recommended_min_score)]
-
-    return find
 
 
 def _calibration(conversion: Conversion, card: ModelCard, model: FloatModel, data: PhotoData) -> list[Image]:

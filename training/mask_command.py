@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import FindFaces, PhotoData, load_photos, whole_image
+from edge.evaluation.examples import PhotoData, face_finder, load_photos, whole_image
 from edge.evaluation.labelled import LabelledPhoto, split_photos
-from edge.geometry import Box
-from edge.vision.preprocess import Image
 from training import plots, report
 from training.confidence import calibrate, least_confidence
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
@@ -47,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
         teachers=tuple(arguments.teacher),
         seed=arguments.seed,
     )
-    finder = whole_image if arguments.whole_image else _face_finder(arguments.detector)
+    finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
     data = load_photos(arguments.data, arguments.seed, finder)
     print_data(data)
     if arguments.with_validation:
@@ -88,21 +86,6 @@ def _require_labels(samples: Sequence[FaceSample], options: MaskTraining) -> Non
             f"no training face is labelled {' or '.join(missing)}; add photos of it"
             + (", or train with --classes 2" if missing == ["mask_weared_incorrect"] else "")
         )
-
-
-def _face_finder(model: str) -> FindFaces:
-    """The daemon's own detector, loaded when the first photo needs it: Pascal VOC sets do without."""
-    detectors: list[Any] = []
-
-    def find(image: Image) -> list[Box]:
-        if not detectors:
-            from edge.vision.faces import TfliteFaceDetector
-            from edge.vision.model import open_model
-
-            detectors.append(TfliteFaceDetector(open_model(model, "face_detection")))
-        return [face.box for face in detectors[0].detect(image, detectors[0].recommended_min_score)]
-
-    return find
 
 
 def _painted(samples: Sequence[FaceSample], options: MaskTraining, landmarks: Path | None) -> list[FaceSample]:

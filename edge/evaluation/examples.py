@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.errors import MaskdError
 from edge.evaluation.corrections import apply_corrections
 from edge.evaluation.labelled import (
     ClassPhoto,
@@ -26,7 +28,8 @@ from edge.evaluation.labelled import (
 )
 from edge.evaluation.metrics import PictureResult
 from edge.geometry import Box, boxes_to_array
-from edge.vision.faces import Face
+from edge.vision.faces import Face, TfliteFaceDetector
+from edge.vision.model import open_model
 from edge.vision.preprocess import Image, crop_face
 
 MIN_FACE_PX = 10
@@ -105,6 +108,25 @@ def _read_set(found: PhotoSet, find_faces: FindFaces) -> tuple[list[LabelledPhot
     reasons = {path: problem_with(path) for path in list_photos(found.path)}
     photos = [LabelledPhoto(path, (), (), found.name) for path, reason in reasons.items() if reason is None]
     return photos, [reason for reason in reasons.values() if reason is not None]
+
+
+def face_finder(model: str) -> FindFaces:
+    """Finds faces as the daemon does, with a detector that is opened when the first photo needs it.
+
+    `model`: a shipped name or a file. Finding raises MaskdError where it is no face detector.
+    """
+
+    @functools.cache
+    def detector() -> TfliteFaceDetector:
+        try:
+            return TfliteFaceDetector(open_model(model, "face_detection"))
+        except MaskdError as error:
+            raise MaskdError(f"class folders need a face detector, or --whole-image: {error}") from error
+
+    def find(image: Image) -> list[Box]:
+        return [face.box for face in detector().detect(image, detector().recommended_min_score)]
+
+    return find
 
 
 def is_judgeable(face: LabelledFace) -> bool:

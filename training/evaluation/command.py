@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import platform
 import re
 import sys
@@ -15,12 +14,9 @@ import cv2
 import numpy as np
 
 from edge.errors import MaskdError
-from edge.evaluation.examples import PhotoData, load_photos
+from edge.evaluation.examples import PhotoData, face_finder, load_photos
 from edge.evaluation.labelled import LabelledPhoto, find_sets, read_photo
 from edge.evaluation.metrics import precision_recall
-from edge.geometry import Box
-from edge.vision.faces import TfliteFaceDetector
-from edge.vision.model import open_model
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots
@@ -50,7 +46,9 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     run_report.make_folder(out)
     cv2.setNumThreads(1)
-    data = load_photos(arguments.data, arguments.seed, _shipped_finder, corrected=not arguments.published_labels)
+    data = load_photos(
+        arguments.data, arguments.seed, face_finder("face-detector"), corrected=not arguments.published_labels
+    )
     photos = _chosen(data, arguments.split)
     # A detector made the boxes of class folders: to ask detectors for them would prove nothing.
     without_boxes = frozenset(found.name for found in find_sets(arguments.data) if found.kind == "classes")
@@ -77,17 +75,6 @@ def _chosen(data: PhotoData, split: str) -> list[LabelledPhoto]:
     if not photos:
         raise MaskdError(f"the folders given with --data hold no photo of the split {split}; give more of them")
     return photos
-
-
-@functools.cache
-def _shipped_detector() -> TfliteFaceDetector:
-    return TfliteFaceDetector(open_model("face-detector", "face_detection"))
-
-
-def _shipped_finder(image: Image) -> list[Box]:
-    """The faces on photos of class folders, found as the daemon finds them."""
-    detector = _shipped_detector()
-    return [face.box for face in detector.detect(image, detector.recommended_min_score)]
 
 
 def _counted(records: Iterable[PhotoRecord], total: int) -> Iterator[PhotoRecord]:
