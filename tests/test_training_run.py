@@ -24,12 +24,16 @@ import tensorflow as tf
 import converter.cli
 from converter.card import read_card
 from edge.camera.photos import read_photo
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto
+from edge.evaluation.metrics import PictureResult
+from edge.geometry import Box
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
 from tests.pictures import write_photo
 from training.checkpoint import keep_figures, kept_figures, prepare
 from training.cli import main
+from training.face_command import MIN_SCORE, recommended_min_score, with_repetition
 from training.masks import taught
 
 # Keras 3 has not followed numpy 2 everywhere.
@@ -320,6 +324,38 @@ def test_face_detector(tmp_path: Path) -> None:
     assert card is not None
     assert (card.task, card.name, card.strides) == ("face_detection", "face-detector", (8, 16, 32))
     assert [(each.name, each.photos) for each in card.training_data] == [("colours", 8)]
+
+
+def photo_of(set_name: str, *boxes: Box) -> LabelledPhoto:
+    return LabelledPhoto(Path("a.png"), tuple(LabelledFace(box, "with_mask") for box in boxes), (), set_name)
+
+
+def test_how_often_an_epoch_shows_a_photo() -> None:
+    box = Box(0, 0, 20, 20)
+    photos = [photo_of("crowds", *[box] * 9), photo_of("crowds"), photo_of("close", box), photo_of("groups", box, box)]
+    photos.append(photo_of("rooms"))
+    assert [times for _, times in with_repetition(photos, empty=5)] == [2.4, 2.4, 0.5, 2.0, 5]
+
+
+def detections(scores: list[float], *faces: tuple[float, float, float, float], ignored: int = 0) -> PictureResult:
+    """The first detections are the faces, the rest are false."""
+    boxes = [*faces, *[(200.0, 200.0, 220.0, 220.0)] * (len(scores) - len(faces))]
+    return PictureResult(
+        np.array(boxes, np.float32).reshape(-1, 4),
+        np.array(scores, np.float32),
+        np.array(faces, np.float32).reshape(-1, 4),
+        np.array([(300, 300, 320, 320)] * ignored, np.float32).reshape(-1, 4),
+    )
+
+
+def test_the_recommended_score_keeps_empty_rooms_quiet() -> None:
+    people = [detections([0.6, 0.3], (0, 0, 20, 20)) for _ in range(5)]
+    assert recommended_min_score({"people": people}) == 0.6
+    noisy = [detections([0.8]), detections([0.703]), *(detections([]) for _ in range(98))]
+    assert recommended_min_score({"people": people, "rooms": noisy}) == 0.71, "one false face in 100 is bearable"
+    crowd = [detections([0.9], ignored=1)] * 5
+    assert recommended_min_score({"people": people, "crowd": crowd}) == 0.6, "who is ignored is there all the same"
+    assert recommended_min_score({}) == MIN_SCORE
 
 
 def complaint_of(run: Ran, status: int) -> str:

@@ -93,7 +93,7 @@ def _write_report(
     report.write_history(history, out / "history.csv")
     plots.training_curves(history, out / "curves.png")
     runner = KerasFaceDetector(network, options.input)
-    min_score = _recommended(detector_results(runner, data.splits["validation"]))
+    min_score = recommended_min_score(detector_results(runner, data.splits["validation"]))
     report.write_json(
         {
             "task": "face_detection",
@@ -120,7 +120,7 @@ def _write_report(
     print(f"\nThe run is in {out}; next: maskd-convert {out / 'model.keras'} --data ...")
 
 
-def _recommended(validation: dict[str, list[PictureResult]]) -> float:
+def recommended_min_score(validation: dict[str, list[PictureResult]]) -> float:
     """The score with the best F1 on the validation photos, or the higher one from which those without a face show no
     more false faces than are bearable."""
     pictures = [picture for each in validation.values() for picture in each]

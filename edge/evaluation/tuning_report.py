@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge.evaluation.tables import aligned
 from edge.evaluation.tuning import Mistake, Point, Ratio, Tuning
 
 FEW_FACES = 30
@@ -254,11 +255,8 @@ def _table(tuning: Tuning) -> list[str]:
         current = "current" if point.threshold == tuning.current.threshold else ""
         advised = "recommended" if recommended and point.threshold == recommended.threshold else ""
         marks.append(" and ".join(mark for mark in (current, advised) if mark))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        ("  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) + f"  {mark}").rstrip()
-        for row, mark in zip(rows, marks, strict=True)
-    ]
+    lines = aligned(rows, words=0).splitlines()
+    return [f"  {line}  {mark}".rstrip() for line, mark in zip(lines, marks, strict=True)]
 
 
 def _cell(name: str, ratio: Ratio) -> str:
