@@ -251,6 +251,15 @@ def test_a_teacher_or_a_start_of_another_form(mask_run: Ran, faces: Path, tmp_pa
     assert "0.png: not a Keras model" in line
 
 
+@pytest.mark.parametrize("option", ["--start-from", "--teacher"])
+def test_folds_that_a_trained_model_has_seen(option: str, faces: Path, tmp_path: Path) -> None:
+    seen = ("--folds", 2, option, tmp_path / "model.keras")
+    assert "--folds measures what was" in complaint_of(
+        train(tmp_path / "run", "mask", "--data", faces, *TINY, *seen), 2
+    )
+    assert not (tmp_path / "run").exists()
+
+
 def test_labels_and_teachers_count_half_each() -> None:
     truth = np.array([[1, 0], [0, 1]], np.float32)
     answers = [np.array([[0.8, 0.2], [0.6, 0.4]], np.float32), np.array([[0.6, 0.4], [1.0, 0.0]], np.float32)]

@@ -45,6 +45,11 @@ def run(arguments: argparse.Namespace) -> None:
         teachers=tuple(arguments.teacher),
         seed=arguments.seed,
     )
+    if arguments.folds > 1 and (options.start_from or options.teachers):
+        raise UsageError(
+            "--folds measures what was learnt from the other folds alone, and a model of --start-from or --teacher has "
+            "seen them all; leave one or the other out"
+        )
     finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
     data = load_photos(arguments.data, arguments.seed, finder)
     print_data(data)
