@@ -346,8 +346,8 @@ def test_nothing_imports_keras_without_a_keras_model() -> None:
         (["--detector", "face-finder"], "there is no shipped model 'face-finder'"),
         (["--detector", "mask-classifier"], "is made for mask_classification, and face_detection is needed here"),
         (["--classifier", "face-detector"], "is made for face_detection, and mask_classification is needed here"),
-        (["--detector", "gone.onnx"], "gone.onnx (detector.model) does not exist"),
-        (["--detector", "gone.pb"], "gone.pb (detector.model) does not exist"),
+        (["--detector", "gone.onnx"], "gone.onnx does not exist; give the path to face_detection_yunet_2023mar.onnx"),
+        (["--detector", "gone.pb"], "gone.pb does not exist; give the path to opencv_face_detector_uint8.pb"),
         (["--detector", "gone.keras"], "gone.keras does not exist; give the model.keras of a maskd-train run"),
         (["--classifier", "gone.keras"], "gone.keras does not exist; give the model.keras of a maskd-train run"),
         (["--classifier", "yunet.onnx"], "yunet.onnx is a face detector and knows no masks; give it with --detector"),
@@ -368,6 +368,13 @@ def test_a_tflite_of_another_kind(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert evaluate("--data", "gone", "--out", tmp_path, "--detector", tmp_path / "lonely.tflite") == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "lonely.tflite has no manifest beside it and is not AIZOO's model" in line
+
+
+def test_two_sets_of_one_name_are_refused(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = people / "other" / "nobody"
+    shutil.copytree(people / "nobody", other)
+    assert evaluate("--data", people / "nobody", "--data", other, "--out", people / "out") == 2
+    assert f"and {other}, given with --data, are both called nobody; rename one" in capsys.readouterr().err
 
 
 def test_a_folder_that_takes_no_file(people: Path, capsys: pytest.CaptureFixture[str]) -> None:

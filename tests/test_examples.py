@@ -25,5 +25,5 @@ def test_a_class_folder_takes_the_box_of_the_detector(tmp_path: Path) -> None:
 
 def test_a_detector_is_opened_when_a_photo_needs_it() -> None:
     find = face_finder("face-finder")
-    with pytest.raises(MaskdError, match="class folders need a face detector, or --whole-image: .*'face-finder'"):
+    with pytest.raises(MaskdError, match=r"class folders need a face detector, or --whole-image: .*'face-finder'"):
         find(skimage.data.astronaut())

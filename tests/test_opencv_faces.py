@@ -56,7 +56,7 @@ def test_best_first_and_above_the_threshold(kind: str, file: str) -> None:
 
 @pytest.mark.parametrize("make", [YuNetFaceDetector, Res10FaceDetector])
 def test_missing_file(make: type[YuNetFaceDetector | Res10FaceDetector], tmp_path: Path) -> None:
-    with pytest.raises(MaskdError, match=r"gone\.bin \(detector\.model\) does not exist; give the path to "):
+    with pytest.raises(MaskdError, match=r"gone\.bin does not exist; give the path to "):
         make(tmp_path / "gone.bin")
 
 

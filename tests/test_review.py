@@ -160,7 +160,7 @@ def test_two_sets_of_one_name_are_refused(voc: Path, tmp_path: Path, capsys: pyt
     (tmp_path / "other" / "space_voc").mkdir(parents=True)
     write_photo(tmp_path / "other" / "space_voc" / "a.png", ASTRONAUT)
     assert review("--data", voc, "--data", tmp_path / "other" / "space_voc", "--out", tmp_path / "out") == 2
-    assert "two folders given with --data are sets called space_voc" in capsys.readouterr().err
+    assert "are both called space_voc; rename one, or give them one at a time" in capsys.readouterr().err
 
 
 def test_sheets_are_numbered_and_replace_older_ones(tmp_path: Path) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from edge.errors import MaskdError
+from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData, is_judgeable
-from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
+from edge.evaluation.labelled import LabelledPhoto, PhotoSet, SplitName, find_sets, read_photo
 from edge.evaluation.tables import aligned
 from edge.geometry import Box
 from edge.vision.preprocess import Image
@@ -62,6 +63,19 @@ def face_samples(photos: Iterable[LabelledPhoto], labels: Sequence[str]) -> tupl
             part, box = _surroundings(image, face.box)
             samples.append(FaceSample(part, box, face.label, photo.set_name, f"{photo.set_name}/{photo.path.name}"))
     return samples, +left_out
+
+
+def sets_by_name(folders: Iterable[Path]) -> dict[str, PhotoSet]:
+    """The sets in these folders; raises MaskdError as `find_sets` does, UsageError where two have the same name."""
+    sets: dict[str, PhotoSet] = {}
+    for found in find_sets(folders):
+        if found.name in sets:
+            raise UsageError(
+                f"{sets[found.name].path} and {found.path}, given with --data, are both called {found.name}; "
+                "rename one, or give them one at a time"
+            )
+        sets[found.name] = found
+    return sets
 
 
 def table(splits: dict[SplitName, list[LabelledPhoto]]) -> str:

@@ -13,13 +13,14 @@ import numpy as np
 from edge.errors import UsageError
 from edge.evaluation.corrections import Correction, as_json, corrections_of, face_index
 from edge.evaluation.examples import MIN_FACE_PX, is_judgeable, load_photos
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find_sets, read_photo, read_unlabelled
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, read_photo, read_unlabelled
 from edge.evaluation.metrics import IGNORE_SHARE
 from edge.geometry import Box
 from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
 from training import report
+from training.dataset import sets_by_name
 from training.evaluation.contenders import Classifier, open_classifiers
 from training.review_sheet import Tile, face_view, write_sheets
 
@@ -66,11 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Writes sheets and suggestions, a folder for each set. Raises MaskdError for data or models it cannot use."""
     classifiers = _classifiers(arguments.model)
     detector = TfliteFaceDetector(open_model(arguments.detector, "face_detection"))
-    sets = find_sets(arguments.data)
-    names = [found.name for found in sets]
-    if repeated := next((name for name in names if names.count(name) > 1), None):
-        raise UsageError(f"two folders given with --data are sets called {repeated}; review them one at a time")
-    for name, found in zip(names, sets, strict=True):
+    for name, found in sets_by_name(arguments.data).items():
         findings = look_through(found, classifiers, detector, arguments.count)
         folder: Path = arguments.out / name
         report.make_folder(folder)

@@ -31,8 +31,8 @@ class YuNetFaceDetector:
         _require_file(path, "face_detection_yunet_2023mar.onnx from OpenCV's model zoo")
         if not hasattr(cv2, "FaceDetectorYN"):
             raise MaskdError(
-                f"OpenCV {cv2.__version__} as installed here was built without FaceDetectorYN, which detector.kind "
-                "yunet needs; install opencv-python-headless, or use detector.kind tflite"
+                f"OpenCV {cv2.__version__} as installed here was built without FaceDetectorYN, which YuNet needs; "
+                "install opencv-python-headless, or use maskd's own detector (detector.kind tflite)"
             )
         self.identity = f"yunet/{path.stem}"
         self._longer_side = longer_side
@@ -113,7 +113,7 @@ def _pbtxt_candidates(path: Path) -> list[Path]:
 
 def _require_file(path: Path, remedy: str) -> None:
     if not path.is_file():
-        raise MaskdError(f"the face detector {path} (detector.model) does not exist; give the path to {remedy}")
+        raise MaskdError(f"the face detector {path} does not exist; give the path to {remedy}")
 
 
 def _refused(path: Path, expected: str, error: cv2.error) -> MaskdError:

@@ -15,12 +15,13 @@ import numpy as np
 
 from edge.errors import MaskdError
 from edge.evaluation.examples import PhotoData, face_finder, load_photos
-from edge.evaluation.labelled import LabelledPhoto, find_sets, read_photo
+from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import precision_recall
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots
 from training import report as run_report
+from training.dataset import sets_by_name
 from training.evaluation import report
 from training.evaluation.classifier_figures import answers_of, classifier_figures
 from training.evaluation.contenders import (
@@ -46,12 +47,13 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     run_report.make_folder(out)
     cv2.setNumThreads(1)
+    sets = sets_by_name(arguments.data)
     data = load_photos(
         arguments.data, arguments.seed, face_finder("face-detector"), corrected=not arguments.published_labels
     )
     photos = _chosen(data, arguments.split)
     # A detector made the boxes of class folders: to ask detectors for them would prove nothing.
-    without_boxes = frozenset(found.name for found in find_sets(arguments.data) if found.kind == "classes")
+    without_boxes = frozenset(name for name, found in sets.items() if found.kind == "classes")
     for problem in data.problems:
         print(f"skipped: {problem}")
     shown = _counted(record_photos(photos, detectors, classifiers, without_boxes=without_boxes), len(photos))
