@@ -311,6 +311,16 @@ def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFi
     assert sum(path.endswith("calibration.png") for path in pictures) == 1
 
 
+def test_without_people_there_are_false_faces_and_times_only(people: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
+    assert evaluate("--data", people / "nobody", "--out", people / "out") == 0
+    text = (people / "out" / "metrics.json").read_text(encoding="utf-8")
+    figures = json.loads(text, parse_constant=pytest.fail)
+    detectors = set(figures["models"]["detectors"])
+    assert set(figures["false_faces"]["nobody"]) == set(figures["latency_ms"]) == detectors
+    assert (figures["classifiers"], figures["detectors"], figures["slices"]) == ({}, {}, {})
+
+
 def test_a_class_folder_is_shown_to_classifiers_only(people: Path) -> None:
     pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
     classes = people / "sorted"

@@ -19,11 +19,12 @@ NOTHING = "–"
 HOW_TO_READ = """\
 Each figure stands with its 95 % interval (1000 bootstrap draws of whole photos; where all or none hit, the rule of
 three) and the number n of faces, photos or detections that it was measured on. Accuracy: faces of 10 px and more in
-their labelled boxes; an answer counts before the threshold for `unknown`. "Mask or none": faces labelled `with_mask` or
-`without_mask`, the more probable of the two. Calibration error: 15 bins, of the probability of the answer; chance alone
-raises it where faces are few, and in the draws once more, so its interval leans upwards. AP: area under the
-precision-recall curve of faces 16 px high and more in the photo, at an IoU of 0.5, 0.4 and 0.3; smaller and
-unlabelled faces count neither way. Precision and recall: at IoU 0.5 and the score that each detector recommends."""
+their labelled boxes, in class folders in the box that the shipped detector finds, if it finds one; an answer counts
+before the threshold for `unknown`. "Mask or none": faces labelled `with_mask` or `without_mask`, the more probable
+of the two. Calibration error: 15 bins, of the probability of the answer; chance alone raises it where faces are few,
+and in the draws once more, so its interval leans upwards. AP: area under the precision-recall curve of faces 16 px
+high and more in the photo, at an IoU of 0.5, 0.4 and 0.3; smaller and unlabelled faces count neither way. Precision
+and recall: at IoU 0.5 and the score that each detector recommends."""
 
 
 @dataclass(frozen=True, slots=True)
