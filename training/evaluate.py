@@ -1,4 +1,4 @@
-"""How well a detector finds the faces of labelled photos."""
+"""The figures that a detector's training run reports of itself; `training/evaluation/` compares models of any kind."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ from training.face_network import STRIDES
 
 @dataclass(frozen=True, slots=True)
 class KerasFaceDetector:
-    """A detector before conversion, run as the daemon will run it; `network` takes pictures of any multiples of 32."""
+    """A detector before conversion, run as the daemon will run it."""
 
     network: Any
+    """Takes pictures whose sides are multiples of 32, whatever they are."""
     base: tuple[int, int]
     """Height and width of the device's input, in pixels."""
     nms_iou: float = NMS_IOU

@@ -23,7 +23,7 @@ from training.evaluation.aizoo import SIZE as AIZOO_SIZE
 from training.evaluation.aizoo import AizooModel
 
 SHIPPED_DETECTORS = ("face-detector", "face-detector-far")
-SHIPPED_CLASSIFIERS = ("mask-classifier",)
+SHIPPED_CLASSIFIER = "mask-classifier"
 YUNET_SIDES = (320, 640)
 """Longer side, in pixels, of the pictures that YuNet is shown."""
 
@@ -45,16 +45,20 @@ class Classifier(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DetectorEntry:
-    """A detector under the name that it has in the tables, and what it is shown, in words."""
+    """A detector under the name that it has in the tables."""
 
     name: str
     shown: str
+    """The size of the pictures that it sees, in words."""
     detector: FaceDetector
     source: str
+    """As it was given: a shipped name or a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClassifierEntry:
+    """A classifier under the name that it has in the tables; `source` as in DetectorEntry."""
+
     name: str
     classifier: Classifier
     source: str
@@ -84,30 +88,31 @@ def open_detectors(arguments: Sequence[str]) -> list[DetectorEntry]:
 
     Raises MaskdError for a file that is missing or is no detector of a known kind.
     """
-    entries = [entry for argument in arguments or _shipped(SHIPPED_DETECTORS) for entry in _detectors(argument)]
+    entries = [entry for argument in arguments or _shipped(SHIPPED_DETECTORS) for entry in _open_detectors(argument)]
     for entry in entries:
-        _try(entry)
+        _require_that_it_runs(entry)
     return _named_apart(entries)
 
 
 def open_classifiers(arguments: Sequence[str]) -> list[ClassifierEntry]:
     """The classifiers of `--classifier`, by default the shipped one; raises MaskdError as `open_detectors` does."""
-    return _named_apart([_classifier(argument) for argument in arguments or _shipped(SHIPPED_CLASSIFIERS)])
+    return _named_apart([_open_classifier(argument) for argument in arguments or [SHIPPED_CLASSIFIER]])
 
 
 def _shipped(names: Sequence[str]) -> list[str]:
     """Those of these models that this installation has; the first one belongs to every installation."""
-    found = [names[0]]
-    for name in names[1:]:
+
+    def is_installed(name: str) -> bool:
         try:
             find_model(name)
         except MaskdError:
-            continue
-        found.append(name)
-    return found
+            return False
+        return True
+
+    return [names[0], *filter(is_installed, names[1:])]
 
 
-def _detectors(argument: str) -> list[DetectorEntry]:
+def _open_detectors(argument: str) -> list[DetectorEntry]:
     path = Path(argument).expanduser()
     if path.suffix == ".onnx":
         return [
@@ -119,38 +124,37 @@ def _detectors(argument: str) -> list[DetectorEntry]:
     if path.suffix == ".keras":
         from training.evaluation.keras_models import open_keras_detector
 
-        network = open_keras_detector(path)
-        height, width = network.base
-        return [DetectorEntry(network.identity, f"{width}x{height}, any shape", network, str(path))]
+        detector = open_keras_detector(path)
+        height, width = detector.base
+        return [DetectorEntry(detector.identity, f"{width}x{height}, any shape", detector, str(path))]
     if _has_no_manifest(path):
-        aizoo = AizooModel(path)
-        return [DetectorEntry("AIZOO", f"{AIZOO_SIZE}x{AIZOO_SIZE}", aizoo, str(path))]
+        return [DetectorEntry("AIZOO", f"{AIZOO_SIZE}x{AIZOO_SIZE}", AizooModel(path), str(path))]
     model = open_model(argument, "face_detection")
     size = model.manifest.input
     shown = f"{size.width}x{size.height}" + (", any shape" if size.resizable else "")
     return [DetectorEntry(model.manifest.identity, shown, TfliteFaceDetector(model), argument)]
 
 
-def _classifier(argument: str) -> ClassifierEntry:
+def _open_classifier(argument: str) -> ClassifierEntry:
     path = Path(argument).expanduser()
     if path.suffix == ".keras":
         from training.evaluation.keras_models import KerasClassifier
 
-        before = KerasClassifier(path)
-        return ClassifierEntry(before.identity, before, argument)
+        trained = KerasClassifier(path)
+        return ClassifierEntry(trained.identity, trained, argument)
     if path.suffix in (".onnx", ".pb", ".caffemodel"):
         raise MaskdError(f"{path} is a face detector and knows no masks; give it with --detector")
     if _has_no_manifest(path):
         return ClassifierEntry("AIZOO", AizooModel(path), argument)
-    after = TfliteClassifier(argument)
-    return ClassifierEntry(after.identity, after, argument)
+    converted = TfliteClassifier(argument)
+    return ClassifierEntry(converted.identity, converted, argument)
 
 
 def _has_no_manifest(path: Path) -> bool:
     return path.suffix == ".tflite" and path.is_file() and not path.with_suffix(".json").is_file()
 
 
-def _try(entry: DetectorEntry) -> None:
+def _require_that_it_runs(entry: DetectorEntry) -> None:
     """OpenCV opens any network; whether it is the one that was meant shows when it runs."""
     try:
         entry.detector.detect(np.full((64, 64, 3), 128, dtype=np.uint8), 0.9)
