@@ -63,37 +63,46 @@ def _require_keras() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="maskd-train", description="Train maskd's models on labelled photos.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    mask = commands.add_parser("mask", help=MASK_DESCRIPTION, description=MASK_DESCRIPTION)
-    _shared(mask, epochs=24, batch_size=64, out="runs/mask")
-    mask.add_argument("--arch", default="mobilenet_v2", choices=ARCHITECTURES, help="network (default: %(default)s)")
-    mask.add_argument(
+    _add_mask(commands.add_parser("mask", help=MASK_DESCRIPTION, description=MASK_DESCRIPTION))
+    _add_face(commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION))
+    _add_review(commands.add_parser("review", help=REVIEW_DESCRIPTION, description=REVIEW_DESCRIPTION))
+    _add_evaluate(commands.add_parser("evaluate", help=EVALUATE_DESCRIPTION, description=EVALUATE_DESCRIPTION))
+    return parser
+
+
+def _add_mask(parser: argparse.ArgumentParser) -> None:
+    _add_training(parser, epochs=24, batch_size=64, out="runs/mask")
+    parser.add_argument("--arch", default="mobilenet_v2", choices=ARCHITECTURES, help="network (default: %(default)s)")
+    parser.add_argument(
         "--input-size", type=whole_number(32, 512), default=96, metavar="PX", help="side of the crop (default: 96)"
     )
-    mask.add_argument("--classes", type=int, choices=(2, 3), default=3, help="2 leaves incorrect wear out (default: 3)")
-    mask.add_argument(
+    parser.add_argument(
+        "--classes", type=int, choices=(2, 3), default=3, help="2 leaves incorrect wear out (default: 3)"
+    )
+    parser.add_argument(
         "--folds", type=whole_number(1), default=1, metavar="K", help="cross-validate on K folds, before training"
     )
-    mask.add_argument(
+    parser.add_argument(
         "--mixup",
         type=number(0, 1),
         default=0.2,
         metavar="A",
         help="blend crops in pairs, by shares from Beta(A, A) (default: 0.2)",
     )
-    mask.add_argument(
+    parser.add_argument(
         "--landmarks",
         type=Path,
         metavar="FILE",
         help="a YuNet .onnx file, to paint masks on bare faces, worn rightly and wrongly (default: none are painted)",
     )
-    mask.add_argument(
+    parser.add_argument(
         "--painted",
         type=number(0, 1),
         default=0.15,
         metavar="SHARE",
         help="share of the crops that come from painted faces, with --landmarks (default: %(default)s)",
     )
-    mask.add_argument(
+    parser.add_argument(
         "--teacher",
         type=Path,
         action="append",
@@ -101,49 +110,63 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="learn half from the labels, half from what this model.keras says of each crop; of several, their mean",
     )
-    mask.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
-    mask.add_argument(
+    parser.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
+    parser.add_argument(
         "--detector",
         default="face-detector",
         metavar="MODEL",
         help="crops the photos of class folders (default: the shipped one)",
     )
-    face = commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION)
-    _shared(face, epochs=24, batch_size=32, out="runs/face")
-    face.add_argument(
+
+
+def _add_face(parser: argparse.ArgumentParser) -> None:
+    _add_training(parser, epochs=24, batch_size=32, out="runs/face")
+    parser.add_argument(
         "--size",
         choices=("fast", "far"),
         default="fast",
         help="for an input of 320x256 pixels, or of 640x512 for entrances seen from a distance (default: fast)",
     )
-    face.add_argument(
+    parser.add_argument(
         "--crop",
         type=whole_number(128, 1024, step=64),
         default=256,
         metavar="PX",
-        help="side of a training view, a multiple of 32 (default: 256)",
+        help="side of a training view, a multiple of 64 (default: 256)",
     )
-    face.add_argument(
+    parser.add_argument(
         "--repeat-empty",
         type=number(0, 100),
         default=2.0,
         metavar="TIMES",
         help="how often an epoch shows each photo without people, to teach what is no face (default: %(default)s)",
     )
-    _add_review(commands.add_parser("review", help=REVIEW_DESCRIPTION, description=REVIEW_DESCRIPTION))
-    _add_evaluate(commands.add_parser("evaluate", help=EVALUATE_DESCRIPTION, description=EVALUATE_DESCRIPTION))
-    return parser
+
+
+def _add_review(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = (
+        "A model that learnt these very labels is kind to them, wrong ones included: it has learnt some by heart. One "
+        "that was trained on other sets judges best; several with different --seed, given together, come next."
+    )
+    _add_places(parser, data="labelled photos", out="runs/review")
+    parser.add_argument(
+        "--model",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="classifier: a shipped model's name, a .tflite or a model.keras; of several, their mean "
+        "(default: the shipped one)",
+    )
+    parser.add_argument(
+        "--detector", default="face-detector", metavar="MODEL", help="finds unlabelled faces (default: the shipped one)"
+    )
+    parser.add_argument(
+        "--count", type=whole_number(1), default=200, metavar="N", help="most labels of a set to show (default: 200)"
+    )
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="labelled photos, or photos without people; may be given several times",
-    )
+    _add_places(parser, data="labelled photos, or photos without people", out="runs/evaluate")
     parser.add_argument(
         "--detector",
         action="append",
@@ -170,55 +193,10 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--published-labels", action="store_true", help="labels as they were published, without the corrections"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/evaluate"), metavar="DIR", help="where it goes (default: %(default)s)"
-    )
 
 
-def _add_review(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = (
-        "A model that learnt these very labels is kind to them, wrong ones included: it has learnt some by heart. One "
-        "that was trained on other sets judges best; several with different --seed, given together, come next."
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="labelled photos; may be given several times",
-    )
-    parser.add_argument(
-        "--model",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="classifier: a shipped model's name, a .tflite or a model.keras; of several, their mean "
-        "(default: the shipped one)",
-    )
-    parser.add_argument(
-        "--detector", default="face-detector", metavar="MODEL", help="finds unlabelled faces (default: the shipped one)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/review"), metavar="DIR", help="where it goes (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--count", type=whole_number(1), default=200, metavar="N", help="most labels of a set to show (default: 200)"
-    )
-
-
-def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, out: str) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="labelled photos; may be given several times",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(out), metavar="DIR", help="where the run goes (default: %(default)s)"
-    )
+def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, out: str) -> None:
+    _add_places(parser, data="labelled photos", out=out)
     parser.add_argument(
         "--alpha", type=number(0.1, 2), default=0.35, help="width of a MobileNet (default: %(default)s)"
     )
@@ -243,6 +221,20 @@ def _shared(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, ou
         "--with-validation",
         action="store_true",
         help="the final run, once its settings are chosen: learn from the validation photos too, to the last epoch",
+    )
+
+
+def _add_places(parser: argparse.ArgumentParser, *, data: str, out: str) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help=f"{data}; may be given several times",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(out), metavar="DIR", help="where it goes (default: %(default)s)"
     )
 
 
