@@ -63,8 +63,8 @@ def worn_mask_samples(
     """Up to `count` faces with masks put on them, made from the bare and the masked faces among `samples`, with only
     the labels asked for.
 
-    Half of them wear one wrongly, four in ten rightly, and the rest get a hand or a thing before the mouth,
-    so that paint itself tells nothing. Empty where no bare face has landmarks. Raises MaskdError where the landmark model is
+    Half of them wear one wrongly, four in ten rightly, and the rest get a hand or a thing before the mouth, so that
+    paint itself tells nothing. Empty where no bare face has landmarks. Raises MaskdError where the landmark model is
     missing or cannot be used.
     """
     finder = LandmarkFinder(landmarks_model)
