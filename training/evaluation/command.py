@@ -56,8 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     without_boxes = frozenset(name for name, found in sets.items() if found.kind == "classes")
     for problem in data.problems:
         print(f"skipped: {problem}")
-    shown = _counted(record_photos(photos, detectors, classifiers, without_boxes=without_boxes), len(photos))
-    records = list(shown)
+    records = list(_counted(record_photos(photos, detectors, classifiers, without_boxes), len(photos)))
     facts = {
         "photos": f"split {arguments.split}, seed {arguments.seed}; "
         + ("labels as published" if arguments.published_labels else data.corrections_text()),

@@ -45,8 +45,7 @@ def record_photos(
     photos: Iterable[LabelledPhoto],
     detectors: Sequence[DetectorEntry],
     classifiers: Sequence[ClassifierEntry],
-    *,
-    without_boxes: frozenset[str] = frozenset(),
+    without_boxes: frozenset[str],
 ) -> Iterator[PhotoRecord]:
     """Runs every contender on each photo, decoded once.
 
