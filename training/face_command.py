@@ -20,8 +20,8 @@ from edge.vision.preprocess import Image
 from training import plots, report
 from training.box_calibration import straighten_sizes
 from training.dataset import move_validation_to_training, print_data
-from training.evaluate import KerasFaceDetector, detector_metrics, detector_results
 from training.face_network import STRIDES
+from training.face_results import KerasFaceDetector, detector_metrics, detector_results
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.weights import weights_argument
 

@@ -19,7 +19,7 @@ from edge.vision.preprocess import Image, crop_face
 from training.weights import load_trained
 
 if TYPE_CHECKING:
-    from training.evaluate import KerasFaceDetector
+    from training.face_results import KerasFaceDetector
 
 
 class KerasClassifier:
@@ -57,7 +57,7 @@ def open_keras_detector(path: Path) -> KerasFaceDetector:
     card = _card(path, "face_detection")
     network = load_trained(path)
     height, width = network.input_shape[1:3]
-    from training.evaluate import KerasFaceDetector
+    from training.face_results import KerasFaceDetector
 
     return KerasFaceDetector(
         _of_any_size(network),
