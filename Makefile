@@ -56,7 +56,7 @@ runs/face-second/model.keras: runs/face-first/model.keras
 	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --epochs 14 --out $(@D)
 
 runs/face/model.keras: runs/face-second/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --repeat-empty 5 --epochs 5 --out $(@D)
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --repeat-empty 5 --epochs 4 --out $(@D)
 
 runs/face-far/model.keras: runs/face-second/model.keras
 	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --size far --crop 512 --batch-size 8 --epochs 3 --out $(@D)
@@ -70,7 +70,7 @@ runs/mask-plain/model.keras: $(VENV)/.dev | data
 	$(VENV)/bin/maskd-train mask $(MASKS) --weights '$(WEIGHTS)' --epochs 26 --mixup 0 --painted 0.25 --out $(@D)
 
 runs/mask/model.keras: runs/mask-mixed/model.keras runs/mask-plain/model.keras
-	$(VENV)/bin/maskd-train mask $(MASKS) $(addprefix --start-from ,$^) --epochs 8 --out $(@D)
+	$(VENV)/bin/maskd-train mask $(MASKS) $(addprefix --start-from ,$^) $(addprefix --teacher ,$^) --painted 0.07 --epochs 9 --out $(@D)
 
 data:
 	@test -d '$(DATA)' || { echo 'There are no labelled photos in $(DATA); say where they are: make models DATA=folder' >&2; exit 1; }

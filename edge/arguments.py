@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
@@ -34,3 +35,11 @@ def whole_number(least: int, most: int | None = None, *, step: int = 1) -> Calla
         return value
 
     return parse
+
+
+def existing_file(text: str) -> Path:
+    """An argument's type: the path of a file that is there."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return path

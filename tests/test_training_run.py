@@ -439,6 +439,9 @@ def test_an_out_that_is_a_file(faces: Path, tmp_path: Path) -> None:
         ("face", "--alpha", "0"),
         ("face", "--crop", "100"),
         ("face", "--epochs", "-1"),
+        ("mask", "--landmarks", "gone.onnx"),
+        ("mask", "--teacher", "gone.keras"),
+        ("face", "--start-from", "gone.keras"),
     ],
 )
 def test_bad_arguments(command: str, option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import number, whole_number
+from edge.arguments import existing_file, number, whole_number
 from edge.errors import MaskdError
 from training.architectures import ARCHITECTURES
 
@@ -91,7 +91,7 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--landmarks",
-        type=Path,
+        type=existing_file,
         metavar="FILE",
         help="a YuNet .onnx file, to paint masks on bare faces, worn rightly and wrongly (default: none are painted)",
     )
@@ -104,7 +104,7 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--teacher",
-        type=Path,
+        type=existing_file,
         action="append",
         default=[],
         metavar="MODEL",
@@ -205,7 +205,7 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
     )
     parser.add_argument(
         "--start-from",
-        type=Path,
+        type=existing_file,
         action="append",
         default=[],
         metavar="MODEL",
