@@ -253,7 +253,9 @@ def test_a_teacher_or_a_start_of_another_form(mask_run: Ran, faces: Path, tmp_pa
 
 @pytest.mark.parametrize("option", ["--start-from", "--teacher"])
 def test_folds_that_a_trained_model_has_seen(option: str, faces: Path, tmp_path: Path) -> None:
-    seen = ("--folds", 2, option, tmp_path / "model.keras")
+    trained = tmp_path / "model.keras"
+    trained.write_bytes(b"opened only where it may be used")
+    seen = ("--folds", 2, option, trained)
     assert "--folds measures what was" in complaint_of(
         train(tmp_path / "run", "mask", "--data", faces, *TINY, *seen), 2
     )
