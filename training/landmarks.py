@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import MaskdError
 from edge.geometry import Box
-from edge.vision.preprocess import Image, resize
+from edge.vision.opencv_faces import YuNetFaceDetector
+from edge.vision.preprocess import Image
 
 Points = NDArray[np.float32]
 """Shape (n, 2): x and y in pixels."""
@@ -68,43 +67,18 @@ def is_plausible(landmarks: Landmarks, box: Box) -> bool:
 
 
 class LandmarkFinder:
-    """YuNet through cv2.FaceDetectorYN, asked for one labelled face at a time."""
+    """YuNet, asked for one labelled face at a time."""
 
     def __init__(self, model: Path) -> None:
         """`model`: YuNet's .onnx file. Raises MaskdError where it is missing or this OpenCV cannot run it."""
-        if not model.is_file():
-            raise MaskdError(
-                f"the landmark model {model} (--landmarks) does not exist; give the path to "
-                "face_detection_yunet_2023mar.onnx from OpenCV's model zoo"
-            )
-        if not hasattr(cv2, "FaceDetectorYN"):
-            raise MaskdError(
-                f"OpenCV {cv2.__version__} as installed here was built without FaceDetectorYN, which --landmarks "
-                "needs; install opencv-python-headless"
-            )
-        try:
-            self._network = cv2.FaceDetectorYN.create(str(model), "", (320, 320), _MIN_SCORE)
-        except cv2.error as error:
-            raise MaskdError(
-                f"OpenCV {cv2.__version__} cannot read {model} (--landmarks) as a YuNet .onnx file: "
-                f"{' '.join(str(error).split())[:200]}"
-            ) from error
+        self._detector = YuNetFaceDetector(model)
 
     def find(self, image: Image, box: Box) -> Landmarks | None:
         """The landmarks of the face at `box`; None where YuNet sees none there or it is turned too far away."""
-        scale = _FACE_PX / max(box.width, box.height)
-        width, height = (max(32, round(side * scale)) for side in (image.shape[1], image.shape[0]))
-        self._network.setInputSize((width, height))
-        _, rows = self._network.detect(cv2.cvtColor(resize(image, width, height), cv2.COLOR_RGB2BGR))
-        if rows is None:
+        side = round(max(image.shape[:2]) * _FACE_PX / max(box.width, box.height))
+        found = self._detector.landmarks(image, _MIN_SCORE, longer_side=max(32, side))
+        best = max(found, key=lambda each: each[0].iou(box), default=None)
+        if best is None or best[0].iou(box) < _MIN_IOU:
             return None
-        # Each row: x, y, width, height, five landmarks from the viewer's left, score.
-        found = np.asarray(rows, dtype=np.float32)
-        found[:, 0:14:2] *= image.shape[1] / width
-        found[:, 1:14:2] *= image.shape[0] / height
-        overlap = [Box(x, y, x + w, y + h).iou(box) for x, y, w, h in found[:, :4].tolist()]
-        best = int(np.argmax(overlap))
-        if overlap[best] < _MIN_IOU:
-            return None
-        landmarks = landmarks_of(found[best, 4:14].reshape(5, 2))
+        landmarks = landmarks_of(best[1])
         return landmarks if is_plausible(landmarks, box) else None

@@ -42,34 +42,28 @@ class YuNetFaceDetector:
             raise _refused(path, "a YuNet .onnx file that it knows (OpenCV 4 wants the 2023mar one)", error) from error
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
-        found, prepared = self._run(image, min_score)
+        found, prepared = self._run(image, min_score, self._longer_side)
         boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:4]], axis=1) / np.float32(prepared.scale)
         return faces_on_picture(boxes, found[:, 14], prepared.source_size)
 
-    def landmarks(self, image: Image, min_score: float) -> list[tuple[Box, NDArray[np.float32]]]:
+    def landmarks(
+        self, image: Image, min_score: float, *, longer_side: int | None = None
+    ) -> list[tuple[Box, NDArray[np.float32]]]:
         """Each face's box and five points, best first: eyes, nose and corners of the mouth, the left ones (as the
-        viewer sees them) first; shape (5, 2), in pixels of the picture."""
-        found, prepared = self._run(image, min_score)
+        viewer sees them) first; shape (5, 2), in pixels of the picture. `longer_side`: for this picture alone."""
+        found, prepared = self._run(image, min_score, longer_side or self._longer_side)
         rows = found / np.float32(prepared.scale)
         return [(Box(x, y, x + w, y + h), row[4:14].reshape(5, 2)) for row in rows for x, y, w, h in [row[:4].tolist()]]
 
-    def _run(self, image: Image, min_score: float) -> tuple[NDArray[np.float32], Letterbox]:
+    def _run(self, image: Image, min_score: float, longer_side: int | None) -> tuple[NDArray[np.float32], Letterbox]:
         """Rows of x, y, width, height, five landmarks and score, best first, in pixels of the network's input."""
-        height, width = self._input_shape(image)
+        height, width = _input_shape(image, longer_side)
         prepared = letterbox(image, width, height)
         self._network.setInputSize((width, height))
         self._network.setScoreThreshold(min_score)
         _, rows = self._network.detect(cv2.cvtColor(prepared.image, cv2.COLOR_RGB2BGR))
         found = np.zeros((0, 15), dtype=np.float32) if rows is None else np.asarray(rows, dtype=np.float32)
         return found[np.argsort(-found[:, 14], kind="stable")], prepared
-
-    def _input_shape(self, image: Image) -> tuple[int, int]:
-        """Height and width; OpenCV itself fills up to multiples of 32."""
-        height, width = image.shape[:2]
-        if self._longer_side is None:
-            return best_input_shape(width, height)
-        scale = self._longer_side / max(height, width)
-        return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 class Res10FaceDetector:
@@ -105,6 +99,15 @@ class Res10FaceDetector:
         boxes = rows[:, 3:] * np.array([width, height, width, height], dtype=np.float32)
         kept = suppress_repeats(boxes, rows[:, 2], max_iou=self._nms_iou, limit=MOST_FACES)
         return faces_on_picture(boxes[kept], rows[kept, 2], (width, height))
+
+
+def _input_shape(image: Image, longer_side: int | None) -> tuple[int, int]:
+    """YuNet's height and width; OpenCV itself fills up to multiples of 32."""
+    height, width = image.shape[:2]
+    if longer_side is None:
+        return best_input_shape(width, height)
+    scale = longer_side / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _pbtxt_candidates(path: Path) -> list[Path]:
