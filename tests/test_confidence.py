@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.evaluation.metrics import expected_calibration_error
-from training.confidence import fit_temperature, least_confidence
+from training.confidence import fit_temperature
 
 
 def drawn(scale: float, count: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -34,15 +34,6 @@ def test_a_fitted_temperature_makes_nine_of_ten_right_at_a_confidence_of_nine_te
 def error_of(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return expected_calibration_error(chances.max(axis=1), chances.argmax(axis=1) == truth)
-
-
-def test_the_least_confidence_leaves_few_enough_mistakes_and_is_no_higher_than_it_must_be() -> None:
-    confidence = np.array([0.4] * 10 + [0.6] * 10 + [0.9] * 80)
-    correct = np.array([False] * 5 + [True] * 5 + [False] + [True] * 89)
-    assert least_confidence(confidence, correct, bearable=0.10) == 0.3
-    assert least_confidence(confidence, correct, bearable=0.02) == 0.45
-    assert least_confidence(confidence, correct, bearable=0.0) == 0.65
-    assert least_confidence(confidence, ~correct, bearable=0.02) == 0.8
 
 
 def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_label() -> None:

@@ -9,9 +9,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-BEARABLE_MISTAKES = 0.02
-"""Share of wrong judgements among those of at least the recommended confidence."""
-_CANDIDATES = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 _SHARPEST, _FLATTEST = 0.2, 5.0
 _GOLDEN = (5**0.5 - 1) / 2
 _ROUNDS = 40
@@ -32,19 +29,6 @@ def fit_temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
         else:
             low = a
     return float(np.exp((low + high) / 2))
-
-
-def least_confidence(confidence: Floats, correct: NDArray[np.bool_], *, bearable: float = BEARABLE_MISTAKES) -> float:
-    """The lowest confidence of _CANDIDATES from which at most a share `bearable` of the judgements are wrong.
-
-    `confidence` and `correct` (n,) are of faces that the model did not learn from. The highest candidate where none
-    keeps mistakes so rare.
-    """
-    for least in _CANDIDATES:
-        judged = confidence >= least
-        if judged.any() and 1 - float(correct[judged].mean()) <= bearable:
-            return least
-    return _CANDIDATES[-1]
 
 
 def calibrate(model: Any, crops: NDArray[np.float32], truth: NDArray[np.int64]) -> float:

@@ -17,14 +17,14 @@ from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData, face_finder, load_photos, whole_image
 from edge.evaluation.labelled import LabelledPhoto, split_photos
 from training import plots, report
-from training.confidence import calibrate, least_confidence
+from training.confidence import calibrate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, one_hot, plain_crops, train_masks
 from training.weights import weights_argument
 from training.worn_masks import worn_mask_samples
 
 MIN_CONFIDENCE = 0.5
-"""Recommended where no validation faces are left to choose it on."""
+"""Recommended: of calibrated judgements, those below are more often wrong than right."""
 PAINTED_FACES = 2000
 """Faces with masks put on them, made before the training."""
 
@@ -72,9 +72,10 @@ def run(arguments: argparse.Namespace) -> None:
         resume=arguments.resume,
         painted=_painted(samples["train"], options, arguments.landmarks),
     )
-    min_confidence = _calibrate(model, samples["validation"], options) if samples["validation"] else MIN_CONFIDENCE
+    if samples["validation"]:
+        _calibrate(model, samples["validation"], options)
     model.save(out / "model.keras")
-    _write_report(model, history, samples["test"], data, options, out, metrics, min_confidence)
+    _write_report(model, history, samples["test"], data, options, out, metrics)
 
 
 def _samples(photos: Sequence[LabelledPhoto], options: MaskTraining, name: str) -> list[FaceSample]:
@@ -131,13 +132,10 @@ def _cross_validate(
     return {"folds": results, "accuracy_mean": float(np.mean(accuracies)), "accuracy_sd": float(np.std(accuracies))}
 
 
-def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> float:
-    """Makes confidence mean what it says; returns the least that is worth a judgement."""
+def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
     truth = one_hot([sample.label for sample in validation], options.labels).argmax(axis=1)
     temperature = calibrate(model, plain_crops(validation, options.input_size).astype(np.float32), truth)
     print(f"confidence: divided by a temperature of {temperature:.2f}, fitted to {len(validation)} validation faces")
-    probabilities = _predict(model, validation, options)
-    return least_confidence(probabilities.max(axis=1).astype(np.float64), probabilities.argmax(axis=1) == truth)
 
 
 def _predict(model: Any, samples: Sequence[FaceSample], options: MaskTraining) -> NDArray[np.float32]:
@@ -153,7 +151,6 @@ def _write_report(
     options: MaskTraining,
     out: Path,
     metrics: dict[str, Any],
-    min_confidence: float,
 ) -> None:
     report.write_history(history, out / "history.csv")
     report.write_json(
@@ -162,7 +159,7 @@ def _write_report(
             "name": "mask-classifier",
             "labels": list(options.labels),
             "crop_margin": CROP_MARGIN,
-            "thresholds": {"min_confidence": min_confidence},
+            "thresholds": {"min_confidence": MIN_CONFIDENCE},
             "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
         },
         out / "model.json",
