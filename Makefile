@@ -9,6 +9,7 @@ VENV ?= .venv
 PYTEST ?=
 DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
+MODEL_VERSION ?= 1.1.0
 LANDMARKS ?= $(DATA)/../weights/face_detection_yunet_n_dynamic.onnx
 FACES = --data '$(DATA)/kaggle_voc' --data '$(DATA)/ilc_voc' --data '$(DATA)/faces_voc'
 EMPTY = --data '$(DATA)/no_people'
@@ -41,13 +42,13 @@ format: $(VENV)/.dev ## Format the code, and mend what the linter can mend
 models: face-detector face-detector-far mask-classifier ## Make the shipped models again; DATA=folder has the labelled photos, WEIGHTS=file ImageNet's weights, LANDMARKS=file YuNet
 
 face-detector: runs/face/model.keras ## The detector for an input of 320x256
-	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(MODEL_VERSION) --out models
 
 face-detector-far: runs/face-far/model.keras ## The detector for an input of 640x512
-	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(MODEL_VERSION) --out models
 
 mask-classifier: runs/mask/model.keras ## The classifier
-	$(VENV)/bin/maskd-convert $< $(FACES) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES) --version $(MODEL_VERSION) --out models
 
 runs/face-first/model.keras: $(VENV)/.dev | data
 	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --weights '$(WEIGHTS)' --epochs 23 --with-validation --out $(@D)
@@ -58,8 +59,13 @@ runs/face-second/model.keras: runs/face-first/model.keras
 runs/face/model.keras: runs/face-second/model.keras
 	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --repeat-empty 5 --epochs 4 --out $(@D)
 
-runs/face-far/model.keras: runs/face-second/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --size far --crop 512 --batch-size 8 --epochs 3 --out $(@D)
+FAR = --size far --crop 512 --batch-size 8
+
+runs/face-far-first/model.keras: runs/face-second/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) $(FAR) --start-from $< --epochs 3 --out $(@D)
+
+runs/face-far/model.keras: runs/face-far-first/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) $(FAR) --start-from $< --epochs 1 --out $(@D)
 
 MASKS = $(FACES) --data '$(DATA)/pyimagesearch_folders' --landmarks '$(LANDMARKS)' --input-size 112
 

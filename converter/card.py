@@ -25,6 +25,8 @@ class ModelCard(BaseModel):
     """Share of a face's longer side that the classifier sees around it, on each side."""
     strides: tuple[int, ...] = ()
     """Pixels of input per cell, one for each of a detector's score maps."""
+    resizable: bool = True
+    """False for a detector that is better at its own input shape than at the one that shows a picture largest."""
     thresholds: Thresholds = Thresholds()
     training_data: tuple[TrainingData, ...] = ()
 

@@ -27,7 +27,7 @@ def build_manifest(content: bytes, card: ModelCard, *, version: str) -> Manifest
         task=card.task,
         file=f"{card.name}.tflite",
         sha256=hashlib.sha256(content).hexdigest(),
-        input=ModelInput(height=height, width=width, resizable=is_resizable(content, card)),
+        input=ModelInput(height=height, width=width, resizable=card.resizable and is_resizable(content, card)),
         stride=max(card.strides) if is_detector else None,
         strides=list(card.strides) if is_detector else None,
         labels=None if is_detector else list(card.labels),

@@ -92,13 +92,16 @@ def _write_report(
 ) -> None:
     report.write_history(history, out / "history.csv")
     plots.training_curves(history, out / "curves.png")
-    runner = KerasFaceDetector(network, options.input)
+    resizable = options.input == INPUTS["fast"]
+    runner = KerasFaceDetector(network, options.input, resizable)
     min_score = recommended_min_score(detector_results(runner, data.splits["validation"]))
     report.write_json(
         {
             "task": "face_detection",
             "name": DETECTOR_NAMES[options.input],
             "strides": list(STRIDES),
+            # At 640x512 a face that fills an even larger picture is beyond what it learnt.
+            "resizable": resizable,
             "thresholds": {"min_score": min_score},
             "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
         },

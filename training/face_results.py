@@ -25,13 +25,17 @@ class KerasFaceDetector:
     """Takes pictures whose sides are multiples of 32, whatever they are."""
     base: tuple[int, int]
     """Height and width of the device's input, in pixels."""
+    resizable: bool = True
+    """Whether it runs on the shape that shows a picture largest."""
     nms_iou: float = NMS_IOU
     identity: str = "face-detector (Keras)"
     recommended_min_score: float = 0.5
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         """Faces of at least `min_score`, best first, in pixels of the picture."""
-        height, width = best_input_shape(image.shape[1], image.shape[0], base=self.base)
+        height, width = self.base
+        if self.resizable:
+            height, width = best_input_shape(image.shape[1], image.shape[0], base=self.base)
         laid = letterbox(image, width, height)
         maps = self.network(laid.image[None].astype(np.float32), training=False)
         levels = [(s, np.asarray(maps[f"score_{s}"]), np.asarray(maps[f"box_{s}"])) for s in STRIDES]

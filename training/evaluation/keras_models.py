@@ -62,6 +62,7 @@ def open_keras_detector(path: Path) -> KerasFaceDetector:
     return KerasFaceDetector(
         _of_any_size(network),
         (height, width),
+        card.resizable,
         identity=f"{card.name} (Keras)",
         recommended_min_score=0.5 if card.thresholds.min_score is None else card.thresholds.min_score,
     )
