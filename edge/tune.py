@@ -103,7 +103,7 @@ def run_tune(
             f"the photos in {', '.join(map(str, data))} show no face labelled {labels}, and none is without a face: "
             "there is nothing to tune with"
         )
-    drawn, no_plot = _try_to_draw(tunings, plot or DEFAULT_PLOT)
+    drawn, no_plot = _try_to_draw(tunings, plot or DEFAULT_PLOT, data)
     report = _report(data, photos, measured, tunings, config, vision, drawn)
     if as_json_object:
         print(json.dumps(as_json(report)))
@@ -271,8 +271,13 @@ def _surest(mistakes: list[Mistake]) -> list[Mistake]:
     return sorted(mistakes, key=lambda mistake: -mistake.score)[:SHOWN_MISTAKES]
 
 
-def _try_to_draw(tunings: Sequence[Tuning], path: Path) -> tuple[Path | None, str | None]:
+def _try_to_draw(tunings: Sequence[Tuning], path: Path, data: Sequence[Path]) -> tuple[Path | None, str | None]:
     """Where the curves were drawn, or why they were not: the figures are worth printing without them."""
+    if any(path.resolve().is_relative_to(folder.resolve()) for folder in data):
+        return (
+            None,
+            f"no curves are drawn: in {path.resolve().parent} they would be taken for a photo; give --plot FILE.png",
+        )
     try:
         return draw_curves(tunings, path), None
     except MaskdError as error:

@@ -357,6 +357,20 @@ def test_everything_at_once(site: Path, elsewhere: Path, capsys: pytest.CaptureF
     assert sum("Only" in note for note in result["notes"]) == 3, "few photos, few faces for each setting"
 
 
+def test_curves_are_not_laid_among_the_photos(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere / "room").mkdir()
+    write_photo(elsewhere / "room" / "a.png", empty_room(0))
+    monkeypatch.chdir(elsewhere / "room")
+    assert main(["tune", "--data", "."]) == 0
+    assert "they would be taken for a photo; give --plot FILE.png" in capsys.readouterr().err
+    assert main(["tune", "--data", ".", "--plot", "curves.png"]) == 1
+    assert [path.name for path in (elsewhere / "room").iterdir()] == ["a.png"]
+    assert main(["tune", "--data", ".", "--plot", "../curves.png"]) == 0
+    assert (elsewhere / "curves.png").is_file()
+
+
 def interval_of(figure: dict[str, Any]) -> dict[str, Any]:
     return {"interval": figure["interval"]} if "interval" in figure else {}
 
