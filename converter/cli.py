@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import number, whole_number
+from edge.arguments import add_data, number, whole_number
 from edge.errors import MaskdError
 
 
@@ -54,14 +54,8 @@ def _parser() -> argparse.ArgumentParser:
         "photos that it answers as before.",
     )
     parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file, or a SavedModel folder")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="labelled photos to calibrate and test with: Pascal VOC, class folders, or photos without any face; "
-        "may be given several times",
+    add_data(
+        parser, "labelled photos to calibrate and test with: Pascal VOC, class folders, or photos without any face"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("models"), metavar="DIR", help="where both files go (default: %(default)s)"

@@ -43,3 +43,15 @@ def existing_file(text: str) -> Path:
     if not path.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
     return path
+
+
+def add_data(parser: argparse.ArgumentParser, photos: str) -> None:
+    """`--data DIR`, which may be given several times; `photos` tells what lies there."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help=f"{photos}; may be given several times",
+    )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import number, whole_number
+from edge.arguments import add_data, number, whole_number
 from edge.errors import MaskdError
 
 # Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
@@ -111,14 +111,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Measures the configured models on labelled photos of your own site, recommends thresholds and "
         "prints them as lines for config.yaml.",
     )
-    tune.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="DIR",
-        help="labelled photos: Pascal VOC (images/, annotations/), class folders (with_mask/, without_mask/, ...) or "
-        "photos of the empty room; may be given several times",
+    add_data(
+        tune,
+        "labelled photos: Pascal VOC (images/, annotations/), class folders (with_mask/, without_mask/, ...) or photos "
+        "of the empty room",
     )
     tune.add_argument(
         "--false-alarms",
