@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import iou_matrix
-from edge.vision.faces import best_input_shape, decode_boxes
-from edge.vision.preprocess import letterbox
+from edge.vision.faces import decode_boxes, laid_into_input
 from training.face_network import STRIDES
 from training.faces import Example
 
@@ -58,15 +57,14 @@ def straighten_sizes(
 
 def _collect(network: Any, example: Example, base: tuple[int, int], matches: dict[int, list[Floats]]) -> None:
     """Log sizes in strides of each cell's box and of the face it stands for: rows of predicted w, h, true w, h."""
-    height, width = best_input_shape(example.image.shape[1], example.image.shape[0], base=base)
-    laid = letterbox(example.image, width, height)
+    laid = laid_into_input(example.image, base)
     maps = network(laid.image[None].astype(np.float32), training=False)
     truth = example.boxes * np.float32(laid.scale)
     true_sizes = truth[:, 2:] - truth[:, :2]
     for stride in STRIDES:
         cells = np.flatnonzero(np.asarray(maps[f"score_{stride}"]).reshape(-1) >= _MIN_SCORE)
         values = np.asarray(maps[f"box_{stride}"]).reshape(-1, 4)[cells]
-        boxes = decode_boxes(cells, values, columns=width // stride, stride=stride)
+        boxes = decode_boxes(cells, values, columns=laid.image.shape[1] // stride, stride=stride)
         overlaps = iou_matrix(boxes, truth)
         face = overlaps.argmax(axis=1)
         matched = overlaps.max(axis=1) >= _MIN_IOU

@@ -12,8 +12,8 @@ from converter.verify import LOWEST_SCORE, faces_from_maps
 from edge.evaluation.examples import picture_result
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import PictureResult, average_precision
-from edge.vision.faces import NMS_IOU, Face, best_input_shape
-from edge.vision.preprocess import Image, letterbox
+from edge.vision.faces import NMS_IOU, Face, laid_into_input
+from edge.vision.preprocess import Image
 from training.face_network import STRIDES
 
 
@@ -33,10 +33,7 @@ class KerasFaceDetector:
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         """Faces of at least `min_score`, best first, in pixels of the picture."""
-        height, width = self.base
-        if self.resizable:
-            height, width = best_input_shape(image.shape[1], image.shape[0], base=self.base)
-        laid = letterbox(image, width, height)
+        laid = laid_into_input(image, self.base, resizable=self.resizable)
         maps = self.network(laid.image[None].astype(np.float32), training=False)
         levels = [(s, np.asarray(maps[f"score_{s}"]), np.asarray(maps[f"box_{s}"])) for s in STRIDES]
         return faces_from_maps(levels, laid, min_score, nms_iou=self.nms_iou)

@@ -19,7 +19,7 @@ from edge.evaluation.labelled import LabelledPhoto, split_photos
 from training import plots, report
 from training.confidence import calibrate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
-from training.masks import CROP_MARGIN, LABELS, MaskTraining, one_hot, plain_crops, train_masks
+from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
 from training.weights import weights_argument
 from training.worn_masks import worn_mask_samples
 
@@ -133,8 +133,8 @@ def _cross_validate(
 
 
 def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
-    truth = one_hot([sample.label for sample in validation], options.labels).argmax(axis=1)
-    temperature = calibrate(model, plain_crops(validation, options.input_size).astype(np.float32), truth)
+    crops = plain_crops(validation, options.input_size).astype(np.float32)
+    temperature = calibrate(model, crops, report.label_indices(validation, options.labels))
     print(f"confidence: divided by a temperature of {temperature:.2f}, fitted to {len(validation)} validation faces")
 
 

@@ -80,7 +80,10 @@ def classification_metrics(
     """Figures of a classifier over all samples and for each set, with the number of faces beside each."""
 
     def figures(chosen: Sequence[int]) -> dict[str, Any]:
-        truth, predicted = _indices([samples[i] for i in chosen], labels), probabilities[list(chosen)].argmax(axis=1)
+        truth, predicted = (
+            label_indices([samples[i] for i in chosen], labels),
+            probabilities[list(chosen)].argmax(axis=1),
+        )
         result = classification_report(labels, truth, predicted)
         confidence = probabilities[list(chosen)].max(axis=1)
         return {
@@ -103,7 +106,7 @@ def classification_metrics(
 def classification_result(
     samples: Sequence[FaceSample], probabilities: NDArray[np.float32], labels: Sequence[str]
 ) -> ClassificationResult:
-    return classification_report(labels, _indices(samples, labels), probabilities.argmax(axis=1))
+    return classification_report(labels, label_indices(samples, labels), probabilities.argmax(axis=1))
 
 
 def classifier_pictures(
@@ -115,7 +118,7 @@ def classifier_pictures(
 ) -> None:
     """Confusion matrix, precision-recall curves, calibration and the worst mistakes, as PNG files in `out`."""
     draw_answers(
-        _indices(samples, labels),
+        label_indices(samples, labels),
         probabilities,
         labels,
         lambda index: (crops[index], samples[index].source),
@@ -199,5 +202,6 @@ def draw_finds(finds: Iterable[tuple[LabelledPhoto, Sequence[Face]]], path: Path
     plots.mistake_sheet([mistake for _, mistake in mistakes[:100]], path)
 
 
-def _indices(samples: Sequence[FaceSample], labels: Sequence[str]) -> NDArray[np.int64]:
+def label_indices(samples: Sequence[FaceSample], labels: Sequence[str]) -> NDArray[np.int64]:
+    """Of each sample (n,) its label's place in `labels`."""
     return np.array([list(labels).index(sample.label) for sample in samples], dtype=np.int64)

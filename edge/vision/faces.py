@@ -79,11 +79,7 @@ class TfliteFaceDetector:
         return self.find(self.prepare(image), min_score)
 
     def prepare(self, image: Image) -> Letterbox:
-        """The picture laid into the input shape that shows it largest."""
-        height, width = self._base
-        if self._resizable:
-            height, width = best_input_shape(image.shape[1], image.shape[0], base=self._base, stride=self._stride)
-        return letterbox(image, width, height)
+        return laid_into_input(image, self._base, resizable=self._resizable, stride=self._stride)
 
     def find(self, prepared: Letterbox, min_score: float) -> list[Face]:
         """The faces of a picture from `prepare`, in pixels of the source; see `detect`."""
@@ -164,6 +160,15 @@ def decode_boxes(
     # No face is e^8 strides wide; the cap keeps a map gone wrong from overflowing.
     half_sizes = np.exp(np.minimum(values[:, 2:], 8)) * (stride / 2)
     return np.asarray(np.concatenate([centers - half_sizes, centers + half_sizes], axis=1), dtype=np.float32)
+
+
+def laid_into_input(image: Image, base: tuple[int, int], *, resizable: bool = True, stride: int = 32) -> Letterbox:
+    """The picture as a detector of the input `base`, (height, width) in pixels, sees it: laid into the shape that shows
+    it largest, or into `base` itself where the detector takes no other."""
+    height, width = base
+    if resizable:
+        height, width = best_input_shape(image.shape[1], image.shape[0], base=base, stride=stride)
+    return letterbox(image, width, height)
 
 
 @functools.lru_cache(maxsize=64)

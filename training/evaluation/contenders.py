@@ -125,14 +125,18 @@ def _open_detectors(argument: str) -> list[DetectorEntry]:
         from training.evaluation.keras_models import open_keras_detector
 
         detector = open_keras_detector(path)
-        height, width = detector.base
-        return [DetectorEntry(detector.identity, f"{width}x{height}, any shape", detector, str(path))]
+        shown = _input_in_words(*detector.base, resizable=detector.resizable)
+        return [DetectorEntry(detector.identity, shown, detector, str(path))]
     if _has_no_manifest(path):
         return [DetectorEntry("AIZOO", f"{AIZOO_SIZE}x{AIZOO_SIZE}", AizooModel(path), str(path))]
     model = open_model(argument, "face_detection")
     size = model.manifest.input
-    shown = f"{size.width}x{size.height}" + (", any shape" if size.resizable else "")
+    shown = _input_in_words(size.height, size.width, resizable=size.resizable)
     return [DetectorEntry(model.manifest.identity, shown, TfliteFaceDetector(model), argument)]
+
+
+def _input_in_words(height: int, width: int, *, resizable: bool) -> str:
+    return f"{width}x{height}" + (", any shape" if resizable else "")
 
 
 def _open_classifier(argument: str) -> ClassifierEntry:
