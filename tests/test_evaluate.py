@@ -448,15 +448,17 @@ def test_models_before_conversion(tmp_path: Path) -> None:
     keras.utils.set_random_seed(1)
     image = skimage.data.astronaut()
     build_face_detector(64, 96, alpha=0.35, weights=None).save(tmp_path / "far.keras")
-    write_card(
-        tmp_path / "far.keras",
-        ModelCard(task="face_detection", name="far", strides=(8, 16, 32), thresholds=Thresholds(min_score=0.3)),
-    )
+    far = ModelCard(task="face_detection", name="far", strides=(8, 16, 32), thresholds=Thresholds(min_score=0.3))
+    write_card(tmp_path / "far.keras", far)
     (detector,) = open_detectors([str(tmp_path / "far.keras")])
     assert (detector.shown, detector.detector.recommended_min_score) == ("96x64, any shape", 0.3)
     # A portrait gets the portrait's shape: the boxes reach its lower edge.
     found = detector.detector.detect(np.ascontiguousarray(image[:, :200]), 0.0)
     assert max(each.box.y2 for each in found) > 500
+
+    write_card(tmp_path / "far.keras", far.model_copy(update={"resizable": False}))
+    (detector,) = open_detectors([str(tmp_path / "far.keras")])
+    assert detector.shown == "96x64"
 
     pixels = keras.layers.Input((32, 32, 3))
     mean = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 25)(pixels))
