@@ -14,10 +14,13 @@ from edge.polygon import problem_of_polygon
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
+TOPIC_PREFIX_PATTERN = r"^[^/+#\s][^+#\s]*$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A name that is safe as one level of an MQTT topic."""
 Text = Annotated[str, Field(min_length=1)]
+TopicPrefix = Annotated[str, Field(pattern=TOPIC_PREFIX_PATTERN)]
+"""The first level, or levels, of a topic."""
 Point = tuple[Fraction, Fraction]
 
 
@@ -86,6 +89,16 @@ class CameraSettings(Settings):
     """Seconds that each photo of a folder is shown."""
     zones: dict[Name, Zone] = {}
     """Named polygons in fractions of the picture's width and height; an event lists those its person stands in."""
+    min_score: Fraction | None = None
+    """For this camera alone, a face counts from this score on; null: detector.min_score."""
+    min_confidence: Fraction | None = None
+    """For this camera alone, below this the status is `unknown`; null: classifier.min_confidence."""
+    min_votes: Annotated[int, Field(ge=1)] | None = None
+    """For this camera alone, votes before the first status is announced; null: compliance.min_votes."""
+    majority: Annotated[float, Field(gt=0.5, le=1)] | None = None
+    """For this camera alone, share of the votes that a status needs; null: compliance.majority."""
+    hold_s: Seconds | None = None
+    """For this camera alone, seconds before `changed` is published; null: compliance.hold_s."""
 
 
 class DetectorSettings(Settings):
@@ -96,7 +109,7 @@ class DetectorSettings(Settings):
     min_score: Fraction | None = None
     """A face counts from this score on; null: the model's recommendation."""
     low_score: Fraction | None = None
-    """A fainter face still carries on a track; null: a fifth of min_score."""
+    """A fainter face still carries on a track; null: a fifth of min_score. Never above a camera's own min_score."""
     nms_iou: Fraction = 0.5
     """Of two boxes that overlap by more than this share, the weaker goes."""
     min_face_px: Annotated[float, Field(ge=0)] = 12
@@ -158,6 +171,8 @@ class TlsSettings(Settings):
     """This device's certificate, in PEM; null: none is shown."""
     key_file: Path | None = None
     """The certificate's private key, in PEM; null: it is in cert_file."""
+    min_version: Annotated[Literal["1.2", "1.3"], BeforeValidator(_text_if_number)] = "1.2"
+    """The oldest version of TLS that is spoken with the broker."""
 
     @model_validator(mode="after")
     def _key_has_certificate(self) -> TlsSettings:
@@ -166,6 +181,13 @@ class TlsSettings(Settings):
                 "key_file", "a private key is of no use without its certificate; set mqtt.tls.cert_file as well"
             )
         return self
+
+
+class HomeAssistantSettings(Settings):
+    enabled: bool = True
+    """This device and its cameras announce themselves to Home Assistant (MQTT discovery)."""
+    prefix: TopicPrefix = "homeassistant"
+    """The discovery prefix that is set in Home Assistant; its birth message is awaited on <prefix>/status."""
 
 
 class MqttSettings(Settings):
@@ -179,12 +201,15 @@ class MqttSettings(Settings):
         Literal["5", "3.1.1"], BeforeValidator(_text_if_number), WithJsonSchema({"enum": ["5", "3.1.1", 5]})
     ] = "5"
     """MQTT version; 3.1.1 for an old broker."""
-    prefix: Annotated[str, Field(pattern=r"^[^/+#\s][^+#\s]*$")] = "maskd"
+    prefix: TopicPrefix = "maskd"
     """The first level, or levels, of every topic."""
     username: Text | None = None
-    """null: the broker asks for no login."""
+    """null: the systemd credential `mqtt-username`, if there is one; else the broker asks for no login."""
+    username_file: Path | None = None
+    """A file that holds the user name and nothing else, in place of username; null: none."""
     password_file: Path | None = None
-    """A file that holds the password and nothing else, so that it never stands in this file; null: none."""
+    """A file that holds the password and nothing else, so that it never stands in this file; null: the systemd
+    credential `mqtt-password`, if there is one."""
     client_id: Text | None = None
     """null: maskd-<device>. Two clients of one name throw each other off the broker."""
     keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 30
@@ -193,23 +218,35 @@ class MqttSettings(Settings):
     """null: a plain connection; an empty section `{}`: TLS with the system's authorities."""
     status_interval_s: Annotated[float, Field(ge=1)] = 30
     """Seconds from one .../status message to the next."""
-    window_s: Annotated[float, Field(ge=1)] = 60
-    """Length of the windows counted in .../compliance, in seconds."""
+    window_s: Annotated[float, Field(ge=1)] | None = None
+    """Length of the windows counted in .../compliance, in seconds; null: 60, and 1200 with `privacy: aggregate`."""
+    event_expiry_s: Annotated[int, Field(ge=1, le=4_294_967_295)] | None = None
+    """Seconds after which the broker may drop an event that an absent subscriber has not fetched (MQTT 5); null: never."""
+    commands: bool | None = None
+    """Whether thresholds, cameras and privacy can be changed by messages to .../set; null: where this device logs in at
+    the broker, which an anonymous broker asks of nobody."""
+    homeassistant: HomeAssistantSettings = HomeAssistantSettings()
 
     @model_validator(mode="after")
-    def _password_has_user(self) -> MqttSettings:
-        if self.password_file is not None and self.username is None:
+    def _login_is_complete(self) -> MqttSettings:
+        if self.username is not None and self.username_file is not None:
+            raise contradiction("username_file", "the user name is in mqtt.username already; remove one of the two")
+        if self.password_file is not None and self.username is None and self.username_file is None:
             raise contradiction("password_file", "a password is sent only with a user name; set mqtt.username as well")
         return self
 
 
 class StorageSettings(Settings):
     path: Path = Path("/var/lib/maskd")
-    """Folder of the outbox, where events wait for the broker's receipt."""
+    """Folder of the outbox, where events wait for the broker's receipt, and of the local record."""
     max_events: Annotated[int, Field(ge=1)] = 1_000_000
     """Past this many the oldest unsent events go first, and the loss is counted and published."""
     max_bytes: Annotated[int, Field(ge=1_000_000)] = 1_000_000_000
     """Bytes on disk, past which the oldest unsent events go first; the loss is counted and published."""
+    keep_days: Annotated[float, Field(ge=0, le=36_500)] = 30
+    """Days that the local record, which `maskd events` prints, goes back; 0: nothing is recorded."""
+    keep_bytes: Annotated[int, Field(ge=100_000)] = 100_000_000
+    """Bytes on disk of the local record, past which its oldest days go first."""
 
 
 class Config(Settings):
@@ -232,3 +269,10 @@ class Config(Settings):
     compliance: ComplianceSettings = ComplianceSettings()
     mqtt: MqttSettings = MqttSettings()
     storage: StorageSettings = StorageSettings()
+
+    @property
+    def counting_window_s(self) -> float:
+        """Length of the windows counted: longer where they are all that is published, so that no one stands out."""
+        if self.mqtt.window_s is not None:
+            return self.mqtt.window_s
+        return 1200.0 if self.privacy == "aggregate" else 60.0

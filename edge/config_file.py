@@ -14,7 +14,7 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from edge.config import NAME_PATTERN, Config
+from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN, Config
 from edge.errors import UsageError
 from edge.masking import mask_line, mask_url
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
@@ -24,6 +24,7 @@ __all__ = ["SEARCH_PATHS", "config_schema", "find_config", "load_config", "mask_
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
 
 _FILES_TO_READ: tuple[Location, ...] = (
+    ("mqtt", "username_file"),
     ("mqtt", "password_file"),
     ("mqtt", "tls", "ca_file"),
     ("mqtt", "tls", "cert_file"),
@@ -254,9 +255,7 @@ def _schema_at(location: Location, schema: dict[str, Any]) -> dict[str, Any]:
 
 _PATTERN_WORDS = {
     NAME_PATTERN: "1 to 64 letters A-Z, digits, - and _, beginning with a letter or digit",
-    str(Config.model_json_schema()["$defs"]["MqttSettings"]["properties"]["prefix"]["pattern"]): (
-        "text without spaces, + and #, not beginning with /"
-    ),
+    TOPIC_PREFIX_PATTERN: "text without spaces, + and #, not beginning with /",
 }
 
 

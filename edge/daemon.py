@@ -84,7 +84,7 @@ class Daemon:
         self._sender = Sender(self._outbox, self._mqtt, on_failure=self._fail)
         self._publisher = Publisher(
             self._mqtt,
-            WindowCounts(config.device, cameras, window_s=config.mqtt.window_s, now=self._started_at),
+            WindowCounts(config.device, cameras, window_s=config.counting_window_s, now=self._started_at),
             self._status,
             status_interval_s=config.mqtt.status_interval_s,
             on_failure=self._fail,

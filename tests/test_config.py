@@ -69,14 +69,14 @@ def test_the_shipped_file_has_every_setting() -> None:
 def test_the_shipped_file_shows_tls_in_a_comment(tmp_path: Path) -> None:
     text = with_commented_settings(SHIPPED.read_text())
     tls = yaml.safe_load(text)["mqtt"]["tls"]
-    assert set(tls) == {"ca_file", "cert_file", "key_file"}
+    assert set(tls) == {"ca_file", "cert_file", "key_file", "min_version"}
     assert load(tmp_path, text).mqtt.tls is not None
 
 
 def test_every_setting_is_described() -> None:
     schema = config_schema()
     parts = [schema, *schema["$defs"].values()]
-    sections = {"detector", "classifier", "runtime", "tracking", "compliance", "mqtt", "storage"}
+    sections = {"detector", "classifier", "runtime", "tracking", "compliance", "mqtt", "homeassistant", "storage"}
     undescribed = [
         name
         for part in parts

@@ -1,4 +1,4 @@
-"""The names of the topics that one device publishes on."""
+"""The names of the topics that one device publishes on and listens to."""
 
 from __future__ import annotations
 
@@ -13,17 +13,37 @@ class Topics:
     device: str
 
     @property
+    def base(self) -> str:
+        """What every topic of this device begins with, without the slash."""
+        return f"{self.prefix}/{self.device}"
+
+    @property
     def availability(self) -> str:
         """Retained `online` or `offline`, the latter also as the will."""
-        return f"{self.prefix}/{self.device}/availability"
+        return f"{self.base}/availability"
 
     @property
     def status(self) -> str:
-        return f"{self.prefix}/{self.device}/status"
+        return f"{self.base}/status"
 
     def event(self, camera: str) -> str:
-        return f"{self.prefix}/{self.device}/{camera}/event"
+        return f"{self.base}/{camera}/event"
 
     def compliance(self, camera: str) -> str:
         """The retained counts of the latest window."""
-        return f"{self.prefix}/{self.device}/{camera}/compliance"
+        return f"{self.base}/{camera}/compliance"
+
+    def presence(self, camera: str) -> str:
+        """Who is there now, retained, published on every change."""
+        return f"{self.base}/{camera}/presence"
+
+    def set(self, setting: str, camera: str | None = None) -> str:
+        """Where a new value is asked for; `camera` None: a setting of the whole device."""
+        return f"{self._setting(setting, camera)}/set"
+
+    def state(self, setting: str, camera: str | None = None) -> str:
+        """The retained value in effect, and the answer to what was asked for."""
+        return f"{self._setting(setting, camera)}/state"
+
+    def _setting(self, setting: str, camera: str | None) -> str:
+        return f"{self.base}/{setting}" if camera is None else f"{self.base}/{camera}/{setting}"
