@@ -69,7 +69,7 @@ def verify_classifier(float_model: FloatModel, int8: Model, crops: Sequence[Face
     """
     if not crops:
         raise MaskdError("there is no labelled face among the test photos to prove the model on; give more --data")
-    classifier = MaskClassifier(int8, min_confidence=0.0)
+    classifier = MaskClassifier(int8)
     images = np.stack([crop.image for crop in crops])
     truth = np.array([crop.label for crop in crops])
     labels = classifier.labels

@@ -35,6 +35,7 @@ from edge.systemd import Notifier
 from edge.tracking import Tracker
 from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
+from edge.vision.thresholds import camera_compliance, camera_thresholds
 from edge.watcher import WatchedCamera, Watcher
 
 FLUSH_S = 1.5
@@ -237,8 +238,10 @@ def watched_camera(
     name: str, settings: CameraSettings, latest: LatestFrame, config: Config, vision: Vision
 ) -> WatchedCamera:
     """One camera's tracker and compliance logic, as the configuration asks for them."""
-    tracker = Tracker(config.tracking, camera=name, min_score=vision.min_score, new_id=lambda: secrets.token_hex(6))
-    return WatchedCamera(name, latest, tracker, Compliance(config.compliance, camera=name, zones=settings.zones))
+    thresholds = camera_thresholds(config, name, vision.recommended)
+    tracker = Tracker(config.tracking, camera=name, min_score=thresholds.min_score, new_id=lambda: secrets.token_hex(6))
+    compliance = Compliance(camera_compliance(config, name), camera=name, zones=settings.zones)
+    return WatchedCamera(name, latest, tracker, compliance, thresholds)
 
 
 def describe(event: Event) -> str:

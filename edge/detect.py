@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import sys
 from collections import Counter
@@ -28,6 +29,7 @@ from edge.vision.draw import draw_observations
 from edge.vision.masks import UNKNOWN
 from edge.vision.pipeline import Observation, Result, Vision
 from edge.vision.preprocess import Image
+from edge.vision.thresholds import Thresholds, camera_thresholds
 
 _FALLBACK_FPS = 25.0
 
@@ -52,7 +54,10 @@ def run_detect(
     if out is not None:
         drawings = DrawingsFolder(out, [Path(s.name) for s in sources if isinstance(s, Source) and s.kind != "camera"])
         drawings.start()
-    vision = build_vision(config, faint_faces=False)
+    vision = build_vision(config)
+    thresholds = camera_thresholds(config, None, vision.recommended)
+    # A faint face only carries on a track, and here are none.
+    thresholds = dataclasses.replace(thresholds, low_score=thresholds.min_score)
     report = JsonReport() if as_json else TextReport()
     failures = 0
     for source in sources:
@@ -62,7 +67,7 @@ def run_detect(
             report.failed(name, source.error)
             continue
         try:
-            for seen in _detect(source, vision, drawings, config.compliance.compliant):
+            for seen in _detect(source, vision, thresholds, drawings, config.compliance.compliant):
                 report.picture(seen)
         except DrawingError:
             raise
@@ -105,12 +110,16 @@ class Seen:
 
 
 def _detect(
-    source: Source, vision: Vision, drawings: DrawingsFolder | None, compliant: Sequence[str]
+    source: Source,
+    vision: Vision,
+    thresholds: Thresholds,
+    drawings: DrawingsFolder | None,
+    compliant: Sequence[str],
 ) -> Iterator[Seen]:
     with contextlib.ExitStack() as stack:
         video = None
         for number, image in _pictures(source):
-            result = vision.observe(image)
+            result = vision.observe(image, thresholds)
             drawn_to = None
             if drawings is not None:
                 drawing = draw_observations(image, result.observations, compliant)

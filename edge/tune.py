@@ -39,6 +39,7 @@ from edge.vision.build import build_vision
 from edge.vision.faces import Face
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
+from edge.vision.thresholds import Thresholds, camera_thresholds
 
 DEFAULT_PLOT = Path("tune.png")
 SAME_FACE_IOU = 0.5
@@ -90,13 +91,14 @@ def run_tune(
         raise UsageError(f"--plot {plot}: the curves are drawn as a PNG; give a name that ends in .png")
     config = load_config(config_path)
     vision = build_vision(config)
-    photos = read_site(data, vision)
-    measured = measure(photos, vision, config)
+    current = camera_thresholds(config, None, vision.recommended)
+    photos = read_site(data, vision, current)
+    measured = measure(photos, vision, current, config.compliance.compliant)
     tunings = []
     if measured.detected:
-        tunings.append(_tune_detector(measured, vision, Wish("false_faces", false_alarms / 100)))
+        tunings.append(_tune_detector(measured, vision, current, Wish("false_faces", false_alarms / 100)))
     if measured.judged:
-        tunings.append(_tune_classifier(measured, vision, Wish("misjudged", misjudged / 100)))
+        tunings.append(_tune_classifier(measured, vision, current, Wish("misjudged", misjudged / 100)))
     if not tunings:
         labels = ", ".join(vision.classifier.labels)
         raise MaskdError(
@@ -116,14 +118,14 @@ def run_tune(
     return 1 if no_plot is not None and plot is not None else 0
 
 
-def read_site(data: Sequence[Path], vision: Vision) -> SitePhotos:
+def read_site(data: Sequence[Path], vision: Vision, current: Thresholds) -> SitePhotos:
     """Every photo of these folders. Raises MaskdError where a folder is missing or no photo can be used."""
     site = SitePhotos()
-    min_score = min(vision.min_score, vision.detector.recommended_min_score)
+    min_score = min(current.min_score, vision.detector.recommended_min_score)
 
     def find_faces(image: Image) -> list[Box]:
         found = vision.detector.detect(image, min_score)
-        return [face.box for face in found if face.box.height >= vision.min_face_px]
+        return [face.box for face in found if face.box.height >= current.min_face_px]
 
     for photo_set in find_sets(data):
         loaded = load_photos([photo_set.path], seed=0, find_faces=find_faces)
@@ -138,10 +140,9 @@ def read_site(data: Sequence[Path], vision: Vision) -> SitePhotos:
     return site
 
 
-def measure(site: SitePhotos, vision: Vision, config: Config) -> Measured:
+def measure(site: SitePhotos, vision: Vision, current: Thresholds, compliant: Sequence[str]) -> Measured:
     """What the models say of each photo, one photo at a time; one that cannot be read any more joins the problems."""
     measured = Measured()
-    compliant = config.compliance.compliant
     everything = [(photo, True) for photo in site.boxed] + [(photo, False) for photo in site.portraits]
     for photo, shows_every_face in everything:
         try:
@@ -151,15 +152,15 @@ def measure(site: SitePhotos, vision: Vision, config: Config) -> Measured:
             continue
         found: list[Face] = []
         if shows_every_face:
-            found = vision.detector.detect(image, min(LOWEST_SCORE, vision.min_score))
-            found = [face for face in found if face.box.height >= vision.min_face_px][: vision.max_faces]
-            matches = match_picture(picture_result(_without_specks(photo, vision.min_face_px), found))
+            found = vision.detector.detect(image, min(LOWEST_SCORE, current.min_score))
+            found = [face for face in found if face.box.height >= current.min_face_px][: current.max_faces]
+            matches = match_picture(picture_result(_without_specks(photo, current.min_face_px), found))
             shows_nobody = not photo.faces and not photo.ignored
             measured.detected.append(DetectedFaces(photo.path, matches, shows_nobody))
         faces = [
             face
             for face in photo.faces
-            if face.label in vision.classifier.labels and is_judgeable(face) and face.box.height >= vision.min_face_px
+            if face.label in vision.classifier.labels and is_judgeable(face) and face.box.height >= current.min_face_px
         ]
         if faces:
             measured.judged.append(_judge(photo.path, image, faces, found, vision, compliant))
@@ -229,7 +230,7 @@ def _overlooked(photo_set: PhotoSet, used: Sequence[LabelledPhoto], labels: Sequ
     return lines
 
 
-def _tune_detector(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
+def _tune_detector(measured: Measured, vision: Vision, current: Thresholds, wish: Wish) -> Tuning:
     false_faces = [
         Mistake(photo.path, float(photo.matches.scores[~photo.matches.correct].max()))
         for photo in measured.detected
@@ -241,14 +242,14 @@ def _tune_detector(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
         detector_thresholds(),
         setting=("detector", "min_score"),
         model=vision.detector.identity,
-        current=vision.min_score,
+        current=current.min_score,
         wish=wish,
         useful="recall",
         surest_mistakes=_surest(false_faces),
     )
 
 
-def _tune_classifier(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
+def _tune_classifier(measured: Measured, vision: Vision, current: Thresholds, wish: Wish) -> Tuning:
     misjudged = [
         Mistake(photo.path, float(photo.confidence[~photo.right].max()))
         for photo in measured.judged
@@ -260,7 +261,7 @@ def _tune_classifier(measured: Measured, vision: Vision, wish: Wish) -> Tuning:
         classifier_thresholds(len(vision.classifier.labels)),
         setting=("classifier", "min_confidence"),
         model=vision.classifier.identity,
-        current=vision.classifier.min_confidence,
+        current=current.min_confidence,
         wish=wish,
         useful="judged",
         surest_mistakes=_surest(misjudged),

@@ -13,6 +13,7 @@ from edge.camera.rate import FrameRate
 from edge.compliance import Compliance, Transition
 from edge.tracking import Tracker
 from edge.vision.pipeline import Vision
+from edge.vision.thresholds import Thresholds
 
 IDLE_S = 0.5
 """Longest wait for a frame, so that a camera that went silent still lets its people go."""
@@ -24,12 +25,15 @@ _log = logging.getLogger(__name__)
 class WatchedCamera:
     """One camera's state in the vision thread."""
 
-    def __init__(self, name: str, latest: LatestFrame, tracker: Tracker, compliance: Compliance) -> None:
+    def __init__(
+        self, name: str, latest: LatestFrame, tracker: Tracker, compliance: Compliance, thresholds: Thresholds
+    ) -> None:
         self.name = name
         self.latest = latest
         self.rate = FrameRate()
         self._tracker = tracker
         self._compliance = compliance
+        self._thresholds = thresholds
         self._frame_size = (1, 1)
         self._seen_at: float | None = None
         self._ended = False
@@ -39,7 +43,7 @@ class WatchedCamera:
         frame = self.latest.take(timeout=0)
         if frame is None:
             return self._without_frame(time.monotonic())
-        result = vision.observe(frame.image)
+        result = vision.observe(frame.image, self._thresholds)
         timings.add(
             result.detect_ms, result.classify_ms, sum(o.classification is not None for o in result.observations)
         )

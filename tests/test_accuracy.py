@@ -46,9 +46,7 @@ def test_the_classifier_tells_how_masks_are_worn(name: str, least: float) -> Non
     assert manifest.labels is not None
     assert manifest.crop_margin is not None
     crops, _ = face_crops(photos(name), manifest.labels, margin=manifest.crop_margin, size=manifest.input.width)
-    answers = MaskClassifier(model, min_confidence=0, threads=2).classify_crops(
-        np.stack([crop.image for crop in crops])
-    )
+    answers = MaskClassifier(model, threads=2).classify_crops(np.stack([crop.image for crop in crops]))
     correct = [answer.status == manifest.labels[crop.label] for answer, crop in zip(answers, crops, strict=True)]
     assert len(correct) > 300
     assert np.mean(correct) >= least

@@ -132,7 +132,7 @@ def test_keras_model_with_a_card(keras: Any, masks: Path, tmp_path: Path, capsys
 
     crops = np.random.default_rng(0).integers(0, 256, (5, SIDE, SIDE, 3), dtype=np.uint8)
     crops[:, :, :, 0] //= np.arange(1, 6, dtype=np.uint8)[:, None, None]
-    int8 = MaskClassifier(opened, min_confidence=0).classify_crops(crops)
+    int8 = MaskClassifier(opened).classify_crops(crops)
     expected = np.asarray(model(crops.astype(np.float32)))
     assert np.ptp(expected[:, 0]) > 0.2
     for row, classification in zip(expected, int8, strict=True):
@@ -163,7 +163,7 @@ def test_foreign_formats_with_their_normalisation_folded_in(
     assert convert(path, "--data", masks, *flags) == 0
     opened = open_model(tmp_path / "mask_detector.tflite", "mask_classification")
     assert float_operators(opened.content) == []
-    classifier = MaskClassifier(opened, min_confidence=0)
+    classifier = MaskClassifier(opened)
     crops = np.stack([np.full((SIDE, SIDE, 3), colour, np.uint8) for colour in (BLUE, RED)])
     expected = np.asarray(build_classifier(keras)(crops.astype(np.float32)))
     answers = classifier.classify_crops(crops)

@@ -46,6 +46,7 @@ from edge.evaluation.tuning_report import config_lines, config_values, notes, ou
 from edge.tune import measure, read_site
 from edge.vision.build import build_vision
 from edge.vision.preprocess import Image
+from edge.vision.thresholds import camera_thresholds
 from tests.pictures import write_photo
 
 CHECKOUT = Path(__file__).parent.parent
@@ -409,7 +410,7 @@ def test_an_empty_room_tunes_the_detector_only(site: Path, capsys: pytest.Captur
     assert "classifier.min_confidence was not tuned" in shown
     assert "precision" not in shown.split("For config.yaml")[0]
     assert "No false face on 3 photos still allows for up to 100 per 100." in shown
-    current = build_vision(Config()).min_score
+    current = build_vision(Config()).recommended.min_score
     assert f"\n  min_score: {current:g}\n" in shown, "nothing speaks for a lower one"
     assert "classifier:" not in shown
 
@@ -430,10 +431,13 @@ def test_faces_are_judged_in_the_box_that_the_detector_finds(site: Path, tmp_pat
     for path in (site / "entrance" / "annotations").iterdir():
         text = path.read_text().replace(f"<xmin>{FACE.x1}", f"<xmin>{FACE.x1 - 15}")
         (shifted / "annotations" / path.name).write_text(text)
-    config = Config()
-    vision = build_vision(config)
+    vision = build_vision(Config())
+    current = camera_thresholds(Config(), None, vision.recommended)
     answers = [
-        [photo.confidence.tolist() for photo in measure(read_site([folder], vision), vision, config).judged]
+        [
+            photo.confidence.tolist()
+            for photo in measure(read_site([folder], vision, current), vision, current, []).judged
+        ]
         for folder in (site / "entrance", shifted)
     ]
     assert len(answers[0]) == 3
@@ -443,7 +447,9 @@ def test_faces_are_judged_in_the_box_that_the_detector_finds(site: Path, tmp_pat
 def test_a_current_value_below_those_tried_is_measured_too(site: Path) -> None:
     config = Config.model_validate({"detector": {"min_score": 0.01}})
     vision = build_vision(config)
-    scores = [photo.matches.scores for photo in measure(read_site([site], vision), vision, config).detected]
+    current = camera_thresholds(config, None, vision.recommended)
+    measured = measure(read_site([site], vision, current), vision, current, [])
+    scores = [photo.matches.scores for photo in measured.detected]
     assert np.concatenate(scores).min() < detector_thresholds()[0]
 
 

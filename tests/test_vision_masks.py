@@ -63,15 +63,14 @@ def test_crops_are_those_of_the_one_crop_function(classifier: MaskClassifier) ->
 def test_weak_evidence_is_unknown() -> None:
     model = open_model("mask-classifier", "mask_classification")
     places = [Box(x, y, x + 100, y + 100) for x in range(0, 400, 50) for y in range(0, 400, 50)]
-    answers = MaskClassifier(model, min_confidence=0.0).classify(ASTRONAUT, places)
+    answers = MaskClassifier(model).classify(ASTRONAUT, places)
     weakest, place = min(zip(answers, places, strict=True), key=lambda each: each[0].confidence)
     assert weakest.confidence < 0.95
-    (strict,) = MaskClassifier(model, min_confidence=weakest.confidence + 0.01).classify(ASTRONAUT, [place])
+    (strict,) = MaskClassifier(model).classify(ASTRONAUT, [place], min_confidence=weakest.confidence + 0.01)
     assert (strict.status, strict.confidence) == (UNKNOWN, weakest.confidence)
     assert weakest.status == max(weakest.probabilities, key=lambda label: weakest.probabilities[label])
 
 
-def test_threshold_of_the_manifest_unless_set() -> None:
+def test_the_manifest_recommends_a_threshold() -> None:
     model = open_model("mask-classifier", "mask_classification")
-    assert MaskClassifier(model).min_confidence == model.manifest.thresholds.min_confidence
-    assert MaskClassifier(model, min_confidence=0.0).min_confidence == 0
+    assert MaskClassifier(model).recommended_min_confidence == model.manifest.thresholds.min_confidence

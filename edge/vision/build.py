@@ -14,23 +14,13 @@ from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector
 from edge.vision.pipeline import Vision
 
 
-def build_vision(config: Config, *, faint_faces: bool = True) -> Vision:
-    """Detector and classifier, loaded and checked; `faint_faces` False leaves out those below min_score.
+def build_vision(config: Config) -> Vision:
+    """Detector and classifier, loaded and checked.
 
     Sets OpenCV's number of threads for the whole process. Raises MaskdError where a model cannot be used.
     """
     cv2.setNumThreads(config.runtime.threads)
-    detector = build_detector(config)
-    settings = config.detector
-    min_score = detector.recommended_min_score if settings.min_score is None else settings.min_score
-    return Vision(
-        detector,
-        build_classifier(config),
-        min_score=min_score,
-        low_score=settings.low_score if faint_faces else min_score,
-        min_face_px=settings.min_face_px,
-        max_faces=settings.max_faces,
-    )
+    return Vision(build_detector(config), build_classifier(config))
 
 
 def build_detector(config: Config) -> FaceDetector:
@@ -52,7 +42,6 @@ def build_classifier(config: Config) -> MaskClassifier:
     """The classifier of config.classifier; raises MaskdError where its model cannot be used."""
     return MaskClassifier(
         open_model(config.classifier.model, "mask_classification"),
-        min_confidence=config.classifier.min_confidence,
         threads=config.runtime.threads,
         backend=config.runtime.backend,
     )

@@ -38,23 +38,18 @@ class MaskClassifier:
         self,
         model: Model,
         *,
-        min_confidence: float | None = None,
         threads: int = 1,
         backend: Backend = "auto",
     ) -> None:
-        """`min_confidence`, 0 to 1; None: the manifest's recommendation.
-
-        Raises MaskdError where the model does not have the form that its manifest promises.
-        """
+        """Raises MaskdError where the model does not have the form that its manifest promises."""
         manifest = model.manifest
         assert manifest.labels is not None
         assert manifest.crop_margin is not None
         if manifest.input.height != manifest.input.width:
             refuse(model.path, f"its input of {manifest.input.width}x{manifest.input.height} pixels is not square")
-        recommended = manifest.thresholds.min_confidence
         self.identity = manifest.identity
         self.labels = tuple(manifest.labels)
-        self.min_confidence = next((x for x in (min_confidence, recommended) if x is not None), 0.0)
+        self.recommended_min_confidence = manifest.thresholds.min_confidence or 0.0
         self._size = manifest.input.width
         self._margin = manifest.crop_margin
         self._batch_sizes = _BATCH_SIZES if manifest.input.resizable else (1,)
@@ -68,9 +63,10 @@ class MaskClassifier:
             )
         self._probabilities = output.dequantization_table()
 
-    def classify(self, image: Image, boxes: Sequence[Box]) -> list[Classification]:
-        """One classification for each box, in pixels of the picture. Raises ValueError for a box off the picture."""
-        return self.classify_crops(self.crop(image, boxes))
+    def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float = 0.0) -> list[Classification]:
+        """One classification for each box, in pixels of the picture; below `min_confidence`, 0 to 1, it is `unknown`.
+        Raises ValueError for a box off the picture."""
+        return self.classify_crops(self.crop(image, boxes), min_confidence=min_confidence)
 
     def crop(self, image: Image, boxes: Sequence[Box]) -> NDArray[np.uint8]:
         """What the model sees of each face: shape (n, size, size, 3)."""
@@ -79,20 +75,20 @@ class MaskClassifier:
             crop[:] = crop_face(image, box, margin=self._margin, size=self._size)
         return crops
 
-    def classify_crops(self, crops: NDArray[np.uint8]) -> list[Classification]:
+    def classify_crops(self, crops: NDArray[np.uint8], *, min_confidence: float = 0.0) -> list[Classification]:
         """One classification for each crop of shape (n, size, size, 3) from `crop`."""
         classifications: list[Classification] = []
         for batch in _batches(crops, self._batch_sizes):
             quantized = self._interpreters.for_shape(batch.shape).run(batch)[0].values
-            classifications += [self._judge(row) for row in self._probabilities[quantized]]
+            classifications += [self._judge(row, min_confidence) for row in self._probabilities[quantized]]
         return classifications
 
-    def _judge(self, row: NDArray[np.float32]) -> Classification:
+    def _judge(self, row: NDArray[np.float32], min_confidence: float) -> Classification:
         # Rounded to 1/256 each, the probabilities add up to nearly 1 only.
         row = row / max(float(row.sum()), 1e-6)
         best = int(row.argmax())
         confidence = float(row[best])
-        status = self.labels[best] if confidence >= self.min_confidence else UNKNOWN
+        status = self.labels[best] if confidence >= min_confidence else UNKNOWN
         return Classification(status, confidence, dict(zip(self.labels, row.tolist(), strict=True)))
 
 

@@ -72,7 +72,7 @@ class TfliteClassifier:
 
     def __init__(self, name_or_path: str | Path) -> None:
         model = open_model(name_or_path, "mask_classification")
-        self._classifier = MaskClassifier(model, min_confidence=0.0)
+        self._classifier = MaskClassifier(model)
         self.identity = self._classifier.identity
         self.labels = self._classifier.labels
         self.min_confidence = model.manifest.thresholds.min_confidence
