@@ -19,7 +19,18 @@ from edge.errors import UsageError
 from edge.masking import mask_line, mask_url
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
-__all__ = ["SEARCH_PATHS", "config_schema", "find_config", "load_config", "mask_url", "show_config"]
+__all__ = [
+    "SEARCH_PATHS",
+    "config_from_values",
+    "config_schema",
+    "decode_config",
+    "find_config",
+    "load_config",
+    "mask_url",
+    "parse_config",
+    "read_config",
+    "show_config",
+]
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
 
@@ -47,7 +58,16 @@ def load_config(path: Path | None) -> Config:
         places = " or ".join(str(candidate) for candidate in SEARCH_PATHS)
         _log.info("no configuration at %s: every setting has its default", places)
         return Config()
-    text = _read(path)
+    config = parse_config(decode_config(read_config(path), path), path)
+    _log.info("configuration: %s", path)
+    return config
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """The configuration that `text` stands for; `path` is named where something is wrong with it.
+
+    Raises UsageError, whose text lists every problem with file, line, column and the line itself.
+    """
     try:
         document = read_yaml(text)
     except SyntaxProblem as error:
@@ -61,19 +81,20 @@ def load_config(path: Path | None) -> Config:
             document.place_of(()), (), "the file must consist of `name: value` lines, such as `device: lobby`"
         )
         raise _report(path, text, [problem])
-
-    problems = [*document.problems, *_unreadable_files(document)]
-    config: Config | None = None
-    try:
-        config = Config.model_validate(document.value)
-    except ValidationError as error:
-        schema = config_schema()
-        problems += [_explain(details, document, schema) for details in error.errors(include_url=False)]
-    else:
-        problems += _shared_devices(config, document)
+    config, problems = _validate(document)
     if problems or config is None:
         raise _report(path, text, problems)
-    _log.info("configuration: %s", path)
+    return config
+
+
+def config_from_values(values: dict[str, Any]) -> Config:
+    """The configuration of values that come from no file, such as `Config.model_dump()` with a value changed.
+
+    Raises UsageError with the first problem, in one sentence.
+    """
+    config, problems = _validate(Document(value=values))
+    if problems or config is None:
+        raise UsageError(f"{_dotted(problems[0].location)}: {problems[0].text}")
     return config
 
 
@@ -106,9 +127,10 @@ def _masked(value: Any) -> Any:
     return mask_url(value) if isinstance(value, str) else value
 
 
-def _read(path: Path) -> str:
+def read_config(path: Path) -> bytes:
+    """The file's content. Raises UsageError where it cannot be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"there is no configuration file {path}; check the path given with -c") from None
     except IsADirectoryError:
@@ -116,11 +138,28 @@ def _read(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"the configuration file {path} cannot be read: {reason}") from None
+
+
+def decode_config(data: bytes, path: Path) -> str:
+    """The file's text, without a byte-order mark. Raises UsageError where it is none."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: the file is not UTF-8 text; save it with the encoding UTF-8") from None
+
+
+def _validate(document: Document) -> tuple[Config | None, list[Problem]]:
+    problems = [*document.problems, *_unreadable_files(document)]
+    config: Config | None = None
+    try:
+        config = Config.model_validate(document.value)
+    except ValidationError as error:
+        schema = config_schema()
+        problems += [_explain(details, document, schema) for details in error.errors(include_url=False)]
+    else:
+        problems += _shared_devices(config, document)
+    return config, problems
 
 
 def _report(path: Path, text: str, problems: list[Problem]) -> UsageError:
