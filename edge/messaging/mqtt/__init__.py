@@ -1,0 +1,8 @@
+"""The connection to the broker."""
+
+from __future__ import annotations
+
+from edge.messaging.mqtt.client import MqttClient, check_broker
+from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt
+
+__all__ = ["Acknowledgement", "Incoming", "Listener", "Message", "MqttClient", "Receipt", "check_broker"]

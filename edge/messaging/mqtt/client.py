@@ -1,0 +1,247 @@
+"""Keeps the connection to the broker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from edge.backoff import Backoff
+from edge.config import MqttSettings
+from edge.errors import MaskdError
+from edge.messaging.mqtt.guarding import guarded
+from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt, Subscription
+from edge.messaging.mqtt.reasons import explain_refused_subscription
+from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
+from edge.messaging.topics import Topics
+
+log = logging.getLogger(__name__)
+
+LOOP_S = 0.25
+"""A stop is noticed after so long at the latest."""
+DEAF_S = 300.0
+"""After a message that would have filled the memory nothing is subscribed for so long, for a retained one comes again
+with every subscription."""
+
+
+class MqttClient:
+    """Keeps a connection to the broker, from its own thread `mqtt`, for as long as it is started.
+
+    Every connection gets a fresh paho client, since paho sends what it still has in memory without any limit when it
+    reconnects; whoever published knows from the missing acknowledgement what to publish again. Nothing here raises for
+    a broker that is absent or says no: the reason is logged, once until it changes, and tried again.
+    """
+
+    def __init__(
+        self,
+        settings: MqttSettings,
+        device: str,
+        *,
+        on_state: Callable[[bool], None] = lambda _connected: None,
+        backoff: Backoff | None = None,
+    ) -> None:
+        """`on_state` hears, in the connection's thread, whether the broker is there."""
+        self.topics = Topics(settings.prefix, device)
+        self.connections = 0
+        """Times that a broker has let us in."""
+        self.discarded = 0
+        """Incoming messages that were too large to be a command."""
+        self.problem: str | None = None
+        """Why there is no connection; None while there is one, or while the first attempt is under way."""
+        self._settings = settings
+        self._client_id = settings.client_id or f"maskd-{device}"
+        self._on_state = on_state
+        self._backoff = backoff or Backoff()
+        self._listeners: list[Listener] = []
+        self._subscriptions: list[Subscription] = []
+        self._refused_filters: dict[str, str] = {}
+        """Why the broker does not let us listen to a topic, as logged."""
+        self._deaf_until = 0.0
+        self._forgets_session = False
+        """The next connection starts a new session, so that the broker drops what it still wants to deliver."""
+        self._session: Session | None = None
+        self._reported: str | None = None
+        """The problem logged last; a connection that comes and goes does not fill the log with it."""
+        self._connect_is_logged = False
+        self._death: BaseException | None = None
+        """What ended the thread."""
+        self._stopping = threading.Event()
+        self._hurried = threading.Event()
+        self._thread = self._make_thread()
+
+    def add_listener(self, listener: Listener) -> None:
+        """Before start()."""
+        self._listeners.append(listener)
+
+    def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None:
+        """Before start(): asks for these messages on every new connection.
+
+        `handler` runs in the connection's thread: it returns at once, never publishes, and takes no lock that a
+        publishing thread holds. Messages over 4 KiB do not reach it. Retained ones come again with every connection.
+        """
+        self._subscriptions.append(Subscription(topic_filter, handler))
+
+    def start(self) -> None:
+        """Returns at once; the broker may be absent."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 3.0) -> None:
+        """Says `offline` and disconnects, within `timeout` seconds."""
+        self._stopping.set()
+        self._hurried.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def ensure_alive(self) -> None:
+        """Replaces the connection's thread, should it have died; to be called now and then, from one thread."""
+        was_started = self._thread.ident is not None
+        if was_started and not self._thread.is_alive() and not self._stopping.is_set():
+            log.error(
+                "the thread of the connection to the broker has died of %r, and is replaced; please report this",
+                self._death,
+            )
+            self._thread = self._make_thread()
+            self._thread.start()
+
+    def hurry(self) -> None:
+        """Where there is no connection: tries now, instead of waiting the back-off out."""
+        if self._session is None:
+            self.problem = None
+            self._hurried.set()
+
+    @property
+    def connection(self) -> int | None:
+        """The number of the present connection; None where there is none."""
+        session = self._session
+        return None if session is None else session.number
+
+    @property
+    def in_flight_limit(self) -> int:
+        """Messages that the broker takes before it has acknowledged them."""
+        session = self._session
+        return IN_FLIGHT_LIMIT if session is None else session.in_flight_limit
+
+    def publish(self, message: Message) -> Receipt | None:
+        """Hands a message over; its acknowledgement comes to the listeners. None where there is no connection."""
+        session = self._session
+        return None if session is None else session.publish(message)
+
+    def drop(self, reason: str) -> None:
+        """Gives the present connection up, for a new one."""
+        session = self._session
+        if session is not None:
+            session.failure = session.failure or reason
+
+    def _make_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._run, name="mqtt", daemon=True)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._connect_and_serve()
+            except MaskdError as error:
+                self._report(str(error))
+            except Exception:
+                # An error of paho's or of ours must not end the thread: without it nothing is ever sent again.
+                log.exception("the connection to the broker failed on an unexpected error and is made anew")
+            except BaseException as error:
+                self._death = error
+                raise
+            self._hurried.wait(self._backoff.next())
+            self._hurried.clear()
+
+    def _connect_and_serve(self) -> None:
+        session = Session(
+            self._settings,
+            self._client_id,
+            self.topics,
+            self.connections + 1,
+            keep_session=not self._forgets_session,
+        )
+        session.on_accepted = self._accepted
+        session.on_acknowledged = self._acknowledged
+        session.on_subscribed = self._subscribed
+        session.on_discarded = self._discarded
+        try:
+            session.connect()
+            while not self._stopping.is_set():
+                session.serve(LOOP_S)
+                if session.is_accepted and not session.is_subscribed and time.monotonic() >= self._deaf_until:
+                    session.subscribe(self._subscriptions)
+            session.say_goodbye()
+        finally:
+            was_connected = self._session is not None
+            self._session = None
+            session.close()
+            if session.was_flooded:
+                self._deaf_until = time.monotonic() + DEAF_S
+                self._forgets_session = True
+            if session.is_stable:
+                # Past a good connection the next attempt follows soon, and a problem is news again.
+                self._backoff.reset()
+                self._reported = None
+            if was_connected:
+                self._tell_state(False)
+
+    def _accepted(self, session: Session) -> None:
+        self._session = session
+        self._forgets_session = False
+        self.connections = session.number
+        self.problem = None
+        if not self._connect_is_logged:
+            version = self._settings.protocol
+            log.info("connected to the broker %s with MQTT %s as %s", session.address, version, self._client_id)
+            self._connect_is_logged = True
+        self._tell_state(True)
+
+    def _acknowledged(self, acknowledgement: Acknowledgement) -> None:
+        for listener in self._listeners:
+            listener.acknowledged(acknowledgement)
+
+    def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
+        if refusal is None:
+            if self._refused_filters.pop(topic_filter, None) is not None:
+                log.info("the broker lets %s listen to %s again", self._client_id, topic_filter)
+        elif self._refused_filters.get(topic_filter) != refusal:
+            self._refused_filters[topic_filter] = refusal
+            log.warning("%s", explain_refused_subscription(topic_filter, refusal, self._client_id))
+
+    def _discarded(self, topic: str, size: int) -> None:
+        self.discarded += 1
+        if self.discarded == 1:
+            log.warning(
+                "a message of %d bytes on %s is too large for a command and was ignored, as all such will be; "
+                "find who publishes it, or forbid it in the broker's access list",
+                size,
+                topic[:200],
+            )
+
+    def _tell_state(self, connected: bool) -> None:
+        for tell in (*(listener.connection_changed for listener in self._listeners), lambda: self._on_state(connected)):
+            guarded(tell)()
+
+    def _report(self, problem: str) -> None:
+        self.problem = problem
+        if problem != self._reported and not self._stopping.is_set():
+            log.warning("%s", problem)
+            self._reported = problem
+            self._connect_is_logged = False
+
+
+def check_broker(settings: MqttSettings, device: str) -> None:
+    """Connects once, under a name of its own so that a running daemon is left alone, and publishes nothing.
+
+    Raises MaskdError where the broker is absent or does not let us in.
+    """
+    session = Session(settings, f"maskd-{device}-check-{os.getpid()}", topics=None, number=0)
+    accepted = threading.Event()
+    session.on_accepted = lambda _session: accepted.set()
+    try:
+        session.connect()
+        while not accepted.is_set():
+            session.serve(LOOP_S)
+        session.say_goodbye()
+    finally:
+        session.close()

@@ -1,0 +1,63 @@
+"""What goes to the broker, what comes from it, and who hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+    schema: str | None = None
+    """Named in an MQTT 5 user property, with `seq`, so that a subscriber need not open the payload."""
+    seq: int | None = None
+    expiry_s: int | None = None
+    """Seconds after which the broker drops it, where a subscriber has not fetched it (MQTT 5); None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A message that was handed over: a number for it, which is unique within one connection."""
+
+    connection: int
+    mid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """The broker's answer to a message."""
+
+    receipt: Receipt
+    refusal: str | None
+    """Why the broker did not take the message (MQTT 5); None: it did."""
+
+
+class Listener(Protocol):
+    """Who wants to hear of the connection. Called in the connection's thread, so it returns at once, takes no lock,
+    and never publishes."""
+
+    def connection_changed(self) -> None: ...
+
+    def acknowledged(self, acknowledgement: Acknowledgement) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that somebody published on a topic that we subscribed to."""
+
+    topic: str
+    payload: bytes
+    """At most 4 KiB."""
+    retained: bool
+    """It was kept by the broker from some time before we subscribed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    topic_filter: str
+    handler: Callable[[Incoming], None]

@@ -1,0 +1,80 @@
+"""Why there is no connection, in a sentence that names the remedy."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from edge.messaging.mqtt.tls import explain_certificate
+
+
+def explain_failed_connect(error: Exception, address: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return explain_certificate(error, address)
+    if isinstance(error, ssl.SSLError):
+        return (
+            f"the broker {address} speaks no TLS that fits ours: {error.reason or error}; "
+            "see whether mqtt.port is its TLS port, or remove mqtt.tls"
+        )
+    if isinstance(error, socket.gaierror):
+        return f"the broker's name in {address} is not known to the network; correct mqtt.host"
+    if isinstance(error, TimeoutError):
+        return f"the broker {address} does not answer; see whether it is switched on, and whether a firewall is between"
+    reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return (
+        f"no broker at {address}: {reason}; events wait in the outbox until one answers: "
+        "start it, or correct mqtt.host and mqtt.port"
+    )
+
+
+def explain_silence(address: str) -> str:
+    return (
+        f"the broker {address} does not answer; see whether it is overloaded, "
+        "and whether mqtt.port and mqtt.tls are what it expects"
+    )
+
+
+def explain_closed_unanswered(address: str) -> str:
+    return (
+        f"the broker {address} closed the connection without an answer; "
+        "see whether mqtt.port, mqtt.tls and mqtt.protocol are what it expects"
+    )
+
+
+def explain_short_connection(why: str, address: str, client_id: str) -> str:
+    return (
+        f"the connection to the broker {address} was lost as soon as it was made ({why}); "
+        f"if that goes on, another client is named {client_id} too: set mqtt.client_id"
+    )
+
+
+def explain_lost_connection(why: str, address: str) -> str:
+    return f"the connection to the broker {address} was lost ({why}); events wait in the outbox until it is back"
+
+
+def explain_oversized(size: int, address: str) -> str:
+    return (
+        f"the broker {address} sent a message of {size} bytes, which no command has, so the connection was given up; "
+        "find who publishes it below mqtt.prefix, and forbid it in the broker's access list, or set mqtt.protocol to 5"
+    )
+
+
+def explain_refusal(reason: str, address: str, client_id: str) -> str:
+    """`reason`: the name that MQTT 5 gives it."""
+    remedies = {
+        "Not authorized": "correct mqtt.username and mqtt.password_file, or give that user access at the broker",
+        "Bad user name or password": "correct mqtt.username and mqtt.password_file",
+        "Client identifier not valid": f"the broker does not like the name {client_id}; set mqtt.client_id",
+        "Unsupported protocol version": "set mqtt.protocol to 3.1.1",
+        "Session taken over": f"another client connects as {client_id}; give one of them another mqtt.client_id",
+        "Banned": "ask whoever runs the broker why",
+    }
+    remedy = remedies.get(reason, "see the broker's log")
+    return f"the broker {address} does not serve us: {reason}; {remedy}"
+
+
+def explain_refused_subscription(topic_filter: str, reason: str, client_id: str) -> str:
+    return (
+        f"the broker does not let {client_id} listen to {topic_filter}: {reason}; what is published there has no "
+        "effect until this device's user may read that topic in the broker's access list"
+    )

@@ -1,0 +1,264 @@
+"""One connection to the broker; the only file that knows paho."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.config import MqttSettings
+from edge.errors import MaskdError
+from edge.messaging.mqtt import reasons
+from edge.messaging.mqtt.guarding import guarded
+from edge.messaging.mqtt.login import read_password
+from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Receipt, Subscription
+from edge.messaging.mqtt.tls import tls_context
+from edge.messaging.topics import Topics
+
+log = logging.getLogger(__name__)
+
+IN_FLIGHT_LIMIT = 20
+"""Messages handed to the broker and not yet acknowledged; a broker may ask for fewer."""
+PAYLOAD_LIMIT = 4096
+"""Bytes of an incoming message; a command has a few dozen."""
+ANNOUNCED_PACKET_LIMIT = 2 * PAYLOAD_LIMIT
+"""Bytes, topic and properties included, past which an MQTT 5 broker sends us no packet."""
+PACKET_LIMIT = 256 * 1024
+"""Bytes past which a packet is not even read, whatever the broker promised."""
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 10.0
+"""From the TCP connection to the broker's word that it lets us in."""
+STABLE_S = 10.0
+"""A connection that lasted so long was a good one."""
+GOODBYE_S = 1.5
+"""For `offline` to be acknowledged on a clean stop."""
+SESSION_EXPIRY_S = 3600
+
+
+class BoundedClient(Client):
+    """paho reads a packet of up to 256 MB into memory before anybody can object."""
+
+    oversized: int | None = None
+    """Bytes of a packet that was too large, which ended the connection."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        if bufsize > PACKET_LIMIT:
+            self.oversized = bufsize
+            raise OSError(errno.EMSGSIZE, "the packet is too large")
+        return super()._sock_recv(bufsize)
+
+
+class Session:
+    """One connection, from its first packet to its last; all methods but publish() belong to the thread that serves."""
+
+    def __init__(
+        self, settings: MqttSettings, client_id: str, topics: Topics | None, number: int, *, keep_session: bool = True
+    ) -> None:
+        """Without `topics` nothing is said about this device's availability, and the broker keeps no session.
+        `keep_session` false: it forgets what it still wanted to deliver."""
+        self.on_accepted: Callable[[Session], None] = lambda _session: None
+        self.on_acknowledged: Callable[[Acknowledgement], None] = lambda _acknowledgement: None
+        self.on_subscribed: Callable[[str, str | None], None] = lambda _topic_filter, _refusal: None
+        self.on_discarded: Callable[[str, int], None] = lambda _topic, _size: None
+        self.number = number
+        self.address = f"{settings.host}:{settings.port}"
+        self.in_flight_limit = IN_FLIGHT_LIMIT
+        self.is_subscribed = False
+        self.failure: str | None = None
+        """Why this connection is over."""
+        self._settings = settings
+        self._client_id = client_id
+        self._topics = topics
+        self._is_version_5 = settings.protocol == "5"
+        self._accepted_at: float | None = None
+        self._answer_by = 0.0
+        self._goodbye_mid: int | None = None
+        self._subscriptions: Sequence[Subscription] = ()
+        self._unanswered_filters: dict[int | None, str] = {}
+        self._keep_session = keep_session and topics is not None
+        self._client = self._make_client()
+
+    @property
+    def was_flooded(self) -> bool:
+        """Whether it ended on a packet that was too large to be read."""
+        return self._client.oversized is not None
+
+    @property
+    def is_accepted(self) -> bool:
+        return self._accepted_at is not None
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether the broker let us in and kept us for a while."""
+        return self._accepted_at is not None and time.monotonic() - self._accepted_at >= STABLE_S
+
+    def connect(self) -> None:
+        """Opens the connection and asks to be let in. Raises MaskdError with the reason and a remedy."""
+        settings = self._settings
+        if settings.username is not None:
+            self._client.username_pw_set(settings.username, read_password(settings))
+        if settings.tls is not None:
+            self._client.tls_set_context(tls_context(settings.tls))
+        if self._topics is not None:
+            self._client.will_set(self._topics.availability, b"offline", qos=1, retain=True)
+        options: dict[str, Any] = {}
+        if self._is_version_5:
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._topics else 0
+            properties.MaximumPacketSize = ANNOUNCED_PACKET_LIMIT
+            options = {"clean_start": not self._keep_session, "properties": properties}
+        try:
+            self._client.connect(settings.host, settings.port, settings.keepalive_s, **options)
+        except (OSError, ValueError) as error:
+            raise MaskdError(reasons.explain_failed_connect(error, self.address)) from error
+        self._answer_by = time.monotonic() + ANSWER_TIMEOUT_S
+
+    def serve(self, seconds: float) -> None:
+        """Sends and receives for so long. Raises MaskdError once the connection is over."""
+        result = self._client.loop(seconds)
+        if self.failure is not None:
+            raise MaskdError(self.failure)
+        if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            raise MaskdError(self._explain_end(result))
+        if self._accepted_at is None and time.monotonic() > self._answer_by:
+            raise MaskdError(reasons.explain_silence(self.address))
+
+    def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
+        """Asks for these messages; the answers come to `on_subscribed`."""
+        self.is_subscribed = True
+        self._subscriptions = subscriptions
+        for subscription in subscriptions:
+            _, mid = self._client.subscribe(subscription.topic_filter, qos=1)
+            self._unanswered_filters[mid] = subscription.topic_filter
+
+    def publish(self, message: Message) -> Receipt | None:
+        """From any thread; the network thread does the sending."""
+        info = self._client.publish(
+            message.topic, message.payload, message.qos, message.retain, self._properties_of(message)
+        )
+        return Receipt(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def say_goodbye(self) -> None:
+        """Publishes `offline`, since a clean disconnect silences the will, and disconnects."""
+        if self._accepted_at is None:
+            return
+        deadline = time.monotonic() + GOODBYE_S
+        if self._topics is not None:
+            self._goodbye_mid = self._client.publish(self._topics.availability, b"offline", qos=1, retain=True).mid
+            while self._goodbye_mid is not None and time.monotonic() < deadline:
+                if self._client.loop(0.05) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                    return
+        self._client.disconnect()
+        while self._client.socket() is not None and time.monotonic() < deadline + 0.5:
+            if self._client.loop(0.05) != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+
+    def close(self) -> None:
+        """Lets go of the socket, also where the connection failed half-way."""
+        open_socket = self._client.socket()
+        if open_socket is not None:
+            open_socket.close()
+        # They close a circle through this object, which would keep paho's other sockets open until it is collected.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
+        self._client.on_subscribe = self._client.on_message = None
+
+    def _make_client(self) -> BoundedClient:
+        options: dict[str, Any] = {} if self._is_version_5 else {"clean_session": not self._keep_session}
+        client = BoundedClient(
+            CallbackAPIVersion.VERSION2,
+            client_id=self._client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if self._is_version_5 else MQTTProtocolVersion.MQTTv311,
+            reconnect_on_failure=False,
+            **options,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(IN_FLIGHT_LIMIT)
+        client.on_connect = guarded(self._answered)
+        client.on_disconnect = guarded(self._disconnected)
+        client.on_publish = guarded(self._published)
+        client.on_subscribe = guarded(self._subscription_answered)
+        client.on_message = guarded(self._received)
+        # Told that someone watches the socket, paho leaves the sending to loop(); without this publish() would write
+        # from the caller's thread, into the middle of what the network thread is writing.
+        client.on_socket_register_write = _nothing
+        client.on_socket_unregister_write = _nothing
+        return client
+
+    def _properties_of(self, message: Message) -> Properties | None:
+        if not self._is_version_5:
+            return None
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        properties.ContentType = "application/json"
+        if message.expiry_s is not None:
+            properties.MessageExpiryInterval = message.expiry_s
+        named = {"schema": message.schema, "seq": message.seq}
+        user_properties = [(name, str(value)) for name, value in named.items() if value is not None]
+        if user_properties:
+            properties.UserProperty = user_properties
+        return properties
+
+    def _answered(
+        self, client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
+    ) -> None:
+        if reason.is_failure:
+            self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id)
+            return
+        receive_maximum = getattr(properties, "ReceiveMaximum", None)
+        self.in_flight_limit = min(IN_FLIGHT_LIMIT, receive_maximum or IN_FLIGHT_LIMIT)
+        self._accepted_at = time.monotonic()
+        if self._topics is not None:
+            client.publish(self._topics.availability, b"online", qos=1, retain=True)
+        self.on_accepted(self)
+
+    def _published(self, _client: Client, _userdata: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
+        # paho holds the lock here that publish() takes, so nothing may wait for a thread that publishes.
+        if mid == self._goodbye_mid:
+            self._goodbye_mid = None
+        refusal = reason.getName() if reason.is_failure else None
+        self.on_acknowledged(Acknowledgement(Receipt(self.number, mid), refusal))
+
+    def _disconnected(
+        self, _client: Client, _userdata: Any, flags: Any, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if flags.is_disconnect_packet_from_server and self.failure is None:
+            self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id)
+
+    def _subscription_answered(
+        self, _client: Client, _userdata: Any, mid: int, answers: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        topic_filter = self._unanswered_filters.pop(mid)
+        self.on_subscribed(topic_filter, answers[0].getName() if answers[0].is_failure else None)
+
+    def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        if len(message.payload) > PAYLOAD_LIMIT:
+            self.on_discarded(message.topic, len(message.payload))
+            return
+        incoming = Incoming(message.topic, bytes(message.payload), message.retain)
+        for subscription in self._subscriptions:
+            if topic_matches_sub(subscription.topic_filter, message.topic):
+                guarded(subscription.handler)(incoming)
+
+    def _explain_end(self, result: MQTTErrorCode) -> str:
+        if self._client.oversized is not None:
+            return reasons.explain_oversized(self._client.oversized, self.address)
+        if self._accepted_at is None:
+            return reasons.explain_closed_unanswered(self.address)
+        if self.is_stable:
+            return reasons.explain_lost_connection(_name(result), self.address)
+        return reasons.explain_short_connection(_name(result), self.address, self._client_id)
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _name(result: MQTTErrorCode) -> str:
+    return MQTTErrorCode(result).name.removeprefix("MQTT_ERR_").lower().replace("_", " ")
