@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +89,7 @@ def test_what_is_no_photo_is_refused_in_one_quiet_sentence(tmp_path: Path, capfd
         ("half_with_preview.jpg", with_exif_orientation(jpeg, 1)[:4] + b"\xff\xd9" + jpeg[20:900], "is cut off"),
         ("text.jpg", b"<html>404</html>" * 20, "cannot be decoded"),
         ("zeros.png", bytes(5000), "cannot be decoded"),
+        ("long_chunk.png", png[:33] + b"\x7f\xff\xff\xff" + png[37:], "is cut off"),
     ]:
         (tmp_path / name).write_bytes(data)
         with pytest.raises(MaskdError, match=f"{name} ({expected})") as caught:
@@ -96,6 +100,43 @@ def test_what_is_no_photo_is_refused_in_one_quiet_sentence(tmp_path: Path, capfd
     with pytest.raises(MaskdError, match="is a folder"):
         read_photo(tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+def black_png(side: int) -> bytes:
+    """A square of one bit per pixel, which compresses to a thousandth of the memory that it takes."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    header = side.to_bytes(4, "big") * 2 + bytes([1, 0, 0, 0, 0])
+    rows = zlib.compress(bytes((side // 8 + 1) * side), 1)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+_READ = """
+import resource, sys
+from pathlib import Path
+from edge.camera.photos import read_photo
+from edge.errors import MaskdError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    print(read_photo(Path(sys.argv[1])).shape)
+except MaskdError as error:
+    print(error)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(("side", "expected"), [(30_000, "claims to be larger"), (800, "(800, 800, 3)")])
+def test_a_decompression_bomb_is_refused_before_it_takes_memory(tmp_path: Path, side: int, expected: str) -> None:
+    path = tmp_path / "black.png"
+    path.write_bytes(black_png(side))
+    assert path.stat().st_size < 600_000
+    # In a process of its own: the limit is in force where maskd is imported before OpenCV, as its commands do.
+    reading = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, check=True)
+    answer, megabytes = reading.stdout.splitlines()
+    assert expected in answer
+    assert int(megabytes) < 100
 
 
 def test_photos_of_a_folder_are_sorted_and_others_left_out(tmp_path: Path) -> None:

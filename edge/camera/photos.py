@@ -21,6 +21,10 @@ PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".t
 FRAMES_PER_SECOND = 5.0
 """How often a photo that is shown is seen: often enough for its people to be tracked and voted on."""
 
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHUNK_FRAME = 12
+"""Bytes of a chunk beside its content: length, kind and checksum."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,7 +58,12 @@ def read_photo(path: Path) -> Image:
     try:
         # IMREAD_COLOR also turns it upright, scales 16 bits down to 8, and drops transparency.
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:  # too large for OpenCV
+    except cv2.error as error:
+        if "CV_IO_MAX_IMAGE" in str(error):
+            raise MaskdError(
+                f"the photo {path} claims to be larger than OpenCV is allowed to read; scale it down, or allow more "
+                "pixels by the environment variable OPENCV_IO_MAX_IMAGE_PIXELS"
+            ) from None
         picture = None
     if picture is None:
         raise MaskdError(f"the photo {path} cannot be decoded; it is damaged or of a kind that is not supported")
@@ -65,11 +74,22 @@ def _is_cut_off(data: bytes) -> bool:
     """Whether the end is missing: some versions of OpenCV then invent a grey rest, and decoders complain on stderr.
 
     A JPEG's picture runs from its last start-of-scan marker to an end-of-image marker; neither pair of bytes can occur
-    inside. A PNG ends with the chunk IEND.
+    inside.
     """
     if data.startswith(b"\xff\xd8\xff"):
         return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data.startswith(b"\x89PNG\r\n") and b"IEND" not in data[-4096:]
+    return data.startswith(_PNG_SIGNATURE) and not _has_whole_chunks(data)
+
+
+def _has_whole_chunks(png: bytes) -> bool:
+    """Whether every chunk up to IEND is there; OpenCV would fill what is missing with zeros, gigabytes where the length
+    of a chunk is damaged."""
+    position = len(_PNG_SIGNATURE)
+    while position + _PNG_CHUNK_FRAME <= len(png):
+        if png[position + 4 : position + 8] == b"IEND":
+            return True
+        position += _PNG_CHUNK_FRAME + int.from_bytes(png[position : position + 4], "big")
+    return False
 
 
 class PhotosCamera:
