@@ -1,0 +1,97 @@
+"""Writes one value into config.yaml, in place: every other byte of the file stays as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from edge.config_file import decode_config, parse_config, read_config
+from edge.errors import MaskdError
+from edge.yaml_edit import CannotEdit, Value, as_yaml, edit_yaml
+from edge.yaml_source import read_yaml
+
+_BOM = "\ufeff".encode()
+
+
+def write_setting(path: Path, location: tuple[str, ...], value: Value) -> None:
+    """Sets `location`, such as ("cameras", "door", "min_score"), in the configuration file as it is now.
+
+    Raises MaskdError, with the file untouched, where it is invalid, where the value finds no place in it, or where it
+    cannot be written.
+    """
+    data = read_config(path)
+    text = decode_config(data, path)
+    try:
+        parse_config(text, path)
+    except MaskdError as error:
+        raise MaskdError(f"nothing was written, since the file is not valid now: {_first_line(error)}") from None
+    try:
+        edited = edit_yaml(text, location, value)
+    except CannotEdit:
+        line = read_yaml(text).place_of(location).line
+        raise MaskdError(
+            f"{path}:{line}: {'.'.join(location)} cannot be written here without changing more than this value; "
+            f"set it to {as_yaml(value)} by hand"
+        ) from None
+    if edited == text:
+        return
+    try:
+        parse_config(edited, path)
+    except MaskdError as error:
+        raise MaskdError(f"nothing was written, since the file would not be valid: {_first_line(error)}") from None
+    _replace(path, (_BOM if data.startswith(_BOM) else b"") + edited.encode())
+
+
+def _first_line(error: MaskdError) -> str:
+    return str(error).splitlines()[0]
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """The whole file or nothing, also through a power cut; a link stays one, and its target is replaced."""
+    target = path.resolve()
+    temporary: Path | None = None
+    try:
+        old = target.stat()
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        temporary.replace(target)
+        temporary = None
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise MaskdError(_why_unwritten(error, target)) from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _why_unwritten(error: OSError, target: Path) -> str:
+    match error.errno:
+        case errno.EROFS:
+            remedy = (
+                "systemd keeps /etc read-only for a service: `systemctl edit maskd` and add, below [Service], "
+                f"ReadWritePaths={target.parent}"
+            )
+        case errno.EACCES | errno.EPERM:
+            remedy = f"let maskd's user own the file and its folder: chown maskd: {target.parent} {target}"
+        case errno.ENOSPC | errno.EDQUOT:
+            remedy = "free some space on its disk"
+        case _:
+            remedy = "see whether its disk is well"
+    return f"{target} cannot be written: {error.strerror or error}; {remedy}"

@@ -1,0 +1,175 @@
+"""Sets one value in YAML text by replacing or inserting a single piece of it, so that everything else stays."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+import yaml
+
+from edge.yaml_source import SyntaxProblem, read_yaml
+
+Value = bool | int | float | str | None
+
+_STEP = "  "
+"""One level of indentation, where a section has none of its own yet."""
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_SAFE_IN_QUOTES = re.compile(r"[\w.+-]+", re.ASCII)
+_PLAIN_WORD = re.compile(r"(?!(?:null|true|false|yes|no|on|off)$)[A-Za-z][\w-]*", re.ASCII | re.IGNORECASE)
+
+
+class CannotEdit(Exception):  # noqa: N818 - whoever edits a file makes a sentence of it
+    """The value finds no place without changing more than itself."""
+
+
+def edit_yaml(text: str, location: tuple[str, ...], value: Value) -> str:
+    """A text that edge.yaml_source reads without problems, with one value set.
+
+    The place comes from PyYAML's marks. The result is read again, and must say what the text said before but for this
+    value; otherwise raises CannotEdit: for one where an alias stands for the value, whose marks are those of its anchor.
+    """
+    before: dict[str, Any] = read_yaml(text).value
+    if _is_set(before, location, value):
+        return text
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)
+    edited = _Edit(text).set(root, location, value)
+    try:
+        is_faithful = read_yaml(edited).value == _with_value(before, location, value)
+    except SyntaxProblem:
+        is_faithful = False
+    if not is_faithful:
+        raise CannotEdit
+    return edited
+
+
+def as_yaml(value: Value) -> str:
+    """A value, or a name, on one line."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case str():
+            return value if _PLAIN_WORD.fullmatch(value) else json.dumps(value)
+    return repr(value)
+
+
+class _Edit:
+    """One replacement in a text that YAML has parsed."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def set(self, section: yaml.MappingNode, location: tuple[str, ...], value: Value) -> str:
+        key, below = location[0], location[1:]
+        for key_node, node in section.value:
+            if key_node.value == key:
+                return self._set_entry(section, key_node, node, below, value)
+        return self._add_entry(section, location, value)
+
+    def _set_entry(
+        self, section: yaml.MappingNode, key: yaml.Node, node: yaml.Node, below: tuple[str, ...], value: Value
+    ) -> str:
+        if below and isinstance(node, yaml.MappingNode):
+            return self.set(node, below, value)
+        is_null = node.tag == "tag:yaml.org,2002:null"
+        if not isinstance(node, yaml.ScalarNode) or node.style in ("|", ">") or (below and not is_null):
+            raise CannotEdit
+        start, end = node.start_mark.index, node.end_mark.index
+        if start == end and below and not section.flow_style:
+            # Into the lines below, where the settings that are commented out may stand.
+            indent = self._indent_of(key) + _STEP
+            return self._insert_lines(end, _as_lines(below, value, indent))
+        new = _as_flow(below, value) if below else _in_style(value, node.style)
+        if start == end:
+            has_colon = ":" in self._text[key.end_mark.index : start]
+            new = f" {new}" if has_colon else f": {new}"
+        return self._text[:start] + new + self._text[end:]
+
+    def _add_entry(self, section: yaml.MappingNode, location: tuple[str, ...], value: Value) -> str:
+        if section.flow_style:
+            # `{}` inside out: the braces stay, and so does whatever stands between them.
+            if section.value:
+                at, separator = _end_of(section.value[-1]), ", "
+            else:
+                at, separator = section.end_mark.index - 1, ""
+            return self._text[:at] + separator + _as_flow(location, value)[1:-1] + self._text[at:]
+        indent = self._indent_of(section.value[0][0])
+        return self._insert_lines(_end_of(section.value[-1]), _as_lines(location, value, indent))
+
+    def _indent_of(self, key: yaml.Node) -> str:
+        start: int = key.start_mark.index
+        indent = self._text[start - key.start_mark.column : start]
+        if indent.strip(" "):
+            raise CannotEdit  # a key behind `? `, or behind an anchor
+        return indent
+
+    def _insert_lines(self, after: int, lines: list[str]) -> str:
+        """Below the line on which the character before `after` stands."""
+        if after and self._text[after - 1] in "\n\r":
+            at = after  # a block of text includes its last line's end
+        else:
+            match = _LINE_END.search(self._text, after)
+            at = match.end() if match else len(self._text)
+        above = self._text[:at]
+        line_ends = _LINE_END.findall(above)
+        newline = line_ends[-1] if line_ends else "\n"
+        inserted = newline.join(lines)
+        is_last_line_open = not _LINE_END.fullmatch(above[-1:])
+        return above + (newline + inserted if is_last_line_open else inserted + newline) + self._text[at:]
+
+
+def _end_of(entry: tuple[yaml.Node, yaml.Node]) -> int:
+    """Where an entry's last character of content ends; the mark of a block is that of whatever comes after it."""
+    node = entry[1]
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        if isinstance(last, tuple):
+            return _end_of(last)
+        node = last
+    end: int = node.end_mark.index
+    return end
+
+
+def _in_style(value: Value, quote: str | None) -> str:
+    """In the quotes that the old value had; null means nothing only without."""
+    text = as_yaml(value)
+    return f"{quote}{text}{quote}" if quote and value is not None and _SAFE_IN_QUOTES.fullmatch(text) else text
+
+
+def _as_flow(location: tuple[str, ...], value: Value) -> str:
+    text = as_yaml(value)
+    for key in reversed(location):
+        text = f"{{{as_yaml(key)}: {text}}}"
+    return text
+
+
+def _as_lines(location: tuple[str, ...], value: Value, indent: str) -> list[str]:
+    sections = [f"{indent}{_STEP * depth}{as_yaml(key)}:" for depth, key in enumerate(location)]
+    return [*sections[:-1], f"{sections[-1]} {as_yaml(value)}"]
+
+
+def _is_set(values: dict[str, Any], location: tuple[str, ...], value: Value) -> bool:
+    section: Any = values
+    for key in location[:-1]:
+        section = section.get(key) if isinstance(section, dict) else None
+    return isinstance(section, dict) and location[-1] in section and section[location[-1]] == _as_read(value)
+
+
+def _with_value(values: dict[str, Any], location: tuple[str, ...], value: Value) -> dict[str, Any]:
+    changed = copy.deepcopy(values)
+    section = changed
+    for key in location[:-1]:
+        if section.get(key) is None:
+            section[key] = {}
+        section = section[key]
+    section[location[-1]] = _as_read(value)
+    return changed
+
+
+def _as_read(value: Value) -> str | None:
+    """As edge.yaml_source reads it, which leaves all scalars text."""
+    return None if value is None else value if isinstance(value, str) else as_yaml(value)
