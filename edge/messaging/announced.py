@@ -1,0 +1,82 @@
+"""What the broker keeps of this device, remembered on disk so that what is gone by the next time can be cleared."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+log = logging.getLogger(__name__)
+
+Topic = Annotated[str, Field(min_length=1, pattern=r"^[^+#\x00]+$")]
+
+
+class Announced(BaseModel):
+    """What was published last, and stays at the broker until it is cleared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    topic: Topic | None
+    """Of the message to Home Assistant; None: there is none."""
+    platforms: dict[str, str]
+    """The platform of each component that Home Assistant was told of, by its key."""
+    retained: frozenset[Topic]
+    """Of everything else that the broker keeps."""
+
+    def outdates(self, earlier: Announced | None) -> list[str]:
+        """Topics that the broker keeps a message on, though nothing is published there any more."""
+        if earlier is None:
+            return []
+        gone = sorted(earlier.retained - self.retained)
+        if earlier.topic is not None and earlier.topic != self.topic:
+            # First, for the same entities from another topic would get other ids while these exist.
+            gone.insert(0, earlier.topic)
+        return gone
+
+    def lacks(self, earlier: Announced | None) -> dict[str, str]:
+        """The components, with their platforms, that are gone or of another platform now."""
+        if earlier is None or earlier.topic != self.topic:
+            return {}
+        return {key: platform for key, platform in earlier.platforms.items() if self.platforms.get(key) != platform}
+
+
+class AnnouncedFile:
+    """Used by one thread. No error is raised: without the file nothing is cleared, and all else goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._has_warned = False
+
+    def read(self) -> Announced | None:
+        """None where nothing was published, or nothing readable is left of it."""
+        try:
+            return Announced.model_validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it is damaged"
+            log.warning(
+                "what was announced to Home Assistant cannot be read from %s: %s; the file is written anew, and "
+                "entities of cameras that were removed meanwhile are to be deleted in Home Assistant",
+                self._path,
+                reason,
+            )
+            return None
+
+    def write(self, announced: Announced) -> None:
+        fresh = self._path.with_name(self._path.name + ".new")
+        try:
+            fresh.write_text(announced.model_dump_json() + "\n", encoding="utf-8")
+            fresh.replace(self._path)
+            self._has_warned = False
+        except OSError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning(
+                    "what was announced to Home Assistant cannot be remembered in %s: %s; "
+                    "entities of a camera that is removed before that is mended are to be deleted in Home Assistant",
+                    self._path,
+                    error.strerror or error,
+                )

@@ -1,0 +1,268 @@
+"""Announces this device to Home Assistant, and clears from the broker what is no longer there."""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.backoff import Backoff
+from edge.board import temperature_c
+from edge.config import Config
+from edge.messaging.announced import Announced, AnnouncedFile
+from edge.messaging.homeassistant import Announcement, announce, birth_topic, retained_topics
+from edge.messaging.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+SETTLED_S = 2.0
+"""Mosquitto 2.0 closes the connection on a message that its access list forbids, so an announcement has arrived only
+when the connection has outlived it by so long."""
+PATIENCE = 2
+"""Attempts that may fail before there are pauses between them, and before what is gone is no longer cleared."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Messages on their way to the broker."""
+
+    aim: Announced
+    """What is true when all have arrived."""
+    topic: str
+    """The one that matters most."""
+    uncleared: list[str]
+    """Topics that the broker has not been asked to clear, though nothing is published on them any more."""
+    since: float
+    awaited: dict[Receipt, str] = field(default_factory=dict)
+    """The topics of those that the broker has not acknowledged."""
+
+
+class Announcer:
+    """The thread `homeassistant`: one discovery message on every new connection, on Home Assistant's birth message, and
+    when the configuration changes.
+
+    A broker that does not take it is told again with growing pauses, so that messages which it does take get through.
+    """
+
+    def __init__(
+        self,
+        client: MqttClient,
+        config: Config,
+        labels: Sequence[str],
+        commands_on: bool,
+        path: Path,
+        on_republish: Sequence[Callable[[], None]],
+        *,
+        on_failure: Callable[[BaseException], None],
+        jitter_s: float = 3.0,
+        least_gap_s: float = 5.0,
+        pause: Backoff | None = None,
+    ) -> None:
+        """`labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
+        this thread after an announcement that Home Assistant's birth asked for, to publish every retained state again.
+        `on_failure` hears, in this thread, of the error that ended it. Times in seconds: `jitter_s` is the longest wait
+        after a birth, `least_gap_s` the shortest between two announcements."""
+        self._client = client
+        self._config = config
+        self._labels = labels
+        self._commands_on = commands_on
+        self._file = AnnouncedFile(path)
+        self._on_republish = on_republish
+        self._on_failure = on_failure
+        self._jitter_s = jitter_s
+        self._least_gap_s = least_gap_s
+        self._pause = pause or Backoff(first_s=60.0, cap_s=3600.0)
+        self._last: Announced | None = None
+        """What the broker is known to keep."""
+        self._attempt: _Attempt | None = None
+        self._failures = 0
+        """Attempts that failed, one after another."""
+        self._due_at = math.inf
+        self._not_before = -math.inf
+        self._connection: int | None = None
+        self._born = threading.Event()
+        self._asks_for_states = False
+        self._changed = threading.Event()
+        self._expects_answers = False
+        self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
+        """Filled for the seconds of an attempt only."""
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="homeassistant", daemon=True)
+
+    def start(self) -> None:
+        """Before the client is started."""
+        self._client.add_listener(self)
+        if self._config.mqtt.homeassistant.enabled:
+            self._client.subscribe(birth_topic(self._config.mqtt), self._status_came)
+        self._thread.start()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Ends the thread; what was announced stays."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def announce_again(self, config: Config) -> None:
+        """From any thread: cameras, privacy or thresholds are now what `config` says."""
+        self._config = config
+        self._changed.set()
+        self._wake.set()
+
+    def connection_changed(self) -> None:
+        self._wake.set()
+
+    def acknowledged(self, acknowledgement: Acknowledgement) -> None:
+        if self._expects_answers:
+            self._answers.put(acknowledgement)
+            self._wake.set()
+
+    def _status_came(self, incoming: Incoming) -> None:
+        """In the connection's thread. A retained birth is old news: a new connection has us announce anyway."""
+        if incoming.payload == b"online" and not incoming.retained:
+            self._born.set()
+            self._wake.set()
+
+    def _run(self) -> None:
+        try:
+            self._last = self._file.read()
+            while not self._stopping.is_set():
+                now = time.monotonic()
+                self._step(now)
+                self._wake.wait(self._rest(now))
+                self._wake.clear()
+        except BaseException as error:  # noqa: BLE001
+            self._on_failure(error)
+
+    def _step(self, now: float) -> None:
+        self._follow_connection(now)
+        self._take_answers(now)
+        if self._born.is_set():
+            self._born.clear()
+            if not self._asks_for_states:
+                self._asks_for_states = True
+                self._ask(now + random.uniform(0, self._jitter_s))  # noqa: S311
+        if self._changed.is_set():
+            self._changed.clear()
+            self._ask(now)
+        if self._connection is not None and self._attempt is None and now >= self._due_at:
+            self._due_at = math.inf
+            self._not_before = now + self._least_gap_s
+            self._announce(now)
+
+    def _rest(self, now: float) -> float:
+        """Seconds until there is something to do that nobody wakes us for."""
+        if self._connection is None or self._attempt is not None:
+            return IDLE_S
+        return min(max(0.0, self._due_at - now), IDLE_S)
+
+    def _ask(self, at: float) -> None:
+        self._due_at = max(min(self._due_at, at), self._not_before)
+
+    def _follow_connection(self, now: float) -> None:
+        connection = self._client.connection
+        if connection == self._connection:
+            return
+        self._connection = connection
+        if self._attempt is not None:
+            self._fail(self._attempt.topic, "the connection was lost as soon as it was sent", now)
+        if connection is not None:
+            self._ask(now)
+
+    def _take_answers(self, now: float) -> None:
+        while not self._answers.empty():
+            answer = self._answers.get()
+            topic = self._attempt.awaited.pop(answer.receipt, None) if self._attempt is not None else None
+            if topic is not None and answer.refusal is not None:
+                self._fail(topic, answer.refusal, now)
+        attempt = self._attempt
+        if attempt is not None and not attempt.awaited and now - attempt.since >= SETTLED_S:
+            self._succeed(attempt.aim, attempt.uncleared)
+
+    def _announce(self, now: float) -> None:
+        announcement = self._announcement()
+        aim = Announced(
+            topic=announcement.topic if announcement else None,
+            platforms=announcement.platforms if announcement else {},
+            retained=frozenset(retained_topics(self._config, commands_on=self._commands_on)),
+        )
+        cleared = aim.outdates(self._last)
+        uncleared: list[str] = []
+        if self._failures >= PATIENCE:
+            cleared, uncleared = [], cleared
+        messages = [Message(topic, b"", retain=True) for topic in cleared]
+        if announcement is not None:
+            if removed := aim.lacks(self._last):
+                messages.append(Message(announcement.topic, announcement.to_json(removed), retain=True))
+            messages.append(Message(announcement.topic, announcement.to_json(), retain=True))
+        if messages:
+            self._send(messages, _Attempt(aim, messages[-1].topic, uncleared, now))
+        else:
+            self._succeed(aim, uncleared)
+        if self._asks_for_states:
+            self._asks_for_states = False
+            for republish in self._on_republish:
+                republish()
+
+    def _send(self, messages: list[Message], attempt: _Attempt) -> None:
+        self._attempt = attempt
+        self._expects_answers = True
+        for message in messages:
+            receipt = self._client.publish(message)
+            if receipt is None:
+                return  # the connection is gone, which the next step learns
+            attempt.awaited[receipt] = message.topic
+
+    def _announcement(self) -> Announcement | None:
+        if not self._config.mqtt.homeassistant.enabled:
+            return None
+        return announce(
+            self._config,
+            self._labels,
+            commands_on=self._commands_on,
+            tells_temperature=temperature_c() is not None,
+        )
+
+    def _succeed(self, aim: Announced, uncleared: list[str]) -> None:
+        self._end_attempt()
+        if self._failures >= PATIENCE:
+            log.info("the broker takes what is announced to Home Assistant")
+        if uncleared:
+            log.warning(
+                "the broker goes on keeping old messages on %s, which it did not let this device's user clear; "
+                "clear each with mosquitto_pub -r -n -t TOPIC",
+                ", ".join(uncleared),
+            )
+        self._failures = 0
+        self._pause.reset()
+        if aim != self._last:
+            self._last = aim
+            self._file.write(aim)
+
+    def _fail(self, topic: str, reason: str, now: float) -> None:
+        self._end_attempt()
+        self._failures += 1
+        if self._failures >= PATIENCE:
+            self._not_before = max(self._not_before, now + self._pause.next())
+        if self._failures == PATIENCE:
+            log.warning(
+                "the broker does not take what is announced to Home Assistant on %s: %s; it is offered again now and "
+                "then: let this device's user write there, or set mqtt.homeassistant.enabled to false",
+                topic,
+                reason,
+            )
+        self._ask(now)
+
+    def _end_attempt(self) -> None:
+        self._expects_answers = False
+        self._attempt = None
+        while not self._answers.empty():
+            self._answers.get()
