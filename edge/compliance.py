@@ -58,6 +58,11 @@ class Compliance:
         self._zones = zones
         self._people: dict[str, _Person] = {}
 
+    def adjust(self, settings: ComplianceSettings, zones: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+        """Between two frames: from now on these hold. What was announced stays, and so do the votes."""
+        self._settings = settings
+        self._zones = zones
+
     def update(self, update: TrackUpdate, frame_size: tuple[int, int], now: float) -> list[Transition]:
         """Takes in the tracks after a frame of `frame_size` (width, height) pixels, captured at `now`."""
         transitions = []

@@ -94,6 +94,11 @@ class Tracker:
         self._new_id = new_id
         self._tracks: list[Track] = []
 
+    def adjust(self, settings: TrackingSettings, *, min_score: float) -> None:
+        """Between two frames: from now on these hold, for those who are there as well."""
+        self._settings = settings
+        self._min_score = min_score
+
     def update(self, observations: Sequence[Observation], now: float) -> TrackUpdate:
         """Takes in one frame, captured at `now` in monotonic seconds; an empty one counts as well."""
         for track in self._tracks:

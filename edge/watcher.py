@@ -2,111 +2,51 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge.camera.latest import LatestFrame, wait_for_any
-from edge.camera.rate import FrameRate
-from edge.compliance import Compliance, Transition
-from edge.tracking import Tracker
+from edge.camera.latest import wait_for_any
+from edge.compliance import Transition
 from edge.vision.pipeline import Vision
-from edge.vision.thresholds import Thresholds
-
-IDLE_S = 0.5
-"""Longest wait for a frame, so that a camera that went silent still lets its people go."""
-_SMOOTHING = 0.1
-
-_log = logging.getLogger(__name__)
+from edge.watched_camera import IDLE_S, Timings, WatchedCamera
 
 
-class WatchedCamera:
-    """One camera's state in the vision thread."""
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """Who is watched; replaced as a whole."""
 
-    def __init__(
-        self, name: str, latest: LatestFrame, tracker: Tracker, compliance: Compliance, thresholds: Thresholds
-    ) -> None:
-        self.name = name
-        self.latest = latest
-        self.rate = FrameRate()
-        self._tracker = tracker
-        self._compliance = compliance
-        self._thresholds = thresholds
-        self._frame_size = (1, 1)
-        self._seen_at: float | None = None
-        self._ended = False
-
-    def watch(self, vision: Vision, timings: Timings) -> list[Transition]:
-        """Judges the waiting frame, if there is one, and returns what happened by it."""
-        frame = self.latest.take(timeout=0)
-        if frame is None:
-            return self._without_frame(time.monotonic())
-        result = vision.observe(frame.image, self._thresholds)
-        timings.add(
-            result.detect_ms, result.classify_ms, sum(o.classification is not None for o in result.observations)
-        )
-        self.rate.count(time.monotonic())
-        height, width = frame.image.shape[:2]
-        self._frame_size = (width, height)
-        self._seen_at = frame.captured_at
-        update = self._tracker.update(result.observations, frame.captured_at)
-        return self._compliance.update(update, self._frame_size, frame.captured_at)
-
-    def finish(self) -> list[Transition]:
-        """Ends everybody who is still there."""
-        now = self._seen_at if self._seen_at is not None else time.monotonic()
-        return [
-            *self._compliance.update(self._tracker.finish(), self._frame_size, now),
-            *self._compliance.finish(),
-        ]
-
-    def _without_frame(self, now: float) -> list[Transition]:
-        if self.latest.closed and not self._ended:
-            self._ended = True
-            return self.finish()
-        if self._seen_at is None or now - self._seen_at < IDLE_S:
-            return []
-        return self._compliance.update(self._tracker.update((), now), self._frame_size, now)
-
-
-@dataclass(slots=True)
-class Timings:
-    """Moving means in milliseconds, None before the first; written by one thread, read by any."""
-
-    detect_ms: float | None = None
-    classify_ms: float | None = None
-    """Per face."""
-
-    def add(self, detect_ms: float, classify_ms: float, faces: int) -> None:
-        self.detect_ms = _smoothed(self.detect_ms, detect_ms)
-        if faces:
-            self.classify_ms = _smoothed(self.classify_ms, classify_ms / faces)
+    cameras: tuple[WatchedCamera, ...] = ()
+    endless: bool = False
 
 
 class Watcher:
-    """The thread `vision`. It ends when it is stopped, or when every camera's source has ended."""
+    """The thread `vision`. It ends when it is stopped, or when every camera's source has ended and it is not told to
+    wait for others."""
 
     def __init__(
         self,
         vision: Vision,
-        cameras: Sequence[WatchedCamera],
         *,
-        on_transitions: Callable[[list[Transition]], None],
-        on_progress: Callable[[], None],
+        on_round: Callable[[list[Transition]], None],
         on_end: Callable[[Exception | None], None],
     ) -> None:
-        """All three are called in this thread: with what happened; after every round; and at the end, with the error
-        that caused it."""
+        """Both are called in this thread: after every round, at least each `IDLE_S`, with what happened on all cameras
+        together; and at the end, with the error that caused it."""
         self.timings = Timings()
         self._vision = vision
-        self._cameras = cameras
-        self._on_transitions = on_transitions
-        self._on_progress = on_progress
+        self._on_round = on_round
         self._on_end = on_end
+        self._watch = _Watch()
+        self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vision", daemon=True)
+
+    def watch(self, cameras: Sequence[WatchedCamera], *, endless: bool) -> None:
+        """From any thread: from the next round on these are watched, whose slots share one condition, and the people of
+        those that are not among them any more are ended. `endless`: a camera may yet come when all have ended."""
+        self._watch = _Watch(tuple(cameras), endless)
+        self._wake.set()
 
     def start(self) -> None:
         self._thread.start()
@@ -114,6 +54,7 @@ class Watcher:
     def stop(self, timeout: float) -> bool:
         """Ends everybody's track and then the thread; returns whether it ended within `timeout` seconds."""
         self._stopping.set()
+        self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -121,24 +62,30 @@ class Watcher:
     def _run(self) -> None:
         error: Exception | None = None
         try:
-            slots = [camera.latest for camera in self._cameras]
-            while not self._stopping.is_set() and not all(slot.closed for slot in slots):
-                wait_for_any(slots, IDLE_S)
-                self._round()
-            self._publish([transition for camera in self._cameras for transition in camera.finish()])
+            self._watch_all()
         except Exception as unexpected:  # noqa: BLE001 - it belongs to the daemon, which decides
             error = unexpected
         self._on_end(error)
 
-    def _round(self) -> None:
-        for camera in self._cameras:
-            self._publish(camera.watch(self._vision, self.timings))
-        self._on_progress()
+    def _watch_all(self) -> None:
+        cameras: tuple[WatchedCamera, ...] = ()
+        while not self._stopping.is_set():
+            watch = self._watch
+            gone = [camera for camera in cameras if camera not in watch.cameras]
+            cameras = watch.cameras
+            transitions = [transition for camera in gone for transition in camera.finish()]
+            transitions += [t for camera in cameras for t in camera.watch(self._vision, self.timings)]
+            self._on_round(transitions)
+            if not watch.endless and all(camera.latest.closed for camera in cameras):
+                break
+            self._wait(cameras)
+        self._on_round([transition for camera in cameras for transition in camera.finish()])
 
-    def _publish(self, transitions: list[Transition]) -> None:
-        if transitions:
-            self._on_transitions(transitions)
-
-
-def _smoothed(mean: float | None, value: float) -> float:
-    return value if mean is None else mean + _SMOOTHING * (value - mean)
+    def _wait(self, cameras: Sequence[WatchedCamera]) -> None:
+        """Until a frame has come; at most IDLE_S."""
+        slots = [camera.latest for camera in cameras if not camera.latest.closed]
+        if slots:
+            wait_for_any(slots, IDLE_S)
+        else:
+            self._wake.wait(IDLE_S)
+        self._wake.clear()

@@ -176,7 +176,7 @@ def test_a_missing_file_stops_the_daemon_with_one_sentence(tmp_path: Path) -> No
     assert "Traceback" not in log
 
 
-def test_every_camera_disabled_is_refused(tmp_path: Path) -> None:
+def test_every_camera_disabled_is_refused_where_none_can_be_switched_on(tmp_path: Path) -> None:
     config = write_config(tmp_path, 1883, cameras={"door": {"source": "0", "enabled": False}})
     with running(config) as daemon:
         assert daemon.wait(timeout=60) == 2

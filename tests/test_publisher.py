@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from edge.backoff import Backoff
-from edge.config import MqttSettings
+from edge.config import Config
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.payload import timestamp
 from edge.messaging.publisher import Publisher
 from edge.messaging.reports import InferenceMs, MqttStatus, OutboxStatus, Status
-from edge.messaging.windows import WindowCounts
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.people import MODELS, transition
 
@@ -22,6 +22,8 @@ def a_status() -> Status:
         version="1.0.0",
         uptime_s=1,
         models=MODELS,
+        privacy="events",
+        problems=[],
         cameras={},
         inference_ms=InferenceMs(detect=None, classify=None),
         temperature_c=None,
@@ -32,15 +34,23 @@ def a_status() -> Status:
 
 
 @contextmanager
-def publishing(broker: Mosquitto, *, status_interval_s: float, window_s: float) -> Iterator[Publisher]:
-    client = MqttClient(MqttSettings(host=broker.host, port=broker.port), "lobby", backoff=Backoff(0.05, 0.2))
-    counts = WindowCounts("lobby", ["door"], window_s=window_s, now=time.monotonic())
+def publishing(
+    broker: Mosquitto, *, status: Callable[[], Status] = a_status, **settings: Any
+) -> Iterator[tuple[Publisher, Config]]:
+    config = Config.model_validate(
+        {
+            "device": "lobby",
+            "cameras": {"door": {"source": "0"}},
+            "mqtt": {"host": broker.host, "port": broker.port, "status_interval_s": 3600, "window_s": 3600, **settings},
+        }
+    )
+    client = MqttClient(config.mqtt, config.device, backoff=Backoff(0.05, 0.2))
     failures: list[BaseException] = []
-    publisher = Publisher(client, counts, a_status, status_interval_s=status_interval_s, on_failure=failures.append)
+    publisher = Publisher(client, config, status, on_failure=failures.append)
     publisher.start()
     client.start()
     try:
-        yield publisher
+        yield publisher, config
     finally:
         publisher.stop()
         client.stop()
@@ -49,13 +59,13 @@ def publishing(broker: Mosquitto, *, status_interval_s: float, window_s: float) 
 
 def test_status_comes_with_every_connection_and_at_its_interval(mosquitto: Mosquitto) -> None:
     with Subscriber(mosquitto.port, "maskd/#") as subscriber:
-        with publishing(mosquitto, status_interval_s=3600, window_s=3600):
+        with publishing(mosquitto):
             first = subscriber.wait_for(1, "maskd/lobby/status")[0]
             assert json.loads(first.payload)["schema"] == "maskd.status/1"
             assert first.user_properties == {"schema": "maskd.status/1"}
             mosquitto.restart()
             subscriber.wait_for(2, "maskd/lobby/status")
-        with publishing(mosquitto, status_interval_s=1, window_s=3600):
+        with publishing(mosquitto, status_interval_s=1):
             subscriber.wait_for(5, "maskd/lobby/status")
     with Subscriber(mosquitto.port, "maskd/lobby/status") as latecomer:
         assert latecomer.wait_for(1)[0].retained
@@ -64,7 +74,7 @@ def test_status_comes_with_every_connection_and_at_its_interval(mosquitto: Mosqu
 def test_windows_are_published_at_their_end(mosquitto: Mosquitto) -> None:
     with (
         Subscriber(mosquitto.port, "maskd/lobby/door/compliance") as subscriber,
-        publishing(mosquitto, status_interval_s=3600, window_s=1) as publisher,
+        publishing(mosquitto, window_s=1) as (publisher, _),
     ):
         publisher.observe([transition(track="a", status="with_mask"), transition(track="b")])
         window = json.loads(subscriber.wait_for(1)[0].payload)
@@ -74,7 +84,7 @@ def test_windows_are_published_at_their_end(mosquitto: Mosquitto) -> None:
 
 def test_a_run_that_is_shorter_than_a_window_leaves_its_counts(mosquitto: Mosquitto) -> None:
     with Subscriber(mosquitto.port, "maskd/#") as subscriber:
-        with publishing(mosquitto, status_interval_s=3600, window_s=3600) as publisher:
+        with publishing(mosquitto) as (publisher, _):
             subscriber.wait_for(1, "maskd/lobby/status")
             publisher.observe([transition(track="a")])
         assert json.loads(subscriber.wait_for(1, "/compliance")[0].payload)["people"] == 1
@@ -84,7 +94,7 @@ def test_a_run_that_is_shorter_than_a_window_leaves_its_counts(mosquitto: Mosqui
 
 def test_a_window_that_ended_without_a_broker_is_published_later(mosquitto: Mosquitto) -> None:
     mosquitto.stop()
-    with publishing(mosquitto, status_interval_s=3600, window_s=2) as publisher:
+    with publishing(mosquitto, window_s=2) as (publisher, _):
         publisher.observe([transition(track="a"), transition("ended", track="a")])
         time.sleep(3.2)  # the window has ended, and the next one has not
         mosquitto.start()

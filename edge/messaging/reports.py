@@ -13,13 +13,16 @@ NotNegative = Annotated[float, Field(ge=0)]
 
 
 class CameraStatus(Payload):
+    enabled: bool
+    """false: switched off, by config.yaml or by a command."""
     connected: bool
+    """Pictures are coming."""
     fps: NotNegative
     """Frames per second that were judged of late."""
     frames: Count
-    """Frames taken since the start."""
+    """Frames taken since the camera was last switched on."""
     dropped: Count
-    """Frames since the start that a newer one replaced before they were judged."""
+    """Frames since then that a newer one replaced before they were judged."""
     error: str | None
     """Why the camera is not connected."""
 
@@ -59,12 +62,29 @@ class Status(Payload):
     version: str
     uptime_s: NotNegative
     models: ModelNames
+    privacy: Literal["events", "aggregate"]
+    problems: list[str]
+    """What a person should look after, a sentence each; empty where all is well."""
     cameras: dict[str, CameraStatus]
     inference_ms: InferenceMs
     temperature_c: float | None
     """The processor's temperature, where the board tells."""
     outbox: OutboxStatus
     mqtt: MqttStatus
+    time: Timestamp
+
+
+class Presence(Payload):
+    """The people before a camera at this moment, by their latest status."""
+
+    schema_name: Literal["maskd.presence/1"] = Field(default="maskd.presence/1", alias="schema")
+    device: str
+    camera: str
+    people: Count
+    counts: dict[str, Count]
+    """People per status."""
+    violation: bool
+    """Somebody is there whose status is known and does not keep the rule."""
     time: Timestamp
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.messaging.events import event_schema
-from edge.messaging.reports import Status, Window
+from edge.messaging.reports import Presence, Status, Window
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -17,6 +17,7 @@ def published_schemas() -> dict[str, str]:
     """The text of every schema file by its name."""
     schemas = {
         "event-1.json": event_schema(),
+        "presence-1.json": Presence.model_json_schema(mode="serialization"),
         "status-1.json": Status.model_json_schema(mode="serialization"),
         "window-1.json": Window.model_json_schema(mode="serialization"),
     }

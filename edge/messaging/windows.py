@@ -25,18 +25,26 @@ class WindowCounts:
     def __init__(self, device: str, cameras: Iterable[str], *, window_s: float, now: float) -> None:
         """The first window begins at `now`, in monotonic seconds."""
         self._device = device
-        self._window_s = window_s
+        self.window_s = window_s
+        """May be changed at any time; the window that is open ends by the new length."""
         self._begin = now
-        self._people: dict[str, dict[str, _Person]] = {camera: {} for camera in cameras}
+        self._people: dict[str, dict[str, _Person]] = {}
+        self.watch(cameras)
+
+    def watch(self, cameras: Iterable[str]) -> None:
+        """From now on these have windows; another one has its last when this one is over and its people have gone."""
+        self._cameras = set(cameras)
+        for camera in self._cameras:
+            self._people.setdefault(camera, {})
 
     def observe(self, transition: Transition) -> None:
-        """A camera that was not named at the start is counted from its first person on."""
+        """A camera that was not named is counted from its first person on."""
         self._people.setdefault(transition.camera, {})[transition.track] = _Person(
             transition.status, transition.compliant, is_here=transition.type != "ended"
         )
 
     def is_over(self, now: float) -> bool:
-        return now - self._begin >= self._window_s
+        return now - self._begin >= self.window_s
 
     def close(self, now: float, *, wall_offset: float) -> list[Window]:
         """Every camera's window up to `now`; the next one begins there with those who are still present.
@@ -48,8 +56,11 @@ class WindowCounts:
             _window(self._device, camera, people, timestamp(begin + wall_offset), timestamp(now + wall_offset))
             for camera, people in self._people.items()
         ]
-        for camera, people in self._people.items():
-            self._people[camera] = {track: person for track, person in people.items() if person.is_here}
+        still_here = {
+            camera: {track: person for track, person in people.items() if person.is_here}
+            for camera, people in self._people.items()
+        }
+        self._people = {c: people for c, people in still_here.items() if people or c in self._cameras}
         return windows
 
 

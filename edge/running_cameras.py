@@ -1,0 +1,113 @@
+"""The cameras that are switched on, each with a thread that reads it: started and ended as the configuration says."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from edge.camera import open_camera
+from edge.camera.capture import CaptureThread
+from edge.camera.latest import LatestFrame
+from edge.config import CameraSettings, Config
+from edge.errors import MaskdError
+from edge.vision.thresholds import Recommendations
+from edge.watched_camera import WatchedCamera, camera_rules
+
+_JUDGING = {"enabled", "zones", "min_score", "min_confidence", "min_votes", "majority", "hold_s"}
+"""Settings of a camera that say nothing about how it is opened."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCamera:
+    capture: CaptureThread
+    watched: WatchedCamera
+    opened_by: CameraSettings
+    """The settings that it was started with."""
+
+
+class RunningCameras:
+    """Not to be called from two threads at once, except for its properties."""
+
+    def __init__(self, recommended: Recommendations, on_failure: Callable[[Exception], None]) -> None:
+        """`on_failure` hears of an unexpected error, and of a file that cannot be played among the first cameras."""
+        self._recommended = recommended
+        self._on_failure = on_failure
+        self._frame_came = threading.Condition()
+        self._running: dict[str, RunningCamera] = {}
+        self._left_behind: list[CaptureThread] = []
+        self._is_first_time = True
+
+    @property
+    def running(self) -> dict[str, RunningCamera]:
+        """By name; never changed, only replaced."""
+        return self._running
+
+    @property
+    def watched(self) -> list[WatchedCamera]:
+        return [camera.watched for camera in self._running.values()]
+
+    @property
+    def has_hanging_reads(self) -> bool:
+        """A camera's thread was left behind in a read that has not returned."""
+        return any(capture.hanging for capture in self._left_behind)
+
+    def describe(self, now: float) -> str:
+        """One line for `systemctl status`."""
+        states = (
+            f"{name} {camera.watched.rate.per_second(now):.1f} fps" if camera.capture.connected else f"{name} lost"
+            for name, camera in self._running.items()
+        )
+        return ", ".join(states) or "every camera is switched off"
+
+    def apply(self, config: Config) -> None:
+        """Starts and ends cameras until those that `config` switches on are running, as it wants them. One whose source
+        is the same goes on, by the new rules. Takes as long as a camera that has to be closed."""
+        wanted = {name: settings for name, settings in config.cameras.items() if settings.enabled}
+        kept = {
+            name: camera
+            for name, camera in self._running.items()
+            if name in wanted and _is_opened_alike(camera.opened_by, wanted[name])
+        }
+        self._stop([camera.capture for name, camera in self._running.items() if name not in kept])
+        for name, camera in kept.items():
+            camera.watched.rules = camera_rules(config, name, self._recommended)
+        self._running = {name: kept.get(name) or self._start(name, config) for name in wanted}
+        self._is_first_time = False
+
+    def stop(self) -> None:
+        """Ends all of them; returns within 2 s."""
+        self._stop([camera.capture for camera in self._running.values()])
+
+    def _start(self, name: str, config: Config) -> RunningCamera:
+        settings = config.cameras[name]
+        latest = LatestFrame(self._frame_came)
+        on_failure = self._on_failure if self._is_first_time else partial(self._failed_later, name)
+        capture = CaptureThread(name, partial(open_camera, name, settings), latest, on_failure)
+        capture.start()
+        return RunningCamera(
+            capture, WatchedCamera(name, latest, camera_rules(config, name, self._recommended)), settings
+        )
+
+    def _stop(self, captures: Sequence[CaptureThread]) -> None:
+        if not captures:
+            return
+        with ThreadPoolExecutor(len(captures), thread_name_prefix="stop") as pool:
+            list(pool.map(CaptureThread.stop, captures))
+        self._left_behind = [capture for capture in (*self._left_behind, *captures) if capture.hanging]
+
+    def _failed_later(self, name: str, error: Exception) -> None:
+        """Whoever switches a camera on must not stop those that are at work: the status tells of the problem."""
+        if isinstance(error, MaskdError):
+            _log.error("camera %s: %s; then switch it off and on again", name, error)
+        else:
+            self._on_failure(error)
+
+
+def _is_opened_alike(one: CameraSettings, other: CameraSettings) -> bool:
+    return one.model_dump(exclude=_JUDGING) == other.model_dump(exclude=_JUDGING)
