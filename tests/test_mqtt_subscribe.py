@@ -182,7 +182,7 @@ def test_a_huge_message_neither_fills_the_memory_nor_keeps_the_device_offline(
         wait_until(lambda: listener.heard and listener.heard[-1].payload == b"0.6")
         assert listener.client.connections == 2
         assert peak_memory() - before < 10_000_000
-    explanations = [text for text in caplog.messages if "sent a message of 500000" in text]
+    explanations = [text for text in caplog.messages if "sent a message of more than 262144 bytes" in text]
     assert len(explanations) == 1
     assert "so the connection was given up; find who publishes it" in explanations[0]
 

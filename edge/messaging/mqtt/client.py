@@ -62,8 +62,9 @@ class MqttClient:
         self._forgets_session = False
         """The next connection starts a new session, so that the broker drops what it still wants to deliver."""
         self._session: Session | None = None
-        self._reported: str | None = None
-        """The problem logged last; a connection that comes and goes does not fill the log with it."""
+        self._reported: set[str] = set()
+        """The problems logged since the last good connection; attempts every second do not fill the log with them."""
+        self._warned: set[str] = set()
         self._connect_is_logged = False
         self._death: BaseException | None = None
         """What ended the thread."""
@@ -166,6 +167,8 @@ class MqttClient:
         session.on_discarded = self._discarded
         try:
             session.connect()
+            for warning in session.warnings:
+                self._warn_once(warning)
             while not self._stopping.is_set():
                 session.serve(LOOP_S)
                 if session.is_accepted and not session.is_subscribed and time.monotonic() >= self._deaf_until:
@@ -181,7 +184,7 @@ class MqttClient:
             if session.is_stable:
                 # Past a good connection the next attempt follows soon, and a problem is news again.
                 self._backoff.reset()
-                self._reported = None
+                self._reported.clear()
             if was_connected:
                 self._tell_state(False)
 
@@ -222,11 +225,16 @@ class MqttClient:
         for tell in (*(listener.connection_changed for listener in self._listeners), lambda: self._on_state(connected)):
             guarded(tell)()
 
+    def _warn_once(self, warning: str) -> None:
+        if warning not in self._warned:
+            log.warning("%s", warning)
+            self._warned.add(warning)
+
     def _report(self, problem: str) -> None:
         self.problem = problem
-        if problem != self._reported and not self._stopping.is_set():
+        if problem not in self._reported and not self._stopping.is_set():
             log.warning("%s", problem)
-            self._reported = problem
+            self._reported.add(problem)
             self._connect_is_logged = False
 
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import socket
 import ssl
 
-from edge.messaging.mqtt.tls import explain_certificate
+from edge.config import TlsSettings
+from edge.messaging.mqtt.login import Login
+from edge.messaging.mqtt.tls_reasons import explain_tls
 
 
-def explain_failed_connect(error: Exception, address: str) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return explain_certificate(error, address)
-    if isinstance(error, ssl.SSLError):
-        return (
-            f"the broker {address} speaks no TLS that fits ours: {error.reason or error}; "
-            "see whether mqtt.port is its TLS port, or remove mqtt.tls"
-        )
+def explain_failed_connect(error: Exception, address: str, tls: TlsSettings | None) -> str:
+    # A plain port drops a TLS connection without a word.
+    if tls is not None and isinstance(error, (ssl.SSLError, ConnectionResetError)):
+        return explain_tls(error, address, tls)
     if isinstance(error, socket.gaierror):
         return f"the broker's name in {address} is not known to the network; correct mqtt.host"
     if isinstance(error, TimeoutError):
@@ -52,22 +50,32 @@ def explain_lost_connection(why: str, address: str) -> str:
     return f"the connection to the broker {address} was lost ({why}); events wait in the outbox until it is back"
 
 
-def explain_oversized(size: int, address: str) -> str:
+def explain_oversized(limit: int, address: str) -> str:
     return (
-        f"the broker {address} sent a message of {size} bytes, which no command has, so the connection was given up; "
-        "find who publishes it below mqtt.prefix, and forbid it in the broker's access list, or set mqtt.protocol to 5"
+        f"the broker {address} sent a message of more than {limit} bytes, which no command has, so the connection was "
+        "given up; find who publishes it below mqtt.prefix, and forbid it in the broker's access list, or set "
+        "mqtt.protocol to 5"
     )
 
 
-def explain_refusal(reason: str, address: str, client_id: str) -> str:
+def explain_refusal(reason: str, address: str, client_id: str, login: Login) -> str:
     """`reason`: the name that MQTT 5 gives it."""
+    if login.username is None:
+        account = "set mqtt.username and mqtt.password_file to a login that the broker knows"
+    elif login.password is None:
+        account = f"set mqtt.password_file to the password of {login.username}"
+    else:
+        account = "correct mqtt.username and mqtt.password_file"
     remedies = {
-        "Not authorized": "correct mqtt.username and mqtt.password_file, or give that user access at the broker",
-        "Bad user name or password": "correct mqtt.username and mqtt.password_file",
+        "Not authorized": f"{account}, or give this device access at the broker",
+        "Bad user name or password": account,
         "Client identifier not valid": f"the broker does not like the name {client_id}; set mqtt.client_id",
         "Unsupported protocol version": "set mqtt.protocol to 3.1.1",
         "Session taken over": f"another client connects as {client_id}; give one of them another mqtt.client_id",
         "Banned": "ask whoever runs the broker why",
+        "QoS not supported": "allow QoS 1 at the broker: without it, no event is known to have arrived",
+        "Retain not supported": "allow retained messages at the broker: they hold this device's availability",
+        "Packet too large": "raise the broker's limit (Mosquitto: max_packet_size): no event may be that long there",
     }
     remedy = remedies.get(reason, "see the broker's log")
     return f"the broker {address} does not serve us: {reason}; {remedy}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,9 +19,10 @@ from edge.config import MqttSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import reasons
 from edge.messaging.mqtt.guarding import guarded
-from edge.messaging.mqtt.login import read_password
+from edge.messaging.mqtt.login import Login, read_login
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Receipt, Subscription
-from edge.messaging.mqtt.tls import tls_context
+from edge.messaging.mqtt.tls import key_warning, tls_context
+from edge.messaging.mqtt.tls_reasons import explain_tls
 from edge.messaging.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -46,14 +48,20 @@ SESSION_EXPIRY_S = 3600
 class BoundedClient(Client):
     """paho reads a packet of up to 256 MB into memory before anybody can object."""
 
-    oversized: int | None = None
-    """Bytes of a packet that was too large, which ended the connection."""
+    flooded = False
+    """A packet that was too large ended the connection."""
+    tls_error: ssl.SSLError | None = None
+    """What the broker had against us once the connection stood: in TLS 1.3 it looks at our certificate last."""
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > PACKET_LIMIT:
-            self.oversized = bufsize
+            self.flooded = True
             raise OSError(errno.EMSGSIZE, "the packet is too large")
-        return super()._sock_recv(bufsize)
+        try:
+            return super()._sock_recv(bufsize)
+        except ssl.SSLError as error:
+            self.tls_error = error
+            raise
 
 
 class Session:
@@ -81,15 +89,22 @@ class Session:
         self._accepted_at: float | None = None
         self._answer_by = 0.0
         self._goodbye_mid: int | None = None
+        self._login = Login()
         self._subscriptions: Sequence[Subscription] = ()
         self._unanswered_filters: dict[int | None, str] = {}
         self._keep_session = keep_session and topics is not None
         self._client = self._make_client()
 
     @property
+    def warnings(self) -> list[str]:
+        """What is not as it should be, though it did not keep us from connecting, in sentences."""
+        key = None if self._settings.tls is None else key_warning(self._settings.tls)
+        return [*self._login.warnings, *([key] if key else [])]
+
+    @property
     def was_flooded(self) -> bool:
         """Whether it ended on a packet that was too large to be read."""
-        return self._client.oversized is not None
+        return self._client.flooded
 
     @property
     def is_accepted(self) -> bool:
@@ -103,8 +118,9 @@ class Session:
     def connect(self) -> None:
         """Opens the connection and asks to be let in. Raises MaskdError with the reason and a remedy."""
         settings = self._settings
-        if settings.username is not None:
-            self._client.username_pw_set(settings.username, read_password(settings))
+        self._login = read_login(settings)
+        if self._login.username is not None:
+            self._client.username_pw_set(self._login.username, self._login.password)
         if settings.tls is not None:
             self._client.tls_set_context(tls_context(settings.tls))
         if self._topics is not None:
@@ -118,7 +134,7 @@ class Session:
         try:
             self._client.connect(settings.host, settings.port, settings.keepalive_s, **options)
         except (OSError, ValueError) as error:
-            raise MaskdError(reasons.explain_failed_connect(error, self.address)) from error
+            raise MaskdError(reasons.explain_failed_connect(error, self.address, settings.tls)) from error
         self._answer_by = time.monotonic() + ANSWER_TIMEOUT_S
 
     def serve(self, seconds: float) -> None:
@@ -209,7 +225,7 @@ class Session:
         self, client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
-            self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id)
+            self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id, self._login)
             return
         receive_maximum = getattr(properties, "ReceiveMaximum", None)
         self.in_flight_limit = min(IN_FLIGHT_LIMIT, receive_maximum or IN_FLIGHT_LIMIT)
@@ -229,7 +245,7 @@ class Session:
         self, _client: Client, _userdata: Any, flags: Any, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         if flags.is_disconnect_packet_from_server and self.failure is None:
-            self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id)
+            self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id, self._login)
 
     def _subscription_answered(
         self, _client: Client, _userdata: Any, mid: int, answers: list[ReasonCode], _properties: Properties | None
@@ -247,8 +263,10 @@ class Session:
                 guarded(subscription.handler)(incoming)
 
     def _explain_end(self, result: MQTTErrorCode) -> str:
-        if self._client.oversized is not None:
-            return reasons.explain_oversized(self._client.oversized, self.address)
+        if self._client.flooded:
+            return reasons.explain_oversized(PACKET_LIMIT, self.address)
+        if self._client.tls_error is not None and self._settings.tls is not None and self._accepted_at is None:
+            return explain_tls(self._client.tls_error, self.address, self._settings.tls)
         if self._accepted_at is None:
             return reasons.explain_closed_unanswered(self.address)
         if self.is_stable:

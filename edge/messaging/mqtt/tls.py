@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 from edge.config import TlsSettings
 from edge.errors import MaskdError
+from edge.messaging.mqtt.login import readable_by_everybody
+
+_VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class TidySslSocket(ssl.SSLSocket):
@@ -22,27 +26,65 @@ class TidySslSocket(ssl.SSLSocket):
 def tls_context(tls: TlsSettings) -> ssl.SSLContext:
     """Made for every connection, so that renewed files need no restart. Raises MaskdError for a file that is of no
     use."""
-    try:
-        context = ssl.create_default_context(cafile=tls.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise MaskdError(
-            f"the authority's certificate in {tls.ca_file} cannot be used: {error.strerror or error}; "
-            "correct mqtt.tls.ca_file, which wants a file in PEM"
-        ) from error
+    context = _trusting(tls.ca_file)
     context.sslsocket_class = TidySslSocket
+    context.minimum_version = _VERSIONS[tls.min_version]
+    # Python 3.13 insists on key identifiers, which an authority made after mosquitto's manual does not write.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if tls.cert_file is not None:
-        try:
-            context.load_cert_chain(tls.cert_file, tls.key_file)
-        except (OSError, ssl.SSLError) as error:
-            raise MaskdError(
-                f"this device's certificate in {tls.cert_file} cannot be used: {error.strerror or error}; "
-                "correct mqtt.tls.cert_file and mqtt.tls.key_file, which want files in PEM"
-            ) from error
+        _show(context, tls.cert_file, tls.key_file)
     return context
 
 
-def explain_certificate(error: ssl.SSLCertVerificationError, address: str) -> str:
-    return (
-        f"the certificate of the broker {address} is not trusted: {error.verify_message}; "
-        "set mqtt.tls.ca_file to the authority that signed it, and mqtt.host to a name that it holds"
-    )
+def key_warning(tls: TlsSettings) -> str | None:
+    """A sentence about a private key that is not kept; None where there is nothing to say."""
+    key_file = tls.key_file or tls.cert_file
+    return None if key_file is None else readable_by_everybody(key_file)
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        reason = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        raise MaskdError(
+            f"the authority's certificate in {ca_file} cannot be used: {reason}; "
+            "correct mqtt.tls.ca_file, which wants the certificate of whoever signed the broker's"
+        ) from error
+
+
+def _show(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:
+    def refuse_to_ask() -> str:
+        # OpenSSL would ask at the terminal, and wait there for ever.
+        raise MaskdError(
+            f"the private key in {key_file or cert_file} is encrypted, and nobody is there to be asked for its "
+            "passphrase; decrypt it with `openssl pkey -in KEY -out PLAIN`, let only maskd read the result, and name "
+            "it in mqtt.tls.key_file"
+        )
+
+    for path, setting in ((cert_file, "cert_file"), (key_file, "key_file")):
+        if path is not None:
+            _check_readable(path, setting)
+    try:
+        context.load_cert_chain(cert_file, key_file, password=refuse_to_ask)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            reason = f"the private key in {key_file or cert_file} belongs to another certificate"
+        else:
+            reason = "there is no certificate or no private key in PEM in what is named"
+        raise MaskdError(
+            f"this device's certificate in {cert_file} cannot be used: {reason}; "
+            "correct mqtt.tls.cert_file and mqtt.tls.key_file, which want files in PEM"
+        ) from error
+
+
+def _check_readable(path: Path, setting: str) -> None:
+    """OpenSSL's error does not tell which of two files it is about."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        what = "certificate" if setting == "cert_file" else "private key"
+        raise MaskdError(
+            f"this device's {what} in {path} cannot be read: {error.strerror}; "
+            f"correct mqtt.tls.{setting}, or let maskd's user read the file"
+        ) from error

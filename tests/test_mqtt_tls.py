@@ -1,0 +1,268 @@
+"""TLS against a real Mosquitto, with certificates that are right, and wrong in every way that happens."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.backoff import Backoff
+from edge.config import MqttSettings, TlsSettings
+from edge.errors import MaskdError
+from edge.messaging.mqtt import MqttClient, check_broker
+from tests.certificates import FUTURE, PAST, Authority, Pair, openssl, self_signed
+from tests.mosquitto import Mosquitto, wait_until
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authorities") / "ours")
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authorities") / "theirs", "somebody else")
+
+
+@contextmanager
+def serving(folder: Path, pair: Pair, *more: str) -> Iterator[Mosquitto]:
+    """A broker that shows this certificate."""
+    broker = Mosquitto(folder, extra=[f"certfile {pair.cert}", f"keyfile {pair.key}", *more])
+    broker.host = "localhost"
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+def settings_for(broker: Mosquitto, tls: TlsSettings | None, **more: Any) -> MqttSettings:
+    return MqttSettings(host=broker.host, port=broker.port, tls=tls, **more)
+
+
+def refusal(settings: MqttSettings) -> str:
+    with pytest.raises(MaskdError) as refused:
+        check_broker(settings, "lobby")
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_our_own_authority_is_trusted(mosquitto_folder: Path, authority: Authority) -> None:
+    with serving(mosquitto_folder, authority.sign("localhost")) as broker:
+        for version in ("1.2", "1.3"):
+            check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert, min_version=version)), "lobby")
+
+
+def test_another_authority_is_not(mosquitto_folder: Path, authority: Authority, stranger: Authority) -> None:
+    with serving(mosquitto_folder, authority.sign("localhost")) as broker:
+        told = refusal(settings_for(broker, TlsSettings(ca_file=stranger.cert)))
+        assert f"is not trusted: none of {stranger.cert} signed it; set mqtt.tls.ca_file to" in told
+        told = refusal(settings_for(broker, TlsSettings()))
+        assert "is not trusted: none of the system's authorities signed it; set mqtt.tls.ca_file to" in told
+
+
+@pytest.mark.parametrize(
+    ("certificate", "told"),
+    [
+        ({"valid": PAST}, "it has expired, as this device's clock says 20..-..-..; renew the broker's certificate"),
+        ({"valid": FUTURE}, "it is not valid yet, as this device's clock says 20.*connect a time server"),
+        ({"names": "DNS:broker.example"}, "it is not made for that name .*not valid for 'localhost'.*; set mqtt.host"),
+    ],
+)
+def test_a_certificate_that_does_not_hold_here_and_now_is_refused(
+    mosquitto_folder: Path, authority: Authority, certificate: dict[str, Any], told: str
+) -> None:
+    with (
+        serving(mosquitto_folder, authority.sign("localhost", **certificate)) as broker,
+        pytest.raises(MaskdError, match=told),
+    ):
+        check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert)), "lobby")
+
+
+def test_an_address_that_the_certificate_does_not_hold_is_refused(mosquitto_folder: Path, authority: Authority) -> None:
+    with serving(mosquitto_folder, authority.sign("localhost", names="DNS:localhost")) as broker:
+        told = refusal(MqttSettings(host="127.0.0.1", port=broker.port, tls=TlsSettings(ca_file=authority.cert)))
+        assert "it is not made for that name" in told
+        assert "127.0.0.1" in told
+
+
+def test_a_broker_that_signed_itself_is_trusted_by_its_own_certificate_alone(
+    mosquitto_folder: Path, authority: Authority
+) -> None:
+    pair = self_signed(mosquitto_folder / "own")
+    with serving(mosquitto_folder, pair) as broker:
+        told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
+        assert "nobody but the broker itself signed it" in told
+        assert "copy its certificate to this device and name the copy in mqtt.tls.ca_file" in told
+        check_broker(settings_for(broker, TlsSettings(ca_file=pair.cert)), "lobby")
+
+
+@pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
+def test_a_broker_that_asks_for_our_certificate(
+    mosquitto_folder: Path, authority: Authority, stranger: Authority, version: str
+) -> None:
+    """In TLS 1.3 the broker objects after the handshake, in 1.2 during it."""
+    newest = {"tlsv1.2": "TLSv1.2", "tlsv1.3": "TLSv1.3"}[version]
+    asking = (f"cafile {authority.cert}", "require_certificate true", "use_identity_as_username true", "log_type all")
+    with (
+        limited_to(newest, mosquitto_folder),
+        serving(mosquitto_folder, authority.sign("localhost"), *asking) as broker,
+    ):
+        ours = authority.sign("lobby", names="DNS:lobby")
+        shown = TlsSettings(ca_file=authority.cert, cert_file=ours.cert, key_file=ours.key)
+        check_broker(settings_for(broker, shown), "lobby")
+        assert "u'lobby'" in broker.log
+
+        told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
+        assert "wants a certificate of this device; set mqtt.tls.cert_file and mqtt.tls.key_file" in told
+
+        for wrong in (stranger.sign("lobby", names="DNS:lobby"), authority.sign("lobby", names="DNS:x", valid=PAST)):
+            settings = TlsSettings(ca_file=authority.cert, cert_file=wrong.cert, key_file=wrong.key)
+            told = refusal(settings_for(broker, settings))
+            assert f"does not accept this device's certificate in {wrong.cert}" in told
+
+
+@contextmanager
+def limited_to(newest: str, folder: Path) -> Iterator[None]:
+    """A Mosquitto that is started meanwhile speaks no newer TLS: its own option only sets the oldest."""
+    folder.mkdir(exist_ok=True)
+    (folder / "openssl.cnf").write_text(
+        "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = it\n"
+        f"[it]\nMinProtocol = TLSv1\nMaxProtocol = {newest}\nCipherString = DEFAULT@SECLEVEL=0\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENSSL_CONF", str(folder / "openssl.cnf"))
+        yield
+
+
+def test_tls_cannot_be_talked_down(mosquitto_folder: Path, authority: Authority) -> None:
+    pair = authority.sign("localhost")
+    with limited_to("TLSv1.2", mosquitto_folder), serving(mosquitto_folder, pair) as broker:
+        check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert)), "lobby")
+        told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert, min_version="1.3")))
+        assert "does not speak TLS 1.3 or newer, which mqtt.tls.min_version asks for" in told
+        assert 'or set mqtt.tls.min_version to "1.2"' in told
+
+
+def test_a_version_older_than_1_2_is_never_spoken(mosquitto_folder: Path, authority: Authority) -> None:
+    pair = authority.sign("localhost")
+    with limited_to("TLSv1.1", mosquitto_folder), serving(mosquitto_folder, pair, "tls_version tlsv1.1") as broker:
+        told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
+        assert told.endswith("which mqtt.tls.min_version asks for; have the broker offer TLS 1.2")
+
+
+def test_a_plain_port_and_a_tls_port_are_told_apart(mosquitto: Mosquitto, tmp_path: Path, authority: Authority) -> None:
+    told = refusal(settings_for(mosquitto, TlsSettings(ca_file=authority.cert)))
+    assert "speaks no TLS that fits ours" in told
+    assert "see whether mqtt.port is its TLS port, or remove mqtt.tls" in told
+    with serving(tmp_path / "with-tls", authority.sign("localhost")) as broker:
+        told = refusal(settings_for(broker, None))
+        assert "closed the connection without an answer; see whether mqtt.port, mqtt.tls" in told
+
+
+def test_files_that_are_of_no_use_are_told_apart(mosquitto: Mosquitto, tmp_path: Path, authority: Authority) -> None:
+    ours, other = authority.sign("lobby"), authority.sign("lobby")
+    text, encrypted = tmp_path / "text", tmp_path / "encrypted.key"
+    text.write_text("no certificate\n")
+    passphrase = ("-passout", "pass:secret", "-aes-128-cbc")
+    openssl(tmp_path, "pkey", "-in", str(ours.key), "-out", str(encrypted), *passphrase)
+    missing = tmp_path / "missing"
+    for tls, told in (
+        (TlsSettings(ca_file=missing), "in .*missing cannot be used: No such file.*; correct mqtt.tls.ca_file"),
+        (TlsSettings(ca_file=text), "in .*text cannot be used: it holds no certificate in PEM; correct"),
+        (TlsSettings(ca_file=tmp_path), "cannot be used: Is a directory; correct mqtt.tls.ca_file"),
+        (TlsSettings(cert_file=missing), "device's certificate in .*missing cannot be read: No such file"),
+        (TlsSettings(cert_file=ours.cert, key_file=missing), "private key in .*missing cannot be read.*tls.key_file"),
+        (TlsSettings(cert_file=ours.cert), "no certificate or no private key in PEM.*mqtt.tls.key_file"),
+        (TlsSettings(cert_file=text, key_file=ours.key), "no certificate or no private key in PEM"),
+        (TlsSettings(cert_file=ours.cert, key_file=other.key), "private key in .* belongs to another certificate"),
+        (TlsSettings(cert_file=ours.cert, key_file=encrypted), "encrypted.key is encrypted, and nobody is there.*pkey"),
+    ):
+        with pytest.raises(MaskdError, match=told):
+            check_broker(settings_for(mosquitto, tls), "lobby")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read a file")
+def test_a_key_that_maskd_may_not_read(mosquitto: Mosquitto, authority: Authority) -> None:
+    ours = authority.sign("lobby")
+    os.seteuid(65534)
+    try:
+        told = refusal(settings_for(mosquitto, TlsSettings(cert_file=ours.cert, key_file=ours.key)))
+    finally:
+        os.seteuid(0)
+    assert "cannot be read: Permission denied; correct mqtt.tls.cert_file, or let maskd's user read the file" in told
+
+
+def test_a_key_that_everybody_may_read_is_warned_of_once(
+    mosquitto_folder: Path, authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    ours = authority.sign("lobby", names="DNS:lobby")
+    ours.key.chmod(0o644)
+    with serving(mosquitto_folder, authority.sign("localhost")) as broker:
+        tls = TlsSettings(ca_file=authority.cert, cert_file=ours.cert, key_file=ours.key)
+        with connecting(settings_for(broker, tls)) as client:
+            for number in (1, 2):
+                wait_until(lambda number=number: client.connection == number)  # type: ignore[misc]
+                client.drop("a new connection is wanted")
+            wait_until(lambda: client.connection == 3)
+    assert caplog.text.count(f"every user of this device can read the secret in {ours.key}") == 1
+
+
+def test_a_renewed_authority_is_read_without_a_restart(
+    mosquitto_folder: Path, tmp_path: Path, authority: Authority, stranger: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And what is wrong until then is reported once, not at every attempt."""
+    ca_file = tmp_path / "ca.pem"
+    shutil.copy(stranger.cert, ca_file)
+    with serving(mosquitto_folder, authority.sign("localhost")) as broker:
+        attempts = Counting()
+        with connecting(settings_for(broker, TlsSettings(ca_file=ca_file)), attempts) as client:
+            wait_until(lambda: attempts.count >= 10, what="ten attempts")
+            assert client.connection is None
+            shutil.copy(authority.cert, ca_file)
+            wait_until(lambda: client.connection == 1, what="the connection")
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 1
+    assert f"none of {ca_file} signed it" in warnings[0]
+
+
+def test_reasons_that_take_turns_are_reported_once_each(
+    mosquitto_folder: Path, tmp_path: Path, authority: Authority, stranger: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    shutil.copy(stranger.cert, ca_file)
+    with serving(mosquitto_folder, authority.sign("localhost")) as broker:
+        attempts = Counting()
+        with connecting(settings_for(broker, TlsSettings(ca_file=ca_file)), attempts):
+            for content in (b"nonsense", stranger.cert.read_bytes()) * 3:
+                before = attempts.count
+                wait_until(lambda before=before: attempts.count >= before + 2)  # type: ignore[misc]
+                ca_file.write_bytes(content)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(warnings) == 2
+
+
+class Counting(Backoff):
+    def __init__(self) -> None:
+        super().__init__(0.02, 0.02)
+        self.count = 0
+
+    def next(self) -> float:
+        self.count += 1
+        return super().next()
+
+
+@contextmanager
+def connecting(settings: MqttSettings, backoff: Backoff | None = None) -> Iterator[MqttClient]:
+    client = MqttClient(settings, "lobby", backoff=backoff or Backoff(0.02, 0.05))
+    client.start()
+    try:
+        yield client
+    finally:
+        client.stop()
