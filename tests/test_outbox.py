@@ -19,6 +19,7 @@ import pytest
 from edge.errors import MaskdError
 from edge.messaging.events import Event
 from edge.messaging.outbox import HELD_LIMIT, Outbox
+from edge.messaging.outbox_file import put_meta
 from tests.people import WALL_OFFSET, drafts, passers_by, transition
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +45,7 @@ def test_numbers_start_at_one_and_go_on_after_everything_was_sent(tmp_path: Path
     with closing(new_outbox(tmp_path)) as outbox:
         assert [event.seq for event in outbox.append(passers_by(3))] == [1, 2, 3]
         outbox.acknowledge([1, 2, 3])
+        assert outbox.delete_acknowledged()
         assert outbox.depth == 0
     with closing(new_outbox(tmp_path)) as outbox:
         assert pending_seqs(outbox) == []
@@ -61,11 +63,15 @@ def test_pending_hands_out_in_order_what_was_committed(outbox: Outbox) -> None:
 
 def test_what_the_broker_has_is_gone_and_the_rest_stays(outbox: Outbox) -> None:
     outbox.append(passers_by(4))
-    outbox.acknowledge([2, 3, 999])
-    assert pending_seqs(outbox) == [1, 4]
-    assert outbox.depth == 2
+    outbox.acknowledge([2, 3])
+    for _ in range(2):
+        assert pending_seqs(outbox) == [1, 4]
+        assert outbox.depth == 2
+        outbox.acknowledge([999])
+        assert outbox.delete_acknowledged()
     assert outbox.oldest_unsent_at == pytest.approx(WALL_OFFSET + 103.25, abs=0.001)
     outbox.acknowledge([1, 4])
+    outbox.delete_acknowledged()
     assert outbox.oldest_unsent_at is None
 
 
@@ -124,7 +130,9 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
 def test_an_outbox_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     new_outbox(tmp_path).close()
     with closing(sqlite3.connect(tmp_path / "outbox.db")) as db:
+        put_meta(db, {"layout": 99})
         db.execute("PRAGMA user_version=99")
+        db.commit()
     with pytest.raises(MaskdError, match="newer maskd"):
         new_outbox(tmp_path)
 
@@ -143,7 +151,7 @@ def test_a_truncated_file_is_set_aside_and_numbering_goes_on(
         assert pending_seqs(outbox)[-1] == 201
     if keep:
         assert len(list(tmp_path.glob("outbox.db.damaged-*"))) == 1
-        assert "is damaged" in caplog.text
+        assert "was damaged and is kept as outbox.db.damaged-" in caplog.text
     else:
         assert "numbering goes on" in caplog.text
 
@@ -197,6 +205,7 @@ def test_events_wait_in_memory_for_a_full_disk(tmp_path: Path, caplog: pytest.Lo
             assert outbox.append(passers_by(1, first=4)) == []
             outbox.retry()
             outbox.acknowledge([1])
+            assert not outbox.delete_acknowledged()
             assert pending_seqs(outbox) == [2]
             assert outbox.depth == 4
         with caplog.at_level(logging.INFO):

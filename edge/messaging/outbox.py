@@ -7,38 +7,32 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from edge.errors import MaskdError
 from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
-from edge.messaging.outbox_salvage import Salvaged, salvage, set_aside
+from edge.messaging.outbox_file import get_meta, insert, put_meta, transaction
+from edge.messaging.outbox_recovery import Evidence, open_database
 from edge.messaging.payload import parse_timestamp
-from edge.messaging.seq_file import SeqFile
+from edge.messaging.record import Record
+from edge.messaging.seq_file import Numbers, SeqFile
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE events (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    payload BLOB NOT NULL,
-    created REAL NOT NULL
-);
-CREATE TABLE open_tracks (track TEXT PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL) WITHOUT ROWID;
-"""
-
 HELD_LIMIT = 1000
 """Events kept in memory while the disk takes none."""
+DISK_RETRY_S = 1.0
+"""Between two attempts of append() to write to a disk that takes nothing."""
+BATCH = 1000
+"""Rows read or deleted at a time."""
 ROW_OVERHEAD_BYTES = 80
-"""What SQLite adds to the topic and the payload of an event: id, times, headers, half-filled pages."""
+"""What SQLite adds to the topic and the payload of an event: number, time, headers, half-filled pages."""
 _SIZE = f"length(topic) + length(payload) + {ROW_OVERHEAD_BYTES}"
 
 
@@ -59,13 +53,27 @@ class Outbox:
     `HELD_LIMIT` events wait in memory for it.
     """
 
-    def __init__(self, folder: Path, *, max_events: int, max_bytes: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_events: int,
+        max_bytes: int,
+        record: Record | None = None,
+        prefix: str = "maskd",
+    ) -> None:
+        """`record` takes every event as well, and gives back what a damaged outbox has lost; `prefix` is that of the
+        topics on which such events are published."""
         self.on_commit: Callable[[], None] = lambda: None
         """Called after events were committed, in the thread that committed them."""
+        self.damaged: str | None = None
+        """What open() found wrong with the outbox and has mended, in a sentence."""
         self._folder = folder
         self._path = folder / "outbox.db"
         self._max_events = max_events
         self._max_bytes = max_bytes
+        self._record = record
+        self._prefix = prefix
         self._lock = threading.RLock()
         self._lock_file: IO[bytes] | None = None
         self._seq_file = SeqFile(folder / "seq")
@@ -73,8 +81,11 @@ class Outbox:
         self._held: deque[Draft] = deque()
         self._acknowledged: set[int] = set()
         """Acknowledged events whose deletion has not been committed."""
+        self._acknowledged_up_to = 0
+        self._recorded_up_to = 0
         self._lost_while_held = 0
-        self._disk_is_failing = False
+        self._disk_error: str | None = None
+        self._disk_failed_at = 0.0
         self._cap_is_reached = False
         self._next_seq = 1
         self._depth = 0
@@ -82,25 +93,33 @@ class Outbox:
         self._lost = 0
 
     def open(self) -> None:
-        """Makes the folder and the file where needed. A damaged file is set aside, and what can be read of it is taken
-        over. Raises MaskdError where the folder cannot be written or another maskd uses it."""
+        """Makes the folder and the file where needed. A damaged file is set aside, and what it and the record still
+        hold is taken over. Raises MaskdError where the folder cannot be written or another maskd uses it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock_file = self._exclusive_lock()
             self._seq_file.open()
-            self._open_or_replace()
+            numbers = self._seq_file.read()
+            evidence = Evidence(numbers, self._record, self._prefix)
+            self._connection, self.damaged = open_database(self._path, evidence)
+            self._load(numbers.acknowledged)
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise self._unusable(error) from error
         except MaskdError:
             self.close()
             raise
+        if self._record is not None:
+            self._recorded_up_to = self._record.highest_seq()
+            self._write_record()
+            self._record.tidy(time.time())
 
     def close(self) -> None:
         """Writes what still waits in memory, if the disk takes it."""
         with self._lock:
             if self._connection is not None:
                 self.retry()
+                self.delete_acknowledged()
                 if self._held:
                     log.error(
                         "%d events are lost: the disk of %s took no more until the end; free some space there",
@@ -127,6 +146,17 @@ class Outbox:
             return self._lost + self._lost_while_held
 
     @property
+    def disk_problem(self) -> str | None:
+        """What the disk refuses at present, in a sentence; None: nothing."""
+        with self._lock:
+            if self._disk_error is not None:
+                return (
+                    f"the outbox in {self._folder} cannot be written: {self._disk_error}; "
+                    f"events that wait in memory: {len(self._held)} of at most {HELD_LIMIT}; free some space there"
+                )
+            return self._record.problem if self._record is not None else None
+
+    @property
     def oldest_unsent_at(self) -> float | None:
         """When the oldest unacknowledged event happened, in seconds since 1970."""
         with self._lock:
@@ -136,31 +166,35 @@ class Outbox:
             return self._held[0].wall_time if self._held else None
 
     def append(self, drafts: Sequence[Draft]) -> list[Event]:
-        """Commits events, those that waited in memory first, and returns all that are now safe, numbered in order.
-        Empty where the disk takes none: they then wait in memory."""
+        """Commits events, those that waited in memory first, and returns all that are now safe, numbered in order:
+        one commit for all of them. Empty where the disk takes none: they then wait in memory."""
         with self._lock:
             self._held.extend(drafts)
             if not self._held:
                 return []
             try:
-                events = self._commit([*self._held])
+                events = [] if drafts and self._disk_failed_lately() else self._commit([*self._held])
             except (sqlite3.Error, OSError) as error:
                 self._report_disk(error)
+                events = []
+            if not events:
                 while len(self._held) > HELD_LIMIT:
                     self._held.popleft()
                     self._lost_while_held += 1
                 return []
             self._held.clear()
             self._disk_works()
+            self._write_record()
         self.on_commit()
         return events
 
     def retry(self) -> None:
-        """Writes what waits in memory for a disk that took no more; cheap where nothing waits."""
+        """Writes what a disk that took no more has left undone; cheap where there is nothing."""
         self.append([])
         with self._lock:
-            if self._acknowledged:
-                self.acknowledge([])
+            self._write_record()
+            if self._record is not None:
+                self._record.tidy(time.time())
 
     def pending(self, limit: int, *, after_seq: int = 0, without_topics: Sequence[str] = ()) -> list[Pending]:
         """Unacknowledged events in order of `seq`. Raises sqlite3.Error where the file cannot be read."""
@@ -174,22 +208,24 @@ class Outbox:
             return [Pending(*row) for row in rows if row[0] not in self._acknowledged][:limit]
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
-        """The broker has these; unknown ones are ignored. A deletion that the disk refuses is made later."""
+        """The broker has these; unknown ones are ignored. They are gone for good with delete_acknowledged()."""
         with self._lock:
             self._acknowledged.update(seqs)
+
+    def delete_acknowledged(self) -> bool:
+        """Deletes what was acknowledged, in one commit for each `BATCH`. False: the disk refuses; to be tried again."""
+        with self._lock:
             try:
-                with self._transaction() as db:
-                    depth, size = self._delete(db, f"seq IN ({','.join(map(str, sorted(self._acknowledged)))})")
-            except sqlite3.Error as error:
+                while self._acknowledged:
+                    self._delete_batch(sorted(self._acknowledged)[:BATCH])
+            except (sqlite3.Error, OSError) as error:
                 self._report_disk(error)
-                return
-            self._depth -= depth
-            self._bytes -= size
-            self._acknowledged.clear()
+                return False
             if self._depth == 0:
                 self._cap_is_reached = False
             if not self._held:
                 self._disk_works()
+            return True
 
     def recover(self, now: float) -> list[Event]:
         """Ends every track that a crash left open, as of `now` (seconds since 1970), and returns the `ended` events.
@@ -198,7 +234,7 @@ class Outbox:
         """
         with self._lock:
             try:
-                with self._transaction() as db:
+                with transaction(self._db) as db:
                     rows = db.execute("SELECT topic, payload FROM open_tracks").fetchall()
                     last = sorted(_readable(rows), key=lambda topic_and_event: topic_and_event[1].seq)
                     ended = [
@@ -210,6 +246,7 @@ class Outbox:
             except (sqlite3.Error, OSError) as error:
                 raise self._unusable(error) from error
             self._count(stored)
+            self._write_record()
         if ended:
             log.warning("maskd was not stopped in order; %d people who were there then are now ended", len(ended))
             self.on_commit()
@@ -221,30 +258,15 @@ class Outbox:
             raise RuntimeError("the outbox is not open")
         return self._connection
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = self._db
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-            db.execute("COMMIT")
-        except BaseException:
-            # SQLite has rolled back by itself after some errors, a full disk among them.
-            if db.in_transaction:
-                db.execute("ROLLBACK")
-            raise
-
     def _commit(self, drafts: Sequence[Draft]) -> list[Event]:
         numbered = [(draft.topic, draft.numbered(self._next_seq + index)) for index, draft in enumerate(drafts)]
-        with self._transaction() as db:
+        with transaction(self._db) as db:
             for topic, event in numbered:
                 if event.type == "ended":
                     db.execute("DELETE FROM open_tracks WHERE track = ?", (event.track,))
                 else:
                     # An upsert, since the `started` may be among those that were lost while the disk was full.
-                    db.execute(
-                        "INSERT OR REPLACE INTO open_tracks VALUES (?, ?, ?)", (event.track, topic, event.to_json())
-                    )
+                    insert(db, "open_tracks", [(event.track, topic, event.to_json())], or_else="REPLACE")
             stored = self._store(db, numbered)
         self._count(stored)
         return [event for _, event in numbered]
@@ -253,13 +275,12 @@ class Outbox:
         """Inside a transaction: inserts events with the next numbers, and makes room by the caps."""
         next_seq = self._next_seq + len(numbered)
         if numbered:
-            self._seq_file.write(next_seq - 1)
-        rows = [
-            (event.seq, str(event.id), topic, event.to_json(), parse_timestamp(event.time)) for topic, event in numbered
-        ]
-        db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+            numbers = Numbers(next_seq - 1, self._next_seq - 1, self._acknowledged_up_to)
+            self._seq_file.write(numbers, durable=True)
+        rows = [(event.seq, topic, event.to_json(), parse_timestamp(event.time)) for topic, event in numbered]
+        insert(db, "events", rows)
         depth = self._depth + len(rows)
-        size = self._bytes + sum(len(row[2]) + len(row[3]) + ROW_OVERHEAD_BYTES for row in rows)
+        size = self._bytes + sum(len(topic) + len(payload) + ROW_OVERHEAD_BYTES for _, topic, payload, _ in rows)
         given_up = 0
         while depth > 0 and (depth > self._max_events or size > self._max_bytes):
             # By the average size; what is left over goes in the next round.
@@ -268,7 +289,7 @@ class Outbox:
             deleted, deleted_size = self._delete(db, oldest)
             depth, size, given_up = depth - deleted, size - deleted_size, given_up + deleted
         lost = self._lost + self._lost_while_held + given_up
-        db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", [("next_seq", next_seq), ("lost", lost)])
+        put_meta(db, {"next_seq": next_seq, "lost": lost})
         return _Stored(next_seq, depth, size, lost, given_up)
 
     def _count(self, stored: _Stored) -> None:
@@ -282,6 +303,41 @@ class Outbox:
             )
         self._next_seq, self._depth, self._bytes, self._lost = stored.next_seq, stored.depth, stored.bytes, stored.lost
         self._lost_while_held = 0
+        self._write_numbers()
+
+    def _delete_batch(self, seqs: Sequence[int]) -> None:
+        with transaction(self._db) as db:
+            depth, size = self._delete(db, f"seq IN ({','.join(map(str, seqs))})")
+            oldest = db.execute("SELECT min(seq) FROM events").fetchone()[0]
+        self._depth -= depth
+        self._bytes -= size
+        self._acknowledged.difference_update(seqs)
+        self._acknowledged_up_to = self._next_seq - 1 if oldest is None else oldest - 1
+        self._write_numbers()
+
+    def _write_numbers(self) -> None:
+        """Once they are true: not durably, since without them an event is at worst sent again."""
+        with suppress(OSError):
+            given = self._next_seq - 1
+            self._seq_file.write(Numbers(given, given, self._acknowledged_up_to), durable=False)
+
+    def _write_record(self) -> None:
+        """Appends what the record lacks, as far as it still waits here; where the disk refuses, the next time."""
+        if self._record is None:
+            return
+        try:
+            while self._recorded_up_to < self._next_seq - 1:
+                rows = self._db.execute(
+                    "SELECT seq, created, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+                    (self._recorded_up_to, BATCH),
+                ).fetchall()
+                recorded = self._record.append([(created, payload) for _, created, payload in rows], time.time())
+                if recorded < len(rows):
+                    self._recorded_up_to = rows[recorded - 1][0] if recorded else self._recorded_up_to
+                    return
+                self._recorded_up_to = rows[-1][0] if len(rows) == BATCH else self._next_seq - 1
+        except sqlite3.Error as error:
+            self._report_disk(error)
 
     @staticmethod
     def _delete(db: sqlite3.Connection, where: str) -> tuple[int, int]:
@@ -290,20 +346,24 @@ class Outbox:
         db.execute(f"DELETE FROM events WHERE {where}")  # noqa: S608
         return count, size
 
+    def _disk_failed_lately(self) -> bool:
+        return self._disk_error is not None and time.monotonic() - self._disk_failed_at < DISK_RETRY_S
+
     def _report_disk(self, error: Exception) -> None:
-        if not self._disk_is_failing:
+        self._disk_failed_at = time.monotonic()
+        if self._disk_error is None:
             log.error(
                 "the outbox in %s cannot be written (%s); up to %d events wait in memory: free some space there",
                 self._folder,
-                error,
+                _reason(error),
                 HELD_LIMIT,
             )
-        self._disk_is_failing = True
+        self._disk_error = _reason(error)
 
     def _disk_works(self) -> None:
-        if self._disk_is_failing:
+        if self._disk_error is not None:
             log.info("the outbox in %s can be written again; what waited in memory is safe now", self._folder)
-        self._disk_is_failing = False
+        self._disk_error = None
 
     def _exclusive_lock(self) -> IO[bytes]:
         file = (self._folder / "outbox.lock").open("ab")
@@ -317,82 +377,21 @@ class Outbox:
             ) from error
         return file
 
-    def _open_or_replace(self) -> None:
-        existed = self._path.exists()
-        try:
-            self._connect()
-        except sqlite3.DatabaseError as error:
-            # Exactly this class means a damaged file; its subclasses mean a disk or a permission.
-            if type(error) is not sqlite3.DatabaseError:
-                raise
-            self._replace(str(error))
-        else:
-            if existed and not self._has_tables:
-                log.warning("the outbox %s is empty, as after a power cut; numbering goes on", self._path)
-            if not self._has_tables:
-                self._create(Salvaged.nothing())
-        self._load()
-
-    def _connect(self) -> None:
-        self._connection = sqlite3.connect(self._path, timeout=10, isolation_level=None, check_same_thread=False)
-        db = self._connection
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise MaskdError(
-                f"the outbox {self._path} was written by a newer maskd; install that one, or move the file away"
-            )
-
-    @property
-    def _has_tables(self) -> bool:
-        return bool(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    def _replace(self, problem: str) -> None:
-        """The damaged file goes aside, and a new one takes over what could be read."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        salvaged = salvage(self._path)
-        aside = set_aside(self._path)
-        log.error(
-            "the outbox %s is damaged (%s); it is kept as %s, and %d unsent events were read from it",
-            self._path,
-            problem,
-            aside.name,
-            len(salvaged.events),
-        )
-        self._connect()
-        self._create(salvaged)
-
-    def _create(self, salvaged: Salvaged) -> None:
-        next_seq = max(salvaged.next_seq, self._seq_file.read() + 1)
-        with self._transaction() as db:
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            # A damaged table can show a row twice.
-            db.executemany("INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?)", salvaged.events)
-            db.executemany("INSERT OR IGNORE INTO open_tracks VALUES (?, ?, ?)", salvaged.open_tracks)
-            db.executemany("INSERT INTO meta VALUES (?, ?)", [("next_seq", next_seq), ("lost", salvaged.lost)])
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-
-    def _load(self) -> None:
-        with self._transaction() as db:
+    def _load(self, acknowledged_up_to: int) -> None:
+        with transaction(self._db) as db:
+            meta = get_meta(db)
             # Written, not only read: a disk that takes nothing is then found at the start.
-            db.execute("INSERT INTO meta VALUES ('starts', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1")
-            meta = dict(db.execute("SELECT key, value FROM meta").fetchall())
+            put_meta(db, {"starts": meta["starts"] + 1})
             self._next_seq, self._lost = meta["next_seq"], meta["lost"]
             self._depth, self._bytes = db.execute(
                 f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM events"  # noqa: S608
             ).fetchone()
+        self._acknowledged_up_to = acknowledged_up_to
+        self._write_numbers()
 
     def _unusable(self, error: Exception) -> MaskdError:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
         return MaskdError(
-            f"the outbox in {self._folder} cannot be written: {reason}; "
+            f"the outbox in {self._folder} cannot be written: {_reason(error)}; "
             "give maskd a folder that it may write and that has space, with storage.path"
         )
 
@@ -406,6 +405,10 @@ class _Stored:
     bytes: int
     lost: int
     given_up: int
+
+
+def _reason(error: Exception) -> str:
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
 
 
 def _readable(rows: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Event]]:

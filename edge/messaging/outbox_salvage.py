@@ -1,72 +1,74 @@
-"""What can still be read of a damaged outbox."""
+"""What can still be read of a damaged outbox, and where the damaged file goes."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge.messaging.events import Event, parse_event
-from edge.messaging.payload import parse_timestamp
+from edge.messaging.outbox_file import TABLES, checksum, connect, insert, put_meta
+
+KEPT_ASIDE = 3
+"""Damaged files, the latest ones, so that a failing card does not fill itself."""
+_COMPANIONS = ("-wal", "-shm")
 
 
-@dataclass(frozen=True, slots=True)
-class Salvaged:
-    """Rows of the tables, fit to be inserted again."""
-
-    events: list[tuple[int, str, str, bytes, float]]
-    open_tracks: list[tuple[str, str, bytes]]
-    next_seq: int
-    """1 where it is not known."""
-    lost: int
-
-    @classmethod
-    def nothing(cls) -> Salvaged:
-        return cls([], [], 1, 0)
-
-
-def salvage(path: Path) -> Salvaged:
-    """Reads as far as each table goes; a row whose payload is no event is left out."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        meta = {row[0]: row[1] for row in _rows(db, "SELECT key, value FROM meta") if isinstance(row[1], int)}
-        events = [
-            (event.seq, str(event.id), topic, event.to_json(), parse_timestamp(event.time))
-            for topic, event in _events(db, "SELECT topic, payload FROM events ORDER BY seq")
-        ]
-        open_tracks = [
-            (event.track, topic, event.to_json())
-            for topic, event in _events(db, "SELECT topic, payload FROM open_tracks")
-        ]
-    highest = max((row[0] for row in events), default=0)
-    return Salvaged(events, open_tracks, max(meta.get("next_seq", 1), highest + 1), max(0, meta.get("lost", 0)))
+def copy_readable(path: Path, db: sqlite3.Connection) -> int:
+    """Copies every row of the database at `path` that is as it was written, inside a transaction of `db`; returns how
+    many events these are. Raises sqlite3.Error where `db` takes nothing."""
+    try:
+        damaged = connect(path)
+    except sqlite3.Error:
+        return 0
+    with closing(damaged):
+        # A row behind a damaged page may still be reached from the other end. A damaged table can show a row twice.
+        copied = insert(db, "events", _rows(damaged, "events", "ORDER BY seq"), or_else="IGNORE")
+        copied += insert(db, "events", _rows(damaged, "events", "ORDER BY seq DESC"), or_else="IGNORE")
+        insert(db, "open_tracks", _rows(damaged, "open_tracks"), or_else="IGNORE")
+        put_meta(db, {key: value for key, value in _rows(damaged, "meta") if key != "layout"})
+    return copied
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a database, with its log files, by the date. Raises OSError."""
+    """Renames a database, with its log files, by the date, and deletes the oldest of those that lie there already.
+    Raises OSError."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%fZ")
     target = path.with_name(f"{path.name}.damaged-{stamp}")
     path.rename(target)
-    for suffix in ("-wal", "-shm"):
+    for suffix in _COMPANIONS:
         companion = path.with_name(path.name + suffix)
         if companion.exists():
             companion.rename(target.with_name(target.name + suffix))
+    for old in aside(path)[:-KEPT_ASIDE]:
+        for name in (old, *(old.with_name(old.name + suffix) for suffix in _COMPANIONS)):
+            # A folder that somebody put in the file's place stays: what is in it may be of use.
+            with suppress(OSError):
+                name.unlink()
     return target
 
 
-def _rows(db: sqlite3.Connection, query: str) -> Iterator[tuple[Any, ...]]:
+def aside(path: Path) -> list[Path]:
+    """The damaged files kept, oldest first."""
+    names = path.parent.glob(f"{path.name}.damaged-*")
+    return sorted(name for name in names if not name.name.endswith(_COMPANIONS))
+
+
+def sync_folder(folder: Path) -> None:
+    """Returns once the names in it are on the disk. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield from db.execute(query)
-    except sqlite3.Error:
-        # What follows the damaged page cannot be read in order.
-        return
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _events(db: sqlite3.Connection, query: str) -> Iterator[tuple[str, Event]]:
-    for topic, payload in _rows(db, query):
-        event = parse_event(payload) if isinstance(payload, bytes) else None
-        if event is not None and isinstance(topic, str) and topic.endswith(f"/{event.camera}/event"):
-            yield topic, event
+def _rows(damaged: sqlite3.Connection, table: str, order: str = "") -> Iterator[tuple[Any, ...]]:
+    # What follows a damaged page cannot be read in order, so the rows simply end there.
+    with suppress(sqlite3.Error):
+        for *row, crc in damaged.execute(f"SELECT * FROM {table} {order}"):  # noqa: S608
+            if len(row) == TABLES[table].count(", ") and checksum(*row) == crc:
+                yield tuple(row)

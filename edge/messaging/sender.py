@@ -18,7 +18,9 @@ from edge.messaging.outbox import Outbox, Pending
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
-"""Between two looks at the outbox while nothing happens."""
+"""Between two looks at the outbox while nothing happens, and between two attempts to write to a disk that refuses."""
+GATHER_S = 0.01
+"""For acknowledgements to come together, so that many cost one commit."""
 
 
 class Broker(Protocol):
@@ -86,6 +88,9 @@ class Sender:
         self._stopping = threading.Event()
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Never longer than what is in flight, plus the few status messages."""
+        self._delete_at = math.inf
+        """When what was acknowledged is deleted from the outbox; never while there is nothing."""
+        self._retry_at = 0.0
         self._connection: int | None = None
         self._in_flight: dict[Receipt, _InFlight] = {}
         self._offered_up_to = 0
@@ -126,15 +131,20 @@ class Sender:
     def _run(self) -> None:
         try:
             while not self._stopping.is_set():
-                self._wake.wait(IDLE_S)
+                self._wake.wait(min(IDLE_S, max(0.0, self._delete_at - time.monotonic())))
                 self._wake.clear()
                 self._step(time.monotonic())
+            self._outbox.delete_acknowledged()
         except BaseException as error:  # noqa: BLE001
             self._on_failure(error)
 
     def _step(self, now: float) -> None:
-        self._outbox.retry()
+        if now >= self._retry_at:
+            self._retry_at = now + IDLE_S
+            self._outbox.retry()
         self._take_answers(now)
+        if now >= self._delete_at:
+            self._delete_at = math.inf if self._outbox.delete_acknowledged() else now + IDLE_S
         if self._broker.connection != self._connection:
             self._connection = self._broker.connection
             self._begin_again(now)
@@ -156,6 +166,7 @@ class Sender:
                 self._refuse(event.topic, answer.refusal, now)
         if taken:
             self._outbox.acknowledge(taken)
+            self._delete_at = min(self._delete_at, now + GATHER_S)
             self.sent += len(taken)
 
     def _begin_again(self, now: float) -> None:

@@ -1,0 +1,61 @@
+"""Reads the local record: a folder with one file of JSON lines for each UTC day."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+FOLDER_NAME = "record"
+"""Below `storage.path`."""
+_BLOCK_BYTES = 65_536
+_DAY_FILE = re.compile(r"(\d{4}-\d{2}-\d{2})\.jsonl")
+
+
+def day_of(path: Path) -> date | None:
+    """The UTC day whose events a file holds; None for a file that is none of the record's."""
+    match = _DAY_FILE.fullmatch(path.name)
+    try:
+        return date.fromisoformat(match[1]) if match else None
+    except ValueError:
+        return None
+
+
+def day_files(folder: Path) -> list[Path]:
+    """Oldest first. Raises OSError."""
+    return sorted(path for path in folder.iterdir() if day_of(path) is not None)
+
+
+def lines_forwards(path: Path) -> Iterator[bytes]:
+    """Lines without their end, oldest first. The last may be torn by a power cut. Raises OSError."""
+    with path.open("rb") as file:
+        for line in file:
+            yield line.rstrip(b"\n")
+
+
+def lines_backwards(path: Path) -> Iterator[bytes]:
+    """Lines without their end, newest first, reading only as much of the file as is asked for. Raises OSError."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        if end and _read_at(file.fileno(), end - 1, 1) == b"\n":
+            end -= 1
+        tail: list[bytes] = []
+        """Pieces of a line whose beginning has not been read, the last first."""
+        while end > 0:
+            begin = max(0, end - _BLOCK_BYTES)
+            first, *lines = _read_at(file.fileno(), begin, end - begin).split(b"\n")
+            if lines:
+                yield lines.pop() + b"".join(reversed(tail))
+                yield from reversed(lines)
+                tail = [first]
+            else:
+                tail.append(first)
+            end = begin
+        if tail:
+            yield b"".join(reversed(tail))
+
+
+def _read_at(descriptor: int, offset: int, size: int) -> bytes:
+    return os.pread(descriptor, size, offset)
