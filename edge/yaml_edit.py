@@ -28,7 +28,7 @@ def edit_yaml(text: str, location: tuple[str, ...], value: Value) -> str:
     """A text that edge.yaml_source reads without problems, with one value set.
 
     The place comes from PyYAML's marks. The result is read again, and must say what the text said before but for this
-    value; otherwise raises CannotEdit: for one where an alias stands for the value, whose marks are those of its anchor.
+    value; otherwise raises CannotEdit: for one where an alias stands for the value, for its marks are the anchor's.
     """
     before: dict[str, Any] = read_yaml(text).value
     if _is_set(before, location, value):

@@ -1,0 +1,250 @@
+"""Carries out what is asked for on .../set, and tells on .../state what is in effect."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from edge.config import Config, MqttSettings
+from edge.config_edit import write_setting
+from edge.errors import MaskdError
+from edge.messaging.command_log import CommandLog
+from edge.messaging.mqtt import Acknowledgement, Incoming, Listener, Message, Receipt
+from edge.messaging.mqtt.login import has_login
+from edge.messaging.payload import timestamp
+from edge.messaging.settable import DEVICE_SETTINGS, Command, Settable, parse_command, settable_of, settables
+from edge.messaging.setting import Setting
+from edge.messaging.topics import Topics
+from edge.rate_limit import PerMinute
+from edge.yaml_edit import Value
+
+WAITING_LIMIT = 32
+"""Commands that wait for their turn; what comes on top of them is dropped."""
+GAP_S = 0.05
+"""Between two commands, so that a flood of them leaves the processor to the cameras."""
+STATES_AT_ONCE = 5
+"""States handed over and not yet acknowledged: most of what a broker takes at a time is for events."""
+WRITES_PER_MINUTE = 20
+"""Times that config.yaml is written, so that nobody wears out an SD card from afar."""
+
+log = logging.getLogger(__name__)
+
+
+class Broker(Protocol):
+    """What Commands needs of edge.messaging.mqtt.MqttClient."""
+
+    @property
+    def topics(self) -> Topics: ...
+
+    @property
+    def connection(self) -> int | None: ...
+
+    def add_listener(self, listener: Listener) -> None: ...
+
+    def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None: ...
+
+    def publish(self, message: Message) -> Receipt | None: ...
+
+
+def commands_enabled(settings: MqttSettings) -> bool:
+    """Whether settings can be changed by messages: by default only at a broker that asks who is there."""
+    return has_login(settings) if settings.commands is None else settings.commands
+
+
+class Commands:
+    """The thread `commands`: one command after another, and every state on every new connection.
+
+    A new value is validated as if it stood in config.yaml, and applied; where `persist` is asked for it is written
+    there, too. Retained commands are ignored, since they would act again at every start.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        path: Path | None,
+        config: Callable[[], Config],
+        apply: Callable[[Config], None],
+        effective: Callable[[Config, str | None, str], bool | float | str],
+        on_failure: Callable[[BaseException], None],
+    ) -> None:
+        """`path`: the file that the configuration was read from; None: none. `config`: what is in effect; `apply` puts
+        another one into effect, and may raise MaskdError. `effective(config, camera, setting)`: the value in effect.
+        `on_failure` hears, in this thread, of the error that ended it."""
+        self.dropped = 0
+        """Commands that came too fast."""
+        self._broker = broker
+        self._path = path
+        self._config = config
+        self._apply = apply
+        self._effective = effective
+        self._on_failure = on_failure
+        self._inbox: queue.Queue[Incoming] = queue.Queue(WAITING_LIMIT)
+        self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
+        """Filled while states are on their way only."""
+        self._expects_answers = False
+        self._connection: int | None = None
+        self._due: dict[Settable, None] = {}
+        """States to be published, in order."""
+        self._in_flight: set[Receipt] = set()
+        self._errors: dict[Settable, str] = {}
+        """What the latest command was told, where it was refused or not kept."""
+        self._kept: dict[Settable, Value] = {}
+        """What the next start will find."""
+        self._all_due = threading.Event()
+        self._writes = PerMinute(WRITES_PER_MINUTE)
+        self._log = CommandLog()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+
+    def start(self) -> None:
+        """Before the client is started. Does nothing where commands are off, and says so."""
+        config = self._config()
+        if not commands_enabled(config.mqtt):
+            log.info("%s", _why_off(config.mqtt))
+            return
+        self.configuration_read(config)
+        topics = self._broker.topics
+        self._broker.subscribe(f"{topics.base}/+/+/set", self._received)
+        for setting in DEVICE_SETTINGS:
+            self._broker.subscribe(topics.set(setting), self._received)
+        self._broker.add_listener(self)
+        self._thread.start()
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """Ends the thread after the command that it is at."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+
+    def publish_states(self) -> None:
+        """From any thread: every state is published again."""
+        self._all_due.set()
+        self._wake.set()
+
+    def configuration_read(self, config: Config) -> None:
+        """From any thread: `config` is what the next start will find."""
+        self._kept = {each: each.value_in(config) for each in settables(config)}
+        self.publish_states()
+
+    def connection_changed(self) -> None:
+        self._wake.set()
+
+    def acknowledged(self, acknowledgement: Acknowledgement) -> None:
+        if self._expects_answers:
+            self._answers.put(acknowledgement)
+            self._wake.set()
+
+    def _received(self, incoming: Incoming) -> None:
+        """In the connection's thread."""
+        try:
+            self._inbox.put_nowait(incoming)
+        except queue.Full:
+            self.dropped += 1
+        self._wake.set()
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._wake.wait(1.0)
+                self._wake.clear()
+                self._step(time.monotonic())
+                if not self._inbox.empty():
+                    self._stopping.wait(GAP_S)
+                    self._wake.set()
+        except BaseException as error:  # noqa: BLE001
+            self._on_failure(error)
+
+    def _step(self, now: float) -> None:
+        self._follow_connection()
+        with contextlib.suppress(queue.Empty):
+            self._obey(self._inbox.get_nowait(), now)
+        self._publish_due()
+        self._log.tell_what_was_left_out(now, self.dropped)
+
+    def _follow_connection(self) -> None:
+        if self._broker.connection != self._connection:
+            self._connection = self._broker.connection
+            self._in_flight.clear()
+            self._all_due.set()
+        if self._all_due.is_set():
+            self._all_due.clear()
+            self._due |= dict.fromkeys(settables(self._config()))
+
+    def _publish_due(self) -> None:
+        while not self._answers.empty():
+            self._in_flight.discard(self._answers.get().receipt)
+        self._expects_answers = bool(self._due or self._in_flight)
+        for each in list(self._due)[: max(0, STATES_AT_ONCE - len(self._in_flight))]:
+            receipt = self._publish(each)
+            if receipt is None:
+                return
+            self._in_flight.add(receipt)
+            del self._due[each]
+
+    def _publish(self, each: Settable) -> Receipt | None:
+        config = self._config()
+        state = Setting(
+            setting=each.setting,
+            camera=each.camera,
+            value=self._effective(config, each.camera, each.setting),
+            persisted=each in self._kept and self._kept[each] == each.value_in(config),
+            error=self._errors.get(each),
+            time=timestamp(time.time()),
+        )
+        topic = self._broker.topics.state(each.setting, each.camera)
+        return self._broker.publish(Message(topic, state.to_json(), retain=True, schema=state.schema_name))
+
+    def _obey(self, incoming: Incoming, now: float) -> None:
+        before = self._config()
+        each = settable_of(incoming.topic, self._broker.topics, before)
+        if each is None:
+            # No state is made of it: whoever may write there could make topics without end.
+            self._log.refused(f"there is no such camera or setting: {incoming.topic[:100]!a}", now)
+        elif incoming.retained:
+            self._log.retained(each, incoming.topic)
+        elif incoming.payload:  # an empty one clears a retained command
+            self._errors.pop(each, None)
+            try:
+                self._carry_out(each, parse_command(incoming.payload), before, now)
+            except MaskdError as error:
+                self._errors[each] = str(error)
+                self._log.refused(f"{each}: {error}", now)
+            self._due[each] = None
+
+    def _carry_out(self, each: Settable, command: Command, before: Config, now: float) -> None:
+        after = each.changed(before, command.value)
+        if after != before:
+            self._apply(after)
+            self._log.changed(each, self._effective(after, each.camera, each.setting), now)
+        if command.persist:
+            try:
+                self._write(each, after, now)
+            except MaskdError as error:
+                raise MaskdError(f"in effect until the next start, but not kept: {error}") from None
+
+    def _write(self, each: Settable, config: Config, now: float) -> None:
+        if self._path is None:
+            raise MaskdError("there is no config.yaml to write to; start maskd with one (-c FILE)")
+        if not self._writes.admits(now):
+            raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
+        value = each.value_in(config)
+        write_setting(self._path, each.location, value)
+        self._kept = {**self._kept, each: value}
+
+
+def _why_off(settings: MqttSettings) -> str:
+    if settings.commands is False:
+        return "commands over MQTT are off; mqtt.commands: true turns them on"
+    return (
+        "commands over MQTT are off, since this device does not log in at the broker, and so anybody might send them; "
+        "mqtt.username, or mqtt.commands: true, turns them on"
+    )

@@ -1,0 +1,124 @@
+"""What a message can change, and what such a message means: pure logic."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from edge.config import Config
+from edge.config_file import config_from_values
+from edge.errors import MaskdError
+from edge.messaging.topics import Topics
+from edge.yaml_edit import Value
+
+CAMERA_SETTINGS = ("enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s")
+DEVICE_SETTINGS = ("privacy",)
+
+PAYLOAD_LIMIT = 4096
+"""Bytes."""
+_VALUE_LIMIT = 64
+"""Characters; no value needs as many."""
+_FORM = 'a value, such as 0.6, or {"value": 0.6, "persist": true}'
+
+
+@dataclass(frozen=True, slots=True)
+class Settable:
+    """One setting of one camera; `camera` None: of the whole device."""
+
+    setting: str
+    camera: str | None = None
+
+    @property
+    def location(self) -> tuple[str, ...]:
+        """Its place in config.yaml."""
+        return (self.setting,) if self.camera is None else ("cameras", self.camera, self.setting)
+
+    def __str__(self) -> str:
+        return self.setting if self.camera is None else f"camera {self.camera}: {self.setting}"
+
+    def value_in(self, config: Config) -> Value:
+        """As it is configured: None where it is null."""
+        section = config if self.camera is None else config.cameras[self.camera]
+        value: Value = getattr(section, self.setting)
+        return value
+
+    def changed(self, config: Config, value: str | None) -> Config:
+        """The configuration with this one value changed, as if it stood in config.yaml. Raises MaskdError."""
+        values = config.model_dump()
+        section: Any = values
+        for key in self.location[:-1]:
+            section = section[key]
+        section[self.setting] = value
+        return config_from_values(values)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    value: str | None
+    """The text that would stand in config.yaml; None: null."""
+    persist: bool = False
+    """To be written there as well."""
+
+
+def settables(config: Config) -> list[Settable]:
+    """Everything that can be changed."""
+    of_cameras = [Settable(setting, camera) for camera in config.cameras for setting in CAMERA_SETTINGS]
+    return [*(Settable(setting) for setting in DEVICE_SETTINGS), *of_cameras]
+
+
+def settable_of(topic: str, topics: Topics, config: Config) -> Settable | None:
+    """What a message on this topic would change; None: nothing that there is."""
+    return next((each for each in settables(config) if topics.set(each.setting, each.camera) == topic), None)
+
+
+def parse_command(payload: bytes) -> Command:
+    """What is asked for: a bare value, or `{"value": ..., "persist": ...}`. Raises MaskdError.
+
+    What a refused payload holds is not repeated unless it is short and printable, since the refusal is logged.
+    """
+    if len(payload) > PAYLOAD_LIMIT:
+        raise MaskdError(f"the command has {len(payload)} bytes, and at most {PAYLOAD_LIMIT} are read; send {_FORM}")
+    try:
+        text = payload.decode().strip()
+    except UnicodeDecodeError:
+        raise MaskdError(f"the command is no UTF-8 text; send {_FORM}") from None
+    if not text.startswith("{"):
+        return Command(_checked(text))
+    # No value holds a bracket, and what nests thousands of levels deep never reaches the parser, which recurses.
+    if text.count("{") + text.count("[") > 1:
+        raise MaskdError(f"the command holds a list or an object where one value belongs; send {_FORM}")
+    try:
+        fields = json.loads(
+            text,
+            object_pairs_hook=_without_repetition,
+            # As text they are judged like any other: config.yaml may not hold them either.
+            parse_float=str,
+            parse_int=str,
+            parse_constant=str,
+        )
+    except json.JSONDecodeError as error:
+        raise MaskdError(
+            f"the command is not valid JSON ({error.msg} at character {error.pos + 1}); send {_FORM}"
+        ) from None
+    if not fields.keys() <= {"value", "persist"} or "value" not in fields:
+        raise MaskdError(f'the command must have "value", and may have "persist", but nothing else; send {_FORM}')
+    value, persist = fields["value"], fields.get("persist", False)
+    if not isinstance(persist, bool):
+        raise MaskdError('"persist" must be true or false, without quotes; leave it out for false')
+    return Command(_checked(str(value).lower() if isinstance(value, bool) else value), persist)
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise MaskdError(f"the command names a field twice, and only one can hold; send {_FORM}")
+    return fields
+
+
+def _checked(value: str | None) -> str | None:
+    if value is None or value == "null":
+        return None
+    if len(value) > _VALUE_LIMIT or not value.isprintable():
+        raise MaskdError(f"the value is longer than {_VALUE_LIMIT} characters, or holds some that cannot be shown")
+    return value
