@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import select
 import ssl
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ PACKET_LIMIT = 256 * 1024
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
 """From the TCP connection to the broker's word that it lets us in."""
+OBJECTION_S = 0.5
 STABLE_S = 10.0
 """A connection that lasted so long was a good one."""
 GOODBYE_S = 1.5
@@ -135,6 +137,7 @@ class Session:
             self._client.connect(settings.host, settings.port, settings.keepalive_s, **options)
         except (OSError, ValueError) as error:
             raise MaskdError(reasons.explain_failed_connect(error, self.address, settings.tls)) from error
+        self._await_objection()
         self._answer_by = time.monotonic() + ANSWER_TIMEOUT_S
 
     def serve(self, seconds: float) -> None:
@@ -185,6 +188,13 @@ class Session:
         # They close a circle through this object, which would keep paho's other sockets open until it is collected.
         self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
         self._client.on_subscribe = self._client.on_message = None
+
+    def _await_objection(self) -> None:
+        """In TLS 1.3 the broker looks at our certificate last. What it says then would be lost if our first packet met
+        a connection that it has closed; a broker that is content sends a session ticket at that moment."""
+        open_socket = self._client.socket()
+        if isinstance(open_socket, ssl.SSLSocket) and open_socket.version() == "TLSv1.3":
+            select.select([open_socket], [], [], OBJECTION_S)
 
     def _make_client(self) -> BoundedClient:
         options: dict[str, Any] = {} if self._is_version_5 else {"clean_session": not self._keep_session}
