@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.messaging.homeassistant import Announcement
+from edge.messaging.mqtt import Message
 
 log = logging.getLogger(__name__)
 
@@ -25,21 +30,42 @@ class Announced(BaseModel):
     retained: frozenset[Topic]
     """Of everything else that the broker keeps."""
 
-    def outdates(self, earlier: Announced | None) -> list[str]:
-        """Topics that the broker keeps a message on, though nothing is published there any more."""
-        if earlier is None:
-            return []
-        gone = sorted(earlier.retained - self.retained)
-        if earlier.topic is not None and earlier.topic != self.topic:
-            # First, for the same entities from another topic would get other ids while these exist.
-            gone.insert(0, earlier.topic)
-        return gone
 
-    def lacks(self, earlier: Announced | None) -> dict[str, str]:
-        """The components, with their platforms, that are gone or of another platform now."""
-        if earlier is None or earlier.topic != self.topic:
-            return {}
-        return {key: platform for key, platform in earlier.platforms.items() if self.platforms.get(key) != platform}
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the broker comes to keep what is now to be kept."""
+
+    messages: list[Message]
+    given_up: list[str]
+    """Topics that the broker goes on keeping a message on, though nothing is published there any more."""
+
+
+def plan(announcement: Announcement | None, aim: Announced, last: Announced | None, *, clears: bool) -> Plan:
+    """`announcement` None: nothing is told to Home Assistant. `clears` False: what is gone is given up."""
+    announcements = []
+    if announcement is not None:
+        removed = {} if last is None or last.topic != aim.topic else _removed(last.platforms, aim.platforms)
+        if removed:
+            announcements.append(Message(announcement.topic, announcement.to_json(removed), retain=True))
+        announcements.append(Message(announcement.topic, announcement.to_json(), retain=True))
+    if last is None:
+        return Plan(announcements, [])
+    replaced = [] if last.topic is None or last.topic == aim.topic else [last.topic]
+    outdated = sorted(last.retained - aim.retained)
+    if not clears:
+        return Plan(announcements, replaced + outdated)
+    # An earlier announcement goes first, for its entities keep their ids from the new ones while they exist.
+    return Plan([*map(_emptied, replaced), *announcements, *map(_emptied, outdated)], [])
+
+
+def _removed(earlier: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """The components, with their platforms, that are gone or of another platform now."""
+    return {key: platform for key, platform in earlier.items() if now.get(key) != platform}
+
+
+def _emptied(topic: str) -> Message:
+    """Has the broker forget what it keeps."""
+    return Message(topic, b"", retain=True)
 
 
 class AnnouncedFile:

@@ -15,7 +15,7 @@ from pathlib import Path
 from edge.backoff import Backoff
 from edge.board import temperature_c
 from edge.config import Config
-from edge.messaging.announced import Announced, AnnouncedFile
+from edge.messaging.announced import Announced, AnnouncedFile, plan
 from edge.messaging.homeassistant import Announcement, announce, birth_topic, retained_topics
 from edge.messaging.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
 
@@ -37,8 +37,8 @@ class _Attempt:
     """What is true when all have arrived."""
     topic: str
     """The one that matters most."""
-    uncleared: list[str]
-    """Topics that the broker has not been asked to clear, though nothing is published on them any more."""
+    given_up: list[str]
+    """Topics that the broker was not asked to clear, though nothing is published there any more."""
     since: float
     awaited: dict[Receipt, str] = field(default_factory=dict)
     """The topics of those that the broker has not acknowledged."""
@@ -185,7 +185,7 @@ class Announcer:
                 self._fail(topic, answer.refusal, now)
         attempt = self._attempt
         if attempt is not None and not attempt.awaited and now - attempt.since >= SETTLED_S:
-            self._succeed(attempt.aim, attempt.uncleared)
+            self._succeed(attempt.aim, attempt.given_up)
 
     def _announce(self, now: float) -> None:
         announcement = self._announcement()
@@ -194,19 +194,11 @@ class Announcer:
             platforms=announcement.platforms if announcement else {},
             retained=frozenset(retained_topics(self._config, commands_on=self._commands_on)),
         )
-        cleared = aim.outdates(self._last)
-        uncleared: list[str] = []
-        if self._failures >= PATIENCE:
-            cleared, uncleared = [], cleared
-        messages = [Message(topic, b"", retain=True) for topic in cleared]
-        if announcement is not None:
-            if removed := aim.lacks(self._last):
-                messages.append(Message(announcement.topic, announcement.to_json(removed), retain=True))
-            messages.append(Message(announcement.topic, announcement.to_json(), retain=True))
-        if messages:
-            self._send(messages, _Attempt(aim, messages[-1].topic, uncleared, now))
+        steps = plan(announcement, aim, self._last, clears=self._failures < PATIENCE)
+        if steps.messages:
+            self._send(steps.messages, _Attempt(aim, aim.topic or steps.messages[0].topic, steps.given_up, now))
         else:
-            self._succeed(aim, uncleared)
+            self._succeed(aim, steps.given_up)
         if self._asks_for_states:
             self._asks_for_states = False
             for republish in self._on_republish:
@@ -231,15 +223,15 @@ class Announcer:
             tells_temperature=temperature_c() is not None,
         )
 
-    def _succeed(self, aim: Announced, uncleared: list[str]) -> None:
+    def _succeed(self, aim: Announced, given_up: list[str]) -> None:
         self._end_attempt()
         if self._failures >= PATIENCE:
             log.info("the broker takes what is announced to Home Assistant")
-        if uncleared:
+        if given_up:
             log.warning(
                 "the broker goes on keeping old messages on %s, which it did not let this device's user clear; "
                 "clear each with mosquitto_pub -r -n -t TOPIC",
-                ", ".join(uncleared),
+                ", ".join(given_up),
             )
         self._failures = 0
         self._pause.reset()

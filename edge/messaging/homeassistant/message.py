@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from edge.config import Config, MqttSettings
-from edge.messaging.homeassistant_entities import camera_entities, device_entities
+from edge.messaging.homeassistant.entities import camera_entities, device_entities
 from edge.messaging.topics import Topics
 
 CAMERA_SETTINGS = ("enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s")

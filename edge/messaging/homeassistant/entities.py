@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import re
 import zlib
 from collections.abc import Iterable
 from typing import Any
 
 from edge.config import Config
+from edge.messaging.homeassistant.settings import Entity, camera_settings, privacy_setting
+from edge.messaging.homeassistant.templates import attributes, template
 from edge.messaging.topics import Topics
 from edge.vision.model import UNKNOWN
-
-Entity = dict[str, Any]
 
 _MASK = "mdi:face-mask"
 
@@ -26,9 +25,9 @@ def device_entities(topics: Topics, *, commands_on: bool, tells_temperature: boo
             name="Problem",
             device_class="problem",
             state_topic=status,
-            value_template="{{ 'ON' if value_json.problems else 'OFF' }}",
+            value_template=template("'ON' if value_json.problems else 'OFF'"),
             json_attributes_topic=status,
-            json_attributes_template="{{ {'problems': value_json.problems} | tojson }}",
+            json_attributes_template=attributes(problems="value_json.problems"),
         ),
         "outbox_depth": _diagnostic(
             platform="sensor",
@@ -37,7 +36,7 @@ def device_entities(topics: Topics, *, commands_on: bool, tells_temperature: boo
             state_class="measurement",
             unit_of_measurement="events",
             state_topic=status,
-            value_template="{{ value_json.outbox.depth }}",
+            value_template=template("value_json.outbox.depth"),
         ),
         "events_lost": _diagnostic(
             platform="sensor",
@@ -46,7 +45,7 @@ def device_entities(topics: Topics, *, commands_on: bool, tells_temperature: boo
             state_class="total_increasing",
             unit_of_measurement="events",
             state_topic=status,
-            value_template="{{ value_json.outbox.lost }}",
+            value_template=template("value_json.outbox.lost"),
         ),
         "detect_ms": _milliseconds("Time to find faces", status, "detect"),
         "classify_ms": _milliseconds("Time to judge a face", status, "classify"),
@@ -60,19 +59,10 @@ def device_entities(topics: Topics, *, commands_on: bool, tells_temperature: boo
             unit_of_measurement="°C",
             suggested_display_precision=0,
             state_topic=status,
-            value_template="{{ value_json.temperature_c }}",
+            value_template=template("value_json.temperature_c"),
         )
     if commands_on:
-        entities["privacy"] = {
-            "platform": "select",
-            "name": "Privacy",
-            "entity_category": "config",
-            "icon": "mdi:incognito",
-            "options": ["events", "aggregate"],
-            "command_topic": topics.set("privacy"),
-            "state_topic": topics.state("privacy"),
-            "value_template": "{{ value_json.value }}",
-        }
+        entities["privacy"] = privacy_setting(topics)
     return entities
 
 
@@ -91,11 +81,13 @@ def camera_entities(
         "unit_of_measurement": "%",
         "suggested_display_precision": 0,
         "state_topic": topics.compliance(camera),
-        "value_template": "{{ (value_json.compliance_rate * 100) | round(1) "
-        "if value_json.compliance_rate is not none else none }}",
+        "value_template": template(
+            "(value_json.compliance_rate * 100) | round(1) if value_json.compliance_rate is not none else none"
+        ),
         "json_attributes_topic": topics.compliance(camera),
-        "json_attributes_template": "{{ {'from': value_json['from'], 'to': value_json.to, 'people': value_json.people, "
-        "'counts': value_json.counts} | tojson }}",
+        "json_attributes_template": attributes(
+            begin="value_json['from']", end="value_json.to", people="value_json.people", counts="value_json.counts"
+        ),
     }
     watched["fps"] = _diagnostic(
         platform="sensor",
@@ -104,11 +96,11 @@ def camera_entities(
         state_class="measurement",
         unit_of_measurement="fps",
         state_topic=topics.status,
-        value_template=f"{{{{ {_camera_status(camera)}.get('fps') }}}}",
+        value_template=template(f"{_camera_status(camera)}.get('fps')"),
     )
     online = {
         "topic": topics.status,
-        "value_template": f"{{{{ 'online' if {_camera_status(camera)}.get('connected') else 'offline' }}}}",
+        "value_template": template(f"'online' if {_camera_status(camera)}.get('connected') else 'offline'"),
     }
     for entity in watched.values():
         entity["availability"] = [{"topic": topics.availability}, online]
@@ -116,7 +108,7 @@ def camera_entities(
     # These stay available without the camera: one tells of its absence, the others bring it back.
     entities = {**watched, "connected": _connected(camera, title, topics)}
     if commands_on:
-        entities |= _settings(camera, title, config, topics)
+        entities |= camera_settings(camera, title, config, topics)
     return {f"{camera}_{key}": entity for key, entity in entities.items()}
 
 
@@ -136,10 +128,11 @@ def _people(camera: str, title: str, topics: Topics, labels: Iterable[str], *, i
             "name": f"{title} violation",
             "device_class": "safety",
             "state_topic": topic,
-            "value_template": "{{ 'ON' if value_json.violation else 'OFF' }}",
+            "value_template": template("'ON' if value_json.violation else 'OFF'"),
             "json_attributes_topic": topic,
-            "json_attributes_template": "{{ {'people': value_json.people, 'counts': value_json.counts, "
-            "'time': value_json.time} | tojson }}",
+            "json_attributes_template": attributes(
+                people="value_json.people", counts="value_json.counts", time="value_json.time"
+            ),
         }
         entities["event"] = {
             "platform": "event",
@@ -147,9 +140,14 @@ def _people(camera: str, title: str, topics: Topics, labels: Iterable[str], *, i
             "icon": "mdi:account-alert",
             "event_types": ["started", "changed", "ended"],
             "state_topic": topics.event(camera),
-            "value_template": "{{ {'event_type': value_json.type, 'status': value_json.status, "
-            "'previous': value_json.previous, 'compliant': value_json.compliant, 'zones': value_json.zones, "
-            "'duration_s': value_json.duration_s} | tojson }}",
+            "value_template": attributes(
+                event_type="value_json.type",
+                status="value_json.status",
+                previous="value_json.previous",
+                compliant="value_json.compliant",
+                zones="value_json.zones",
+                duration_s="value_json.duration_s",
+            ),
         }
     return entities
 
@@ -162,7 +160,7 @@ def _people_counted(name: str, icon: str, topic: str, expression: str) -> Entity
         "state_class": "measurement",
         "unit_of_measurement": "people",
         "state_topic": topic,
-        "value_template": f"{{{{ {expression} }}}}",
+        "value_template": template(expression),
     }
 
 
@@ -172,60 +170,10 @@ def _connected(camera: str, title: str, topics: Topics) -> Entity:
         name=f"{title} camera connected",
         device_class="connectivity",
         state_topic=topics.status,
-        value_template=f"{{{{ 'ON' if {_camera_status(camera)}.get('connected') else 'OFF' }}}}",
+        value_template=template(f"'ON' if {_camera_status(camera)}.get('connected') else 'OFF'"),
         json_attributes_topic=topics.status,
-        json_attributes_template=f"{{{{ {{'error': {_camera_status(camera)}.get('error')}} | tojson }}}}",
+        json_attributes_template=attributes(error=f"{_camera_status(camera)}.get('error')"),
     )
-
-
-def _settings(camera: str, title: str, config: Config, topics: Topics) -> dict[str, Entity]:
-    own = config.cameras[camera]
-    common = config.compliance
-    min_votes = common.min_votes if own.min_votes is None else own.min_votes
-    majority = common.majority if own.majority is None else own.majority
-    hold_s = common.hold_s if own.hold_s is None else own.hold_s
-    # Home Assistant shows nothing for a value outside of the bounds, so the configured one is always inside.
-    numbers = {
-        "min_score": _slider(f"{title} face score", least=0),
-        "min_confidence": _slider(f"{title} mask confidence", least=0),
-        "min_votes": _box(f"{title} votes needed", least=1, most=max(1000, min_votes), step=1),
-        "majority": _slider(f"{title} majority", least=min(0.51, majority)),
-        "hold_s": _box(f"{title} hold time", least=0, most=max(3600, math.ceil(hold_s)), step=0.1)
-        | {"device_class": "duration", "unit_of_measurement": "s"},
-    }
-    switch = {
-        "platform": "switch",
-        "name": f"{title} camera",
-        "icon": "mdi:cctv",
-        "value_template": "{{ 'ON' if value_json.value else 'OFF' }}",
-    }
-    topics_of = {
-        setting: {"command_topic": topics.set(setting, camera), "state_topic": topics.state(setting, camera)}
-        for setting in (*numbers, "enabled")
-    }
-    return {setting: entity | topics_of[setting] for setting, entity in {**numbers, "enabled": switch}.items()}
-
-
-def _slider(name: str, *, least: float) -> Entity:
-    return _number(name, "slider", least, 1, 0.01)
-
-
-def _box(name: str, *, least: float, most: float, step: float) -> Entity:
-    return _number(name, "box", least, most, step)
-
-
-def _number(name: str, mode: str, least: float, most: float, step: float) -> Entity:
-    return {
-        "platform": "number",
-        "name": name,
-        "entity_category": "config",
-        "icon": "mdi:tune-variant",
-        "mode": mode,
-        "min": least,
-        "max": most,
-        "step": step,
-        "value_template": "{{ value_json.value }}",
-    }
 
 
 def _diagnostic(**entity: Any) -> Entity:
@@ -241,7 +189,7 @@ def _milliseconds(name: str, topic: str, stage: str) -> Entity:
         unit_of_measurement="ms",
         suggested_display_precision=1,
         state_topic=topic,
-        value_template=f"{{{{ value_json.inference_ms.{stage} }}}}",
+        value_template=template(f"value_json.inference_ms.{stage}"),
     )
 
 
