@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.server
+import itertools
 import threading
+from collections.abc import Sequence
 from types import TracebackType
 
 import cv2
@@ -12,15 +14,21 @@ import numpy as np
 _BOUNDARY = "maskdframe"
 
 
-class MjpegServer:
-    """Streams pictures of 64x48 pixels, red on the left half and blue on the right, on http://127.0.0.1:<port>/."""
+def two_halves() -> bytes:
+    """A JPEG of 64x48 pixels, red on the left half and blue on the right."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, :32] = (0, 0, 255)  # BGR, as OpenCV writes it
+    picture[:, 32:] = (255, 0, 0)
+    return cv2.imencode(".jpg", picture)[1].tobytes()
 
-    def __init__(self, port: int = 0, fps: float = 25.0) -> None:
-        picture = np.zeros((48, 64, 3), np.uint8)
-        picture[:, :32] = (0, 0, 255)  # BGR, as OpenCV writes it
-        picture[:, 32:] = (255, 0, 0)
+
+class MjpegServer:
+    """Streams JPEG pictures, one after another and again from the first, on http://127.0.0.1:<port>/."""
+
+    def __init__(self, port: int = 0, fps: float = 25.0, pictures: Sequence[bytes] = ()) -> None:
+        """Without `pictures` it streams two_halves()."""
         self.silent = threading.Event()
-        self._jpeg = cv2.imencode(".jpg", picture)[1].tobytes()
+        self._pictures = pictures or [two_halves()]
         self._stopping = threading.Event()
         self._interval = 1 / fps
         outer = self
@@ -56,10 +64,12 @@ class MjpegServer:
         request.send_response(200)
         request.send_header("Content-Type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
         request.end_headers()
-        part = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(self._jpeg)}\r\n\r\n".encode()
         try:
-            while not self._stopping.wait(self._interval):
+            for jpeg in itertools.cycle(self._pictures):
+                if self._stopping.wait(self._interval):
+                    return
                 if not self.silent.is_set():
-                    request.wfile.write(part + self._jpeg + b"\r\n")
+                    head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+                    request.wfile.write(head.encode() + jpeg + b"\r\n")
         except OSError:
             pass  # the reader has gone

@@ -1,0 +1,251 @@
+"""What must hold of everything that arrived: pure functions, each of which returns the problems it sees, in words."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+
+from tests.faults.collector import Arrival
+
+SHOWN = 10
+"""Of a long list of numbers, so many are printed."""
+ORPHAN_AFTER = 60
+"""Later events of the same camera, after which nobody can still be the same person before it."""
+RSS_GROWTH_MB = 15.0
+FILES_GROWTH = 5
+THREADS_GROWTH = 2
+WARM_UP_S = 8.0
+"""After the daemon's start, until it uses what it always uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedEvent:
+    arrival: Arrival
+    event: Mapping[str, Any]
+    """The payload."""
+
+    @property
+    def seq(self) -> int:
+        return int(self.event["seq"])
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the daemon's process uses."""
+
+    start: int
+    """The number of the daemon's start: figures of one start can be compared."""
+    age_s: float
+    rss_mb: float
+    files: int
+    threads: int
+
+
+def first_arrivals(events: Iterable[ArrivedEvent]) -> list[ArrivedEvent]:
+    """Without repeats, as a subscriber sees them who drops what has an `id` that was there before."""
+    first: dict[str, ArrivedEvent] = {}
+    for event in events:
+        first.setdefault(event.event["id"], event)
+    return list(first.values())
+
+
+def missing(events: Iterable[ArrivedEvent]) -> list[int]:
+    """The numbers from 1 to the last that never came."""
+    seqs = {event.seq for event in events}
+    return sorted(set(range(1, max(seqs, default=0) + 1)) - seqs)
+
+
+def check_complete(events: Iterable[ArrivedEvent], committed: Collection[int]) -> list[str]:
+    """`committed`: numbers that the daemon itself said were safe."""
+    events = list(events)
+    problems = []
+    if gone := missing(events):
+        problems.append(f"{len(gone)} events never came: seq {_some(gone)}")
+    if unsent := sorted(set(committed) - {event.seq for event in events} - set(gone)):
+        problems.append(f"{len(unsent)} events were committed and never came: seq {_some(unsent)}")
+    return problems
+
+
+def check_identity(events: Iterable[ArrivedEvent]) -> list[str]:
+    """A number belongs to one event, and an event is sent again byte for byte."""
+    ids: dict[int, set[str]] = defaultdict(set)
+    payloads: dict[str, set[bytes]] = defaultdict(set)
+    for event in events:
+        ids[event.seq].add(event.event["id"])
+        payloads[event.event["id"]].add(event.arrival.payload)
+    doubled = [seq for seq, known in ids.items() if len(known) > 1]
+    changed = [identity for identity, known in payloads.items() if len(known) > 1]
+    problems = []
+    if doubled:
+        problems.append(f"{len(doubled)} numbers were given to more than one event: seq {_some(sorted(doubled))}")
+    if changed:
+        problems.append(f"{len(changed)} events came again with another payload: {_some(changed)}")
+    return problems
+
+
+def check_order(events: Iterable[ArrivedEvent]) -> list[str]:
+    """New events come in the order of their numbers, all cameras together."""
+    problems, newest = [], 0
+    for event in first_arrivals(events):
+        if event.seq < newest:
+            problems.append(f"seq {event.seq} came for the first time after seq {newest}")
+        newest = max(newest, event.seq)
+    return problems
+
+
+def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool) -> list[str]:
+    """Everyone starts once, before all else, and ends once, after all else.
+
+    `stopped`: the daemon was stopped in order, so nobody is there any more. Else whoever still is must be recent.
+    """
+    problems = []
+    lives: dict[str, list[ArrivedEvent]] = defaultdict(list)
+    in_order = sorted(first_arrivals(events), key=lambda event: event.seq)
+    seqs: dict[str, list[int]] = defaultdict(list)
+    for event in in_order:
+        lives[event.event["track"]].append(event)
+        seqs[event.event["camera"]].append(event.seq)
+    for track, life in lives.items():
+        kinds = [event.event["type"] for event in life]
+        place = f"track {track} (seq {_some([event.seq for event in life])})"
+        if kinds[0] != "started" or "started" in kinds[1:]:
+            problems.append(f"{place} does not begin with one `started`: {kinds}")
+        if "ended" in kinds[:-1]:
+            problems.append(f"{place} goes on after its `ended`: {kinds}")
+        statuses = [life[0].event["status"]]
+        for event in life[1:]:
+            if event.event["type"] == "changed" and event.event["previous"] != statuses[-1]:
+                problems.append(f"{place} changed from {event.event['previous']}, and was {statuses[-1]}")
+            statuses.append(event.event["status"])
+        if kinds[-1] != "ended":
+            later = sum(seq > life[-1].seq for seq in seqs[life[0].event["camera"]])
+            if stopped or later > ORPHAN_AFTER:
+                problems.append(f"{place} never ended, {later} events of its camera later")
+    return problems
+
+
+def check_times(events: Iterable[ArrivedEvent], *, clock_was_set_back: bool) -> list[str]:
+    """In one camera's events that happen now (an `ended` tells of the past) time goes on as the numbers do."""
+    if clock_was_set_back:
+        return []
+    problems = []
+    newest: dict[str, str] = {}
+    for event in sorted(first_arrivals(events), key=lambda event: event.seq):
+        if event.event["type"] == "ended":
+            continue
+        camera, moment = event.event["camera"], event.event["time"]
+        if moment < newest.get(camera, ""):
+            problems.append(f"seq {event.seq} of {camera} happened at {moment}, before {newest[camera]}")
+        newest[camera] = max(moment, newest.get(camera, ""))
+    return problems
+
+
+def check_repeats(events: Sequence[ArrivedEvent], *, seen: Collection[str], allowed: int) -> tuple[int, list[str]]:
+    """How many events of a round came again though the daemon had sent them before, and whether that was too many.
+
+    `seen`: ids that arrived in earlier rounds. What the broker itself marks as a duplicate is the broker's repeat.
+    """
+    known, repeats = set(seen), []
+    for event in events:
+        if event.event["id"] in known and not event.arrival.duplicate:
+            repeats.append(event.seq)
+        known.add(event.event["id"])
+    if len(repeats) > allowed:
+        return len(repeats), [f"{len(repeats)} repeats, of which {allowed} are explained: seq {_some(repeats)}"]
+    return len(repeats), []
+
+
+def check_schemas(arrivals: Iterable[Arrival], schemas: Mapping[str, str]) -> list[str]:
+    """Every payload that names a schema follows it. `schemas`: the text of each by its file's name."""
+    validators = {name: jsonschema.Draft202012Validator(json.loads(text)) for name, text in schemas.items()}
+    problems = []
+    for arrival in arrivals:
+        if arrival.topic.endswith("/availability") or not arrival.payload:
+            continue
+        payload = json.loads(arrival.payload)
+        name = payload.get("schema", "").removeprefix("maskd.").replace("/", "-") + ".json"
+        if name not in validators:
+            problems.append(f"a payload on {arrival.topic} follows no known schema: {arrival.payload[:80]!r}")
+            continue
+        problems += [f"{arrival.topic}: {error.message}" for error in validators[name].iter_errors(payload)]
+    return problems
+
+
+def check_availability(arrivals: Iterable[Arrival], *, went_away: bool) -> list[str]:
+    """Of one round at whose end the daemon is there; `went_away`: it was killed or stopped while it was connected."""
+    said = [a.payload.decode() for a in arrivals if a.topic.endswith("/availability") and not a.retained]
+    problems = []
+    if unknown := set(said) - {"online", "offline"}:
+        problems.append(f"availability said {unknown}")
+    if said and said[-1] != "online":
+        problems.append(f"the daemon is there, and availability says {said[-1]}")
+    if went_away and "offline" not in said:
+        problems.append("the daemon went away, and availability never said `offline`")
+    return problems
+
+
+def check_record(lines: Iterable[str], events: Iterable[ArrivedEvent]) -> list[str]:
+    """The local record holds every event that came, once, and as it was sent."""
+    problems = []
+    recorded: Counter[int] = Counter()
+    ids: dict[int, str] = {}
+    for line in lines:
+        try:
+            event = json.loads(line)
+            recorded[event["seq"]] += 1
+            ids[event["seq"]] = event["id"]
+        except (ValueError, KeyError, TypeError):
+            problems.append(f"the record holds a line that is no event: {line[:80]!r}")
+    sent = {event.seq: event.event["id"] for event in events}
+    if unknown := sorted(set(sent) - set(recorded)):
+        problems.append(f"the record lacks {len(unknown)} events that were sent: seq {_some(unknown)}")
+    if doubled := sorted(seq for seq, count in recorded.items() if count > 1):
+        problems.append(f"the record holds {len(doubled)} events more than once: seq {_some(doubled)}")
+    if others := sorted(seq for seq, identity in sent.items() if ids.get(seq, identity) != identity):
+        problems.append(f"the record holds other events than were sent: seq {_some(others)}")
+    return problems
+
+
+def check_log(lines: Sequence[str], *, limit: int) -> list[str]:
+    """The log of one round; `limit`: lines beside those that tell of events."""
+    problems = []
+    if traces := [line for line in lines if line.startswith("Traceback")]:
+        last = max(index for index, line in enumerate(lines) if line == traces[-1])
+        problems.append(f"{len(traces)} tracebacks in the log, the last: {' | '.join(lines[last : last + 30])}")
+    others = [line for line in lines if " seq " not in line]
+    if len(others) > limit:
+        common = Counter(line.partition(" ")[2][-100:] for line in others).most_common(2)
+        problems.append(f"{len(others)} lines in the log, {limit} are expected; the most common: {common}")
+    return problems
+
+
+def check_usage(samples: Iterable[Usage]) -> list[str]:
+    """Memory, open files and threads come back to where they were, within each start of the daemon."""
+    by_start: dict[int, list[Usage]] = defaultdict(list)
+    for sample in samples:
+        if sample.age_s >= WARM_UP_S:
+            by_start[sample.start].append(sample)
+    problems = []
+    for usages in by_start.values():
+        first, last = usages[0], usages[-1]
+        grown = (
+            ("memory", last.rss_mb - first.rss_mb, RSS_GROWTH_MB, "MB"),
+            ("open files", last.files - first.files, FILES_GROWTH, "files"),
+            ("threads", last.threads - first.threads, THREADS_GROWTH, "threads"),
+        )
+        problems += [
+            f"{what} grew by {by:g} {unit} in {last.age_s - first.age_s:.0f} s"
+            for what, by, most, unit in grown
+            if by > most
+        ]
+    return problems
+
+
+def _some(values: Sequence[object]) -> str:
+    shown = ", ".join(map(str, values[:SHOWN]))
+    return f"{shown}, ..." if len(values) > SHOWN else shown

@@ -1,0 +1,53 @@
+"""What the rounds came to, as a table in Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.faults.rounds import Result
+
+BEGIN = "<!-- faults: begin (written by python -m tests.faults.run --report) -->"
+END = "<!-- faults: end -->"
+
+
+def table(results: Sequence[Result], *, seed: int, minutes: float) -> str:
+    """One row for each fault in the order of their names, and one for all."""
+    names = sorted({result.fault for result in results})
+    rounds = len({result.number for result in results})
+    failed = len({result.number for result in results if result.problems})
+    lines = [
+        f"{rounds} rounds with seed {seed}, {failed} of them failed; {minutes:.0f} minutes on "
+        f"{datetime.now(timezone.utc):%Y-%m-%d} with maskd {version('maskd')}, Python {platform.python_version()}, "
+        f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}.",
+        "",
+        "| fault | rounds | events | repeats | lost | longest time to quiet |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(_row(name, [result for result in results if result.fault == name]) for name in names),
+        _row("**all**", results),
+    ]
+    return "\n".join(lines)
+
+
+def write_between_markers(path: Path, text: str) -> None:
+    """Raises ValueError where the file has no place for it."""
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def _row(name: str, results: Sequence[Result]) -> str:
+    figures = [
+        len({result.number for result in results}),
+        sum(result.events for result in results),
+        sum(result.repeats for result in results),
+        sum(result.lost for result in results),
+    ]
+    longest = max(result.quiet_s for result in results)
+    return f"| {name} | {' | '.join(f'{figure:,}' for figure in figures)} | {longest:.1f} s |"

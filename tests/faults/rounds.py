@@ -1,0 +1,223 @@
+"""One round: a fault at a random moment, healed, the wait until all is well, and the checks of what arrived."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.messaging.schemas import published_schemas
+from tests.faults import checks
+from tests.faults.faults import Fault
+from tests.faults.rig import CAMERAS, Rig, RigError
+
+IN_FLIGHT = 20
+"""Events that the daemon hands over before the first is acknowledged: as many may come again by each connection."""
+STOP_S = 5.0
+"""What the daemon promises on SIGTERM."""
+LOG_LINES = 40
+"""Lines of a round's log beside events; there are faults of which the daemon has much to tell, but not every second."""
+LONG_SHARE = 0.3
+"""Of the rounds, those in which a fault lasts long."""
+QUIET_WITHIN_S = 120.0
+"""From the end of a fault. The longest pauses between two attempts to connect are 30 s."""
+MOMENT_WITHIN_S = 20.0
+
+
+@dataclass(slots=True)
+class Result:
+    number: int
+    fault: str
+    events: int = 0
+    """New ones that arrived."""
+    repeats: int = 0
+    lost: int = 0
+    quiet_s: float = 0.0
+    """From healing the fault until all that had happened was with the subscriber, and everything worked again."""
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """Where a round begins in everything that is counted."""
+
+    arrivals: int
+    events: int
+    log: int
+    connections: int
+    stops: int
+    failures: int
+
+
+class Trial:
+    """One rig and the rounds that it lives through."""
+
+    def __init__(self, rig: Rig, seed: int, *, patient: bool = True) -> None:
+        """`patient`: now and then a fault lasts long."""
+        self._rig = rig
+        self._seed = seed
+        self._patient = patient
+        self._usage: list[checks.Usage] = []
+        self._schemas = published_schemas()
+
+    def warm_up(self) -> None:
+        """Raises RigError where not even an undisturbed daemon works."""
+        self._settle(time.monotonic(), QUIET_WITHIN_S)
+
+    def play(self, fault: Fault, number: int) -> Result:
+        rig, rng = self._rig, random.Random(f"{self._seed}/{number}")
+        mark = self._mark()
+        result = Result(number, fault.name)
+        rig.note(f"round {number}: {fault.name}")
+        try:
+            self._wait_for_a_moment(rng)
+            rig.note("the fault is injected")
+            fault.inject(rig, rng)
+            long = self._patient and rng.random() < LONG_SHARE
+            rig.pause(rng.uniform(*(fault.lasts_long_s if long else fault.lasts_s)))
+            rig.note("the fault is healed")
+            fault.heal(rig)
+            healed = time.monotonic()
+            self._settle(healed, QUIET_WITHIN_S)
+            result.quiet_s = time.monotonic() - healed
+            rig.note("all is well")
+        except AssertionError as error:
+            result.problems.append(str(error))
+        self._judge(fault, mark, result)
+        for problem in result.problems:
+            rig.note(f"problem: {problem}")
+        return result
+
+    def finish(self, number: int) -> Result:
+        """Stops the daemon in order, after which nobody may be left."""
+        rig = self._rig
+        result = Result(number, "the end: SIGTERM, and nobody is left")
+        mark = self._mark()
+        try:
+            for _ in range(3):  # what a slow machine did not get off in time is sent by the next start
+                rig.stop_daemon()
+                rig.pause(0.5)
+                if not self._unsent():
+                    break
+                rig.start_daemon()
+                rig.wait_until(lambda: not self._unsent(), what="the last events", timeout=QUIET_WITHIN_S)
+        except AssertionError as error:
+            result.problems.append(str(error))
+        self._judge(Fault(), mark, result, stopped=True)
+        result.problems += checks.check_usage(self._usage)
+        return result
+
+    def _wait_for_a_moment(self, rng: random.Random) -> None:
+        rig = self._rig
+        moment = rng.choice(["any", "commit", "log", "arrival"])
+        rig.note(f"waits for a moment: {moment}")
+        if moment == "any":
+            rig.pause(rng.uniform(0.0, 2.0))
+            return
+        if moment == "commit":
+            counter = rig.storage / "seq"
+            before = counter.read_bytes()
+            happened = lambda: counter.read_bytes() != before  # noqa: E731
+        elif moment == "log":
+            length = len(rig.committed())
+            happened = lambda: len(rig.committed()) > length  # noqa: E731
+        else:
+            count = len(rig.events())
+            happened = lambda: len(rig.events()) > count  # noqa: E731
+        rig.wait_until(happened, what=f"the next {moment}", timeout=MOMENT_WITHIN_S, tick_s=0.001)
+
+    def _settle(self, since: float, timeout: float) -> None:
+        """Waits until all that was committed by `since` has arrived, both cameras bring new people, and the status says
+        that nothing is left to do."""
+        rig = self._rig
+        due = set(rig.committed())
+
+        def is_quiet() -> bool:
+            if not rig.running or not due <= {event.seq for event in rig.events()[-2 * len(due) - 100 :]}:
+                return False
+            fresh = {event.event["camera"] for event in rig.events()[-100:] if event.arrival.at > since}
+            status = rig.newest("/status", since)
+            return set(CAMERAS) <= fresh and status is not None and _is_well(json.loads(status))
+
+        try:
+            rig.wait_until(is_quiet, what="quiet", timeout=timeout, tick_s=0.05)
+        except RigError as error:
+            raise RigError(f"{error}: {self._why_not_quiet(due, since)}") from None
+
+    def _why_not_quiet(self, due: set[int], since: float) -> str:
+        rig = self._rig
+        status = rig.newest("/status", since)
+        fresh = {event.event["camera"] for event in rig.events() if event.arrival.at > since}
+        return (
+            f"running {rig.running}, unsent {sorted(self._unsent())[:20]} (of them due {len(due & self._unsent())}), "
+            f"cameras with new events {sorted(fresh)}, status {status!r}, last line of the log {rig.log[-1:]}"
+        )
+
+    def _unsent(self) -> set[int]:
+        return self._rig.committed() - {event.seq for event in self._rig.events()}
+
+    def _mark(self) -> _Mark:
+        rig = self._rig
+        return _Mark(
+            arrivals=len(rig.collector.arrivals),
+            events=len(rig.events()),
+            log=len(rig.log),
+            connections=rig.proxy.connections,
+            stops=len(rig.stops),
+            failures=len(rig.failures),
+        )
+
+    def _judge(self, fault: Fault, mark: _Mark, result: Result, *, stopped: bool = False) -> None:
+        rig, expect = self._rig, fault.expect
+        # The log first: what it calls safe by now is not asked of what arrived later, but the other way round it is.
+        committed = rig.committed() if stopped else set()
+        events = [*rig.events()]
+        arrivals = rig.collector.arrivals[mark.arrivals :]
+        connections = rig.proxy.connections - mark.connections
+        allowed = len(events) if expect.repeats_all and connections else IN_FLIGHT * connections
+        known = {event.event["id"] for event in events[: mark.events]}
+        repeats, problems = checks.check_repeats(events[mark.events :], seen=known, allowed=allowed)
+        problems += checks.check_complete(events, committed)
+        problems += checks.check_identity(events)
+        problems += checks.check_order(events)
+        problems += checks.check_lives(events, stopped=stopped)
+        problems += checks.check_times(events[mark.events :], clock_was_set_back=expect.clock_goes_back)
+        problems += checks.check_schemas(arrivals, self._schemas)
+        problems += checks.check_log(rig.log[mark.log :], limit=LOG_LINES)
+        if not stopped:
+            problems += checks.check_availability(arrivals, went_away=expect.says_offline)
+        problems += [f"the stop took {seconds:.1f} s" for seconds in rig.stops[mark.stops :] if seconds > STOP_S]
+        problems += rig.failures[mark.failures :]
+        if (status := rig.newest("/status", 0.0)) is not None and (lost := json.loads(status)["outbox"]["lost"]):
+            problems.append(f"the status says that {lost} events are lost")
+        problems += self._check_record(events)
+        if (usage := rig.usage()) is not None:
+            self._usage.append(usage)
+        result.events = len({event.event["id"] for event in events} - known)
+        result.repeats = repeats
+        result.lost = len(checks.missing(events))
+        result.problems += problems
+
+    def _check_record(self, events: list[checks.ArrivedEvent]) -> list[str]:
+        folder = self._rig.storage / "record"
+        if not folder.exists():
+            return []
+        problems = checks.check_record(_recorded(folder), events)
+        if problems:  # an event can be with the subscriber a moment before it is in the record
+            self._rig.pause(1.0)
+            problems = checks.check_record(_recorded(folder), events)
+        return problems
+
+
+def _recorded(folder: Path) -> list[str]:
+    """All lines; one that is being written has no end yet."""
+    return [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().split("\n")[:-1]]
+
+
+def _is_well(status: dict[str, object]) -> bool:
+    cameras, outbox = status["cameras"], status["outbox"]
+    assert isinstance(cameras, dict)
+    assert isinstance(outbox, dict)
+    return outbox["depth"] == 0 and all(camera["connected"] for camera in cameras.values())
