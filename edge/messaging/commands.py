@@ -70,7 +70,7 @@ class Commands:
         *,
         path: Path | None,
         config: Callable[[], Config],
-        apply: Callable[[Config], None],
+        apply: Callable[[Config], object],
         effective: Callable[[Config, str | None, str], bool | float | str],
         on_failure: Callable[[BaseException], None],
     ) -> None:
@@ -183,15 +183,17 @@ class Commands:
         while not self._answers.empty():
             self._in_flight.discard(self._answers.get().receipt)
         self._expects_answers = bool(self._due or self._in_flight)
+        config = self._config()
+        existing = settables(config)
+        self._due = {each: None for each in self._due if each in existing}
         for each in list(self._due)[: max(0, STATES_AT_ONCE - len(self._in_flight))]:
-            receipt = self._publish(each)
+            receipt = self._publish(each, config)
             if receipt is None:
                 return
             self._in_flight.add(receipt)
             del self._due[each]
 
-    def _publish(self, each: Settable) -> Receipt | None:
-        config = self._config()
+    def _publish(self, each: Settable, config: Config) -> Receipt | None:
         state = Setting(
             setting=each.setting,
             camera=each.camera,

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.messaging.events import event_schema
 from edge.messaging.reports import Presence, Status, Window
+from edge.messaging.setting import Setting
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -18,6 +19,7 @@ def published_schemas() -> dict[str, str]:
     schemas = {
         "event-1.json": event_schema(),
         "presence-1.json": Presence.model_json_schema(mode="serialization"),
+        "setting-1.json": Setting.model_json_schema(mode="serialization"),
         "status-1.json": Status.model_json_schema(mode="serialization"),
         "window-1.json": Window.model_json_schema(mode="serialization"),
     }
