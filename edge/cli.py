@@ -160,10 +160,11 @@ class _Version(argparse.Action):
 
 
 def _run(args: argparse.Namespace) -> int:
-    from edge.config_file import load_config
+    from edge.config_file import find_config, load_config
     from edge.daemon import run
 
-    return run(load_config(args.config))
+    path = args.config or find_config()
+    return run(load_config(path), path)
 
 
 def _detect(args: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,17 +15,21 @@ from edge.config import Config
 from edge.errors import MaskdError
 from edge.live_settings import require_a_camera, settings_awaiting_restart
 from edge.logs import configure_logging
+from edge.messaging.announcer import Announcer
+from edge.messaging.commands import Commands, commands_enabled
 from edge.messaging.event_writer import EventWriter
 from edge.messaging.events import ModelNames
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
 from edge.messaging.publisher import Publisher
+from edge.messaging.record import Record
 from edge.messaging.sender import Sender
 from edge.running_cameras import RunningCameras
 from edge.signals import stop_signals
 from edge.status_report import StatusReport
 from edge.systemd import Notifier
 from edge.vision.build import build_vision
+from edge.vision.thresholds import effective_setting
 from edge.watcher import Watcher
 
 FLUSH_S = 1.5
@@ -63,10 +68,9 @@ class Daemon:
 
     def __init__(self, config: Config, path: Path | None = None) -> None:
         """`path`: the file that the configuration came from. Raises MaskdError where a model cannot be used."""
-        self._has_commands = config.mqtt.enabled and bool(config.mqtt.commands)
+        self._has_commands = config.mqtt.enabled and commands_enabled(config.mqtt)
         require_a_camera(config, commands=self._has_commands)
         self._config = config
-        self._path = path
         self._started_with = config
         self._over = threading.Event()
         self._failure: BaseException | None = None
@@ -75,24 +79,49 @@ class Daemon:
         self._next_status_line_at = 0.0
         vision = build_vision(config)
         self._models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
+        storage = config.storage
         self._outbox = Outbox(
-            config.storage.path, max_events=config.storage.max_events, max_bytes=config.storage.max_bytes
+            storage.path,
+            max_events=storage.max_events,
+            max_bytes=storage.max_bytes,
+            record=Record(storage.path, keep_days=storage.keep_days, keep_bytes=storage.keep_bytes),
+            prefix=config.mqtt.prefix,
         )
         self._mqtt = MqttClient(config.mqtt, config.device)
-        self._sender = Sender(self._outbox, self._mqtt, on_failure=self._fail)
+        self._sender = Sender(
+            self._outbox, self._mqtt, on_failure=self._fail, event_expiry_s=config.mqtt.event_expiry_s
+        )
         self._writer = EventWriter(self._outbox, self._mqtt.topics, self._models, config.privacy)
         self._cameras = RunningCameras(vision.recommended, on_failure=self._fail)
         self._watcher = Watcher(vision, on_round=self._round, on_end=self._vision_ended)
+        self._commands = Commands(
+            self._mqtt,
+            path=path,
+            config=lambda: self._config,
+            apply=self._obey,
+            effective=partial(effective_setting, recommended=vision.recommended),
+            on_failure=self._fail,
+        )
         self._report = StatusReport(
             config,
             self._models,
             outbox=self._outbox,
             client=self._mqtt,
             sender=self._sender,
+            commands=self._commands,
             cameras=self._cameras,
             timings=self._watcher.timings,
         )
         self._publisher = Publisher(self._mqtt, config, self._report.status, on_failure=self._fail)
+        self._homeassistant = Announcer(
+            self._mqtt,
+            config,
+            vision.classifier.labels,
+            self._has_commands,
+            storage.path / "announced.json",
+            on_republish=[self._publisher.republish, self._commands.publish_states],
+            on_failure=self._fail,
+        )
 
     @property
     def has_hanging_reads(self) -> bool:
@@ -143,6 +172,8 @@ class Daemon:
         if self._config.mqtt.enabled:
             self._sender.start()
             self._publisher.start()
+            self._commands.start()
+            self._homeassistant.start()
             self._mqtt.start()
         _log.info(
             "maskd %s is watching %s with %s and %s",
@@ -158,6 +189,7 @@ class Daemon:
         self._config = self._report.config = config
         self._writer.privacy = config.privacy
         self._publisher.apply(config)
+        self._homeassistant.announce_again(config)
         self._cameras.apply(config)
         can_be_switched_on = any(not camera.enabled for camera in config.cameras.values())
         self._watcher.watch(self._cameras.watched, endless=self._has_commands and can_be_switched_on)
@@ -168,11 +200,13 @@ class Daemon:
         def at_most(seconds: float) -> float:
             return max(0.2, min(seconds, deadline - time.monotonic()))
 
+        self._commands.stop(at_most(GOODBYE_S))
         with self._applying:
             self._cameras.stop()
         if not self._watcher.stop(at_most(VISION_STOP_S)):
             _log.warning("the vision thread still works on a picture; people on it get their `ended` at the next start")
         if self._config.mqtt.enabled:
+            self._homeassistant.stop(at_most(GOODBYE_S))
             self._publisher.stop(at_most(GOODBYE_S))
             self._mqtt.hurry()  # the broker may have come back since the last attempt
             if not self._sender.flush(at_most(FLUSH_S)) and self._outbox.depth:
@@ -180,6 +214,10 @@ class Daemon:
             self._sender.stop(at_most(GOODBYE_S))
             self._mqtt.stop(at_most(GOODBYE_S))
         self._outbox.close()
+
+    def _obey(self, config: Config) -> None:
+        """In the thread of the commands, which change nothing that waits for a restart."""
+        self.apply(config)
 
     def _fail(self, error: BaseException) -> None:
         """A thread has ended by an error: the first one is the daemon's."""

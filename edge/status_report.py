@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from edge.board import temperature_c
 from edge.config import Config
+from edge.messaging.commands import Commands
 from edge.messaging.events import ModelNames
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
@@ -32,6 +33,7 @@ class StatusReport:
         outbox: Outbox,
         client: MqttClient,
         sender: Sender,
+        commands: Commands,
         cameras: RunningCameras,
         timings: Timings,
     ) -> None:
@@ -41,6 +43,7 @@ class StatusReport:
         self._outbox = outbox
         self._client = client
         self._sender = sender
+        self._commands = commands
         self._cameras = cameras
         self._timings = timings
         self._started_at = time.monotonic()
@@ -63,7 +66,13 @@ class StatusReport:
             privacy=config.privacy,
             problems=[
                 *camera_problems(running),
-                *device_problems(lost=lost - self._lost_before, temperature_c=temperature, wall_time=wall),
+                *(problem for problem in (self._outbox.damaged, self._outbox.disk_problem) if problem is not None),
+                *device_problems(
+                    lost=lost - self._lost_before,
+                    dropped_commands=self._commands.dropped,
+                    temperature_c=temperature,
+                    wall_time=wall,
+                ),
             ],
             cameras={
                 name: camera_status(settings.enabled, running.get(name), now)
@@ -109,13 +118,17 @@ def camera_problems(running: Mapping[str, RunningCamera]) -> Iterator[str]:
             yield f"camera {name}: {capture.last_error}"
 
 
-def device_problems(*, lost: int, temperature_c: float | None, wall_time: float) -> Iterator[str]:
+def device_problems(
+    *, lost: int, dropped_commands: int, temperature_c: float | None, wall_time: float
+) -> Iterator[str]:
     """In words that stay the same while the problem does, for a change is published at once."""
     if lost > 0:
         yield (
             "events were lost since maskd started, as outbox.lost counts: the outbox was full; "
             "bring the broker back, or raise storage.max_events and storage.max_bytes"
         )
+    if dropped_commands > 0:
+        yield "commands came faster than they are carried out, and some were dropped; find out who sends them"
     if temperature_c is not None and temperature_c >= HOT_C:
         yield f"the processor is at {HOT_C:.0f} °C or more and slows down; give it air, or a heat sink"
     if wall_time < EARLIEST_CLOCK:

@@ -58,8 +58,6 @@ class Publisher:
         self._presence = PresenceCounts(config.device)
         self._presence_due = set(config.cameras)
         """Cameras whose presence is to be published."""
-        self._removed: set[str] = set()
-        """Cameras that are no longer in the configuration, and whose retained messages are to be cleared."""
         self._unpublished: dict[str, Window] = {}
         """The latest window of each camera that has not been handed over."""
         self._answered: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
@@ -91,12 +89,19 @@ class Publisher:
     def apply(self, config: Config) -> None:
         """From any thread: from now on this configuration holds."""
         with self._lock:
-            self._removed = (self._removed | set(self._config.cameras)) - set(config.cameras)
             self._config = config
             self._counts.window_s = config.counting_window_s
             self._counts.watch(_enabled(config))
             self._presence_due = set(config.cameras)
             self._next_look_at = self._next_presence_at = 0.0
+        self._wake.set()
+
+    def republish(self) -> None:
+        """From any thread: says status and presence again."""
+        with self._lock:
+            self._presence_due = set(self._config.cameras)
+            self._told = None
+            self._next_look_at = 0.0
         self._wake.set()
 
     def observe(self, transitions: Sequence[Transition]) -> None:
@@ -166,9 +171,6 @@ class Publisher:
 
     def _publish_presence(self) -> None:
         topics = self._client.topics
-        for camera in sorted(self._removed):
-            if self._retain(topics.presence(camera), None) and self._retain(topics.compliance(camera), None):
-                self._removed.discard(camera)
         for camera in sorted(self._presence_due):
             if len(self._unanswered) >= UNACKNOWLEDGED_LIMIT:
                 return  # a newer state takes the place of what waits

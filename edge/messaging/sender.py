@@ -72,6 +72,7 @@ class Sender:
         on_failure: Callable[[BaseException], None],
         refusal_backoff: Callable[[], Backoff] = lambda: Backoff(first_s=1.0, cap_s=300.0),
         acknowledge_timeout_s: float = 60.0,
+        event_expiry_s: int | None = None,
     ) -> None:
         """`on_failure` hears, in the sender's thread, of the error that ended it. A broker that is connected but has
         not acknowledged an event for `acknowledge_timeout_s` gets a new connection."""
@@ -84,6 +85,7 @@ class Sender:
         self._on_failure = on_failure
         self._refusal_backoff = refusal_backoff
         self._acknowledge_timeout_s = acknowledge_timeout_s
+        self._event_expiry_s = event_expiry_s
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
@@ -95,6 +97,7 @@ class Sender:
         self._in_flight: dict[Receipt, _InFlight] = {}
         self._offered_up_to = 0
         self._refused: dict[str, _Refused] = {}
+        self._left_out_is_logged = False
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
     def start(self) -> None:
@@ -162,6 +165,8 @@ class Sender:
             if answer.refusal is None:
                 taken.append(event.seq)
                 self._accept_topic(event.topic)
+            elif answer.is_lasting and event.topic not in self._refused:
+                self._leave_out(event, answer.refusal)
             else:
                 self._refuse(event.topic, answer.refusal, now)
         if taken:
@@ -198,7 +203,9 @@ class Sender:
                 self._offered_up_to = event.seq
 
     def _hand_over(self, event: Pending, now: float) -> bool:
-        receipt = self._broker.publish(Message(event.topic, event.payload, schema="maskd.event/1", seq=event.seq))
+        receipt = self._broker.publish(
+            Message(event.topic, event.payload, schema="maskd.event/1", seq=event.seq, expiry_s=self._event_expiry_s)
+        )
         if receipt is None:
             return False
         self._in_flight[receipt] = _InFlight(event.seq, event.topic, now)
@@ -214,6 +221,18 @@ class Sender:
         if self._refused.pop(topic, None) is not None:
             log.info("the broker takes events on %s again", topic)
             self._offered_up_to = 0
+
+    def _leave_out(self, event: _InFlight, reason: str) -> None:
+        """Until the next connection; the events behind it go on."""
+        self.refusals += 1
+        if not self._left_out_is_logged:
+            self._left_out_is_logged = True
+            log.warning(
+                "event %d is too long for the broker (%s); it stays in the outbox, as all such events will, until the "
+                "broker's limit is raised",
+                event.seq,
+                reason,
+            )
 
     def _refuse(self, topic: str, reason: str, now: float) -> None:
         self.refusals += 1
