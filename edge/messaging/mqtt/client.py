@@ -201,7 +201,7 @@ class MqttClient:
 
     def _acknowledged(self, acknowledgement: Acknowledgement) -> None:
         for listener in self._listeners:
-            listener.acknowledged(acknowledgement)
+            guarded(listener.acknowledged)(acknowledgement)
 
     def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
         if refusal is None:

@@ -35,6 +35,8 @@ class Acknowledgement:
     receipt: Receipt
     refusal: str | None
     """Why the broker did not take the message (MQTT 5); None: it did."""
+    is_lasting: bool = False
+    """The same message can have no other answer on this connection."""
 
 
 class Listener(Protocol):

@@ -35,14 +35,16 @@ def explain_silence(address: str) -> str:
 def explain_closed_unanswered(address: str) -> str:
     return (
         f"the broker {address} closed the connection without an answer; "
-        "see whether mqtt.port, mqtt.tls and mqtt.protocol are what it expects"
+        "see whether mqtt.port, mqtt.tls and mqtt.protocol are what it expects, and whether it allows QoS 1 and "
+        "retained messages"
     )
 
 
 def explain_short_connection(why: str, address: str, client_id: str) -> str:
     return (
         f"the connection to the broker {address} was lost as soon as it was made ({why}); "
-        f"if that goes on, another client is named {client_id} too: set mqtt.client_id"
+        f"if that goes on, another client is named {client_id} too: set mqtt.client_id; or an event is longer than the "
+        "broker allows"
     )
 
 

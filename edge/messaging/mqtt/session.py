@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
+import math
+import queue
 import select
 import ssl
 import time
@@ -92,6 +95,11 @@ class Session:
         self._answer_by = 0.0
         self._goodbye_mid: int | None = None
         self._login = Login()
+        self._packet_limit: float = math.inf
+        """Bytes that the broker takes at a time (MQTT 5)."""
+        self._refused_mids = itertools.count(1)
+        self._too_large: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
+        """Answers that the broker need not be asked for."""
         self._subscriptions: Sequence[Subscription] = ()
         self._unanswered_filters: dict[int | None, str] = {}
         self._keep_session = keep_session and topics is not None
@@ -143,6 +151,8 @@ class Session:
     def serve(self, seconds: float) -> None:
         """Sends and receives for so long. Raises MaskdError once the connection is over."""
         result = self._client.loop(seconds)
+        while not self._too_large.empty():
+            self.on_acknowledged(self._too_large.get())
         if self.failure is not None:
             raise MaskdError(self.failure)
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
@@ -160,9 +170,13 @@ class Session:
 
     def publish(self, message: Message) -> Receipt | None:
         """From any thread; the network thread does the sending."""
-        info = self._client.publish(
-            message.topic, message.payload, message.qos, message.retain, self._properties_of(message)
-        )
+        properties = self._properties_of(message)
+        if _packet_size(message, properties) > self._packet_limit:
+            # Sent nevertheless, it would end the connection, and be the first to be sent on the next one.
+            receipt = Receipt(self.number, -next(self._refused_mids))
+            self._too_large.put(Acknowledgement(receipt, f"it takes no more than {self._packet_limit} bytes", True))
+            return receipt
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         return Receipt(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def say_goodbye(self) -> None:
@@ -237,8 +251,11 @@ class Session:
         if reason.is_failure:
             self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id, self._login)
             return
-        receive_maximum = getattr(properties, "ReceiveMaximum", None)
-        self.in_flight_limit = min(IN_FLIGHT_LIMIT, receive_maximum or IN_FLIGHT_LIMIT)
+        if getattr(properties, "MaximumQoS", 1) == 0:
+            self.failure = reasons.explain_refusal("QoS not supported", self.address, self._client_id, self._login)
+            return
+        self.in_flight_limit = min(IN_FLIGHT_LIMIT, getattr(properties, "ReceiveMaximum", IN_FLIGHT_LIMIT))
+        self._packet_limit = getattr(properties, "MaximumPacketSize", math.inf)
         self._accepted_at = time.monotonic()
         if self._topics is not None:
             client.publish(self._topics.availability, b"online", qos=1, retain=True)
@@ -264,12 +281,16 @@ class Session:
         self.on_subscribed(topic_filter, answers[0].getName() if answers[0].is_failure else None)
 
     def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            return  # nothing that we asked for, and no broker that keeps to the rules delivers it
         if len(message.payload) > PAYLOAD_LIMIT:
-            self.on_discarded(message.topic, len(message.payload))
+            self.on_discarded(topic, len(message.payload))
             return
-        incoming = Incoming(message.topic, bytes(message.payload), message.retain)
+        incoming = Incoming(topic, bytes(message.payload), message.retain)
         for subscription in self._subscriptions:
-            if topic_matches_sub(subscription.topic_filter, message.topic):
+            if topic_matches_sub(subscription.topic_filter, topic):
                 guarded(subscription.handler)(incoming)
 
     def _explain_end(self, result: MQTTErrorCode) -> str:
@@ -282,6 +303,13 @@ class Session:
         if self.is_stable:
             return reasons.explain_lost_connection(_name(result), self.address)
         return reasons.explain_short_connection(_name(result), self.address, self._client_id)
+
+
+def _packet_size(message: Message, properties: Properties | None) -> int:
+    """Bytes of the PUBLISH packet."""
+    packed = 0 if properties is None else len(properties.pack())  # type: ignore[no-untyped-call]
+    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + packed + len(message.payload)
+    return 1 + (rest.bit_length() + 6) // 7 + rest
 
 
 def _nothing(*_: object) -> None:
