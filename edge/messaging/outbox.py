@@ -106,7 +106,7 @@ class Outbox:
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise self._unusable(error) from error
-        except MaskdError:
+        except BaseException:
             self.close()
             raise
         if self._record is not None:

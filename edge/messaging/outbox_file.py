@@ -11,6 +11,8 @@ from pathlib import Path
 from edge.errors import MaskdError
 
 SCHEMA_VERSION = 2
+BUSY_S = 10.0
+"""For somebody else, such as a backup, to let go of the file."""
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL",
     "events": "seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, created REAL NOT NULL, "
@@ -22,7 +24,7 @@ TABLES = {
 
 def connect(path: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error."""
-    return sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
 
 
 def set_up(db: sqlite3.Connection) -> None:

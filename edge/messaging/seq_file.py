@@ -37,7 +37,8 @@ class SeqFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
-        self._boot = _boot_id()
+        self.boot = _boot_id()
+        """36 characters that change with each start of the machine."""
 
     def open(self) -> None:
         """Raises OSError."""
@@ -56,7 +57,7 @@ class SeqFile:
             body, checksum = line.rstrip(b"\n").rsplit(b" ", 1)
             if int(checksum, 16) == zlib.crc32(body):
                 given, committed, acknowledged, boot = body.decode("ascii").split(" ")
-                exact = boot == self._boot != _UNKNOWN_BOOT
+                exact = boot == self.boot != _UNKNOWN_BOOT
                 return Numbers(int(given), int(committed), int(acknowledged), exact)
         return Numbers()
 
@@ -64,7 +65,7 @@ class SeqFile:
         """`durable`: returns once the numbers are on the disk; else they outlive this process, not a power cut.
         Raises OSError."""
         assert self._descriptor is not None, "open() comes first"
-        body = f"{numbers.given:020} {numbers.committed:020} {numbers.acknowledged:020} {self._boot}".encode("ascii")
+        body = f"{numbers.given:020} {numbers.committed:020} {numbers.acknowledged:020} {self.boot}".encode("ascii")
         os.pwrite(self._descriptor, b"%s %08x\n" % (body, zlib.crc32(body)), 0)
         if durable:
             os.fdatasync(self._descriptor)
@@ -74,7 +75,6 @@ _UNKNOWN_BOOT = "-" * 36
 
 
 def _boot_id() -> str:
-    """36 characters that change with each start of the machine."""
     try:
         text = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except (OSError, ValueError):
