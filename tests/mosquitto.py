@@ -77,6 +77,11 @@ class Mosquitto:
         path = self.folder / "mosquitto.log"
         return path.read_text() if path.exists() else ""
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "the broker is not running"
+        return self._process.pid
+
     def start(self) -> None:
         program = find_mosquitto()
         assert program is not None, "mosquitto is not installed"

@@ -16,7 +16,7 @@ from tests.fuzz.targets import TARGETS
 
 SLOW = {"video": 10}
 """Kinds of which fewer are fed, as a divisor: an example takes several times as long."""
-HEADINGS = ("input", "engine", "examples", "taken", "refused", "seconds", "peak MB", "finding")
+HEADINGS = ("input", "engine", "examples", "taken", "refused", "seconds", "finding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Outcome:
 
     def row(self) -> tuple[str, ...]:
         taken, refused = self.counts.get("taken", 0), self.counts.get("refused", 0)
-        figures = (taken + refused, taken, refused, round(self.seconds), self.counts.get("peak_mb", 0))
+        figures = (taken + refused, taken, refused, round(self.seconds))
         return self.target, self.engine, *map(str, figures), "found, see above" if self.finding else "none"
 
 

@@ -1,0 +1,290 @@
+"""The clients of benchmarks.fleet: devices by the hundred in one process, and subscribers that count."""
+
+from __future__ import annotations
+
+import heapq
+import json
+import random
+import selectors
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from benchmarks.processes import percentile
+from benchmarks.simulation import MODELS, STATUSES, Visits, status_of
+from edge.backoff import Backoff
+from edge.config import CameraSettings, Config
+from edge.messaging.events import draft_events
+from edge.messaging.homeassistant import announce
+from edge.messaging.mqtt.session import SESSION_EXPIRY_S
+from edge.messaging.payload import parse_timestamp, timestamp
+from edge.messaging.presence import PresenceCounts
+from edge.messaging.topics import Topics
+from edge.messaging.windows import WindowCounts
+from tests.mosquitto import HOST
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+CAMERA = "door"
+EVENT_S, STATUS_S, WINDOW_S, LOOK_S = 10.0, 30.0, 60.0, 5.0
+START_S = 10.0
+"""The devices are switched on within so long."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the devices of one process did; moments in seconds since 1970."""
+
+    sent: Counter[str] = field(default_factory=Counter)
+    """Events of each device."""
+    attempts: list[float] = field(default_factory=list)
+    welcomes: list[float] = field(default_factory=list)
+
+
+class _Device:
+    def __init__(self, number: int, progress: Progress, selector: selectors.BaseSelector) -> None:
+        name = f"site-{number:04}"
+        self.connected = False
+        self._config = Config(device=name, cameras={CAMERA: CameraSettings(source="demo")})
+        self._topics = Topics("maskd", name)
+        self._announcement = announce(self._config, STATUSES, commands_on=True, tells_temperature=True)
+        self._progress = progress
+        self._selector = selector
+        self._client: Client | None = None
+        self._socket: Any = None
+        self._backoff = Backoff()
+        self._started_at = time.monotonic()
+        self._visits = Visits(CAMERA)
+        self._presence = PresenceCounts(name)
+        self._windows = WindowCounts(name, [CAMERA], window_s=WINDOW_S, now=self._started_at)
+        self._seq = 0
+        self._unacknowledged: dict[int, tuple[str, bytes]] = {}
+        """By `seq`: the device's outbox."""
+        self._seq_of_mid: dict[int, int] = {}
+
+    def connect(self, port: int) -> float | None:
+        """Tries; returns seconds to the next attempt where nobody answers."""
+        client = Client(
+            CallbackAPIVersion.VERSION2, f"maskd-{self._config.device}", protocol=MQTTProtocolVersion.MQTTv5
+        )
+        client.connect_timeout = 5
+        client.will_set(self._topics.availability, b"offline", qos=1, retain=True)
+        client.on_connect = self._welcomed
+        client.on_publish = self._acknowledged
+        client.max_queued_messages_set(0)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = SESSION_EXPIRY_S
+        self._progress.attempts.append(time.time())
+        try:
+            client.connect(HOST, port, self._config.mqtt.keepalive_s, clean_start=False, properties=properties)
+        except OSError:
+            return self._backoff.next()
+        self._client, self._socket = client, client.socket()
+        self._selector.register(self._socket, selectors.EVENT_READ, self)
+        return None
+
+    def serve(self, events: int) -> float | None:
+        """Reads and writes; returns seconds to the next attempt where the connection is over."""
+        client = self._client
+        assert client is not None
+        results = []
+        if events & selectors.EVENT_READ:
+            results.append(client.loop_read())
+        if events & selectors.EVENT_WRITE:
+            results.append(client.loop_write())
+        return self._lost() if any(result != MQTTErrorCode.MQTT_ERR_SUCCESS for result in results) else self._watch()
+
+    def look(self) -> float | None:
+        """Keeps the connection alive; as `serve`."""
+        if self._client is None:
+            return None
+        return self._lost() if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS else self._watch()
+
+    def event(self, now: float) -> None:
+        transition = self._visits.next(now)
+        self._presence.observe(transition)
+        self._windows.observe(transition)
+        (draft,) = draft_events([transition], self._topics, MODELS)
+        self._seq += 1
+        self._progress.sent[self._config.device] += 1
+        self._unacknowledged[self._seq] = (draft.topic, draft.numbered(self._seq).to_json())
+        self._send_event(self._seq)
+        presence = self._presence.presence(CAMERA, timestamp(time.time()))
+        self._publish(self._topics.presence(CAMERA), presence.to_json(), retain=True)
+
+    def status(self, _now: float) -> None:
+        status = status_of(self._config, started_at=self._started_at, depth=len(self._unacknowledged))
+        self._publish(self._topics.status, status.to_json(), retain=True)
+
+    def window(self, now: float) -> None:
+        for window in self._windows.close(now, wall_offset=time.time() - now):
+            self._publish(self._topics.compliance(CAMERA), window.to_json(), retain=True)
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._publish(self._topics.availability, b"offline", retain=True)
+            self._client.disconnect()
+
+    def _welcomed(self, _client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        if reason.is_failure:
+            return
+        self.connected = True
+        self._backoff.reset()
+        self._progress.welcomes.append(time.time())
+        self._publish(self._topics.availability, b"online", retain=True)
+        self._publish(self._announcement.topic, self._announcement.to_json(), retain=True)
+        self.status(time.monotonic())
+        for seq in self._unacknowledged:
+            self._send_event(seq)
+
+    def _acknowledged(self, _client: Client, _userdata: Any, mid: int, _reason: Any, _properties: Any) -> None:
+        self._unacknowledged.pop(self._seq_of_mid.pop(mid, 0), None)
+
+    def _send_event(self, seq: int) -> None:
+        topic, payload = self._unacknowledged[seq]
+        mid = self._publish(topic, payload)
+        if mid is not None:
+            self._seq_of_mid[mid] = seq
+
+    def _publish(self, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
+        if self._client is None or not self.connected:
+            return None
+        mid: int = self._client.publish(topic, payload, 1, retain).mid
+        self._watch()
+        return mid
+
+    def _watch(self) -> None:
+        assert self._client is not None
+        if self._client.socket() is not None:
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._client.want_write() else 0)
+            self._selector.modify(self._socket, wanted, self)
+
+    def _lost(self) -> float:
+        self._selector.unregister(self._socket)
+        self._socket.close()
+        self._client = self._socket = None
+        self.connected = False
+        self._seq_of_mid.clear()
+        return self._backoff.next()
+
+
+def drive_devices(pipe: Connection, port: int, numbers: Iterable[int], connected: Any, index: int) -> None:
+    """A process: runs devices until told to stop, and answers with their Progress. `connected[index]` is kept up."""
+    progress = Progress()
+    selector = selectors.DefaultSelector()
+    devices = [_Device(number, progress, selector) for number in numbers]
+    began = time.monotonic()
+    # (when, order, device, what): every device has its own time for each thing, so that they never march in step.
+    agenda: list[tuple[float, int, _Device, str]] = []
+    intervals = {"event": EVENT_S, "status": STATUS_S, "window": WINDOW_S, "look": LOOK_S}
+    order = 0
+    for device in devices:
+        on_at = began + random.uniform(0, START_S)  # noqa: S311
+        entries = [(on_at, "connect"), *((on_at + random.uniform(0, s), what) for what, s in intervals.items())]  # noqa: S311
+        for when, what in entries:
+            order += 1
+            heapq.heappush(agenda, (when, order, device, what))
+    while not pipe.poll():
+        now = time.monotonic()
+        while agenda and agenda[0][0] <= now:
+            when, _, device, what = heapq.heappop(agenda)
+            again: float | None
+            if what == "connect":
+                again = device.connect(port)
+            elif what == "look":
+                if (retry := device.look()) is not None:
+                    order += 1
+                    heapq.heappush(agenda, (now + retry, order, device, "connect"))
+                again = LOOK_S
+            else:
+                getattr(device, what)(now)
+                # Events come at random, the rest by the clock.
+                again = random.expovariate(1 / EVENT_S) if what == "event" else intervals[what]  # noqa: S311
+            if again is not None:
+                order += 1
+                heapq.heappush(agenda, (when + again if what != "connect" else now + again, order, device, what))
+        wait = min(0.2, max(0.0, agenda[0][0] - time.monotonic()))
+        if not selector.get_map():
+            time.sleep(wait)
+            continue
+        for key, events in selector.select(wait):
+            retry = key.data.serve(events)
+            if retry is not None:
+                order += 1
+                heapq.heappush(agenda, (time.monotonic() + retry, order, key.data, "connect"))
+        connected[index] = sum(device.connected for device in devices)
+    _drain(selector, devices)
+    pipe.recv()
+    pipe.send(progress)
+
+
+def _drain(selector: selectors.BaseSelector, devices: list[_Device]) -> None:
+    """Ends every connection once what was sent is acknowledged, within ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(device._unacknowledged for device in devices):
+        for key, events in selector.select(0.1):
+            key.data.serve(events)
+    for device in devices:
+        device.close()
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a subscriber got."""
+
+    received: int = 0
+    """Without those that were retained."""
+    repeats: int = 0
+    retained: int = 0
+    retained_bytes: int = 0
+    seqs: dict[str, set[int]] = field(default_factory=dict)
+    delays: list[tuple[float, float]] = field(default_factory=list)
+    """Arrival, in seconds since 1970, and the time since the payload's `time`, in ms."""
+
+    def latency(self, until: float) -> str:
+        delays = [delay for arrived, delay in self.delays if arrived < until]
+        return f"{percentile(delays, 0.5):.1f} / {percentile(delays, 0.99):.1f}"
+
+
+def watch_topics(pipe: Connection, port: int, topics: str) -> None:
+    """A process: subscribes in a session that outlives a lost connection; answers `count`, and `stop` with its Seen."""
+    seen = Seen()
+    client = Client(CallbackAPIVersion.VERSION2, f"watch-{topics}-{time.time()}", protocol=MQTTProtocolVersion.MQTTv5)
+
+    def take(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
+        arrived = time.time()
+        if message.retain:
+            seen.retained += 1
+            seen.retained_bytes += len(message.topic) + len(message.payload)
+            return
+        seen.received += 1
+        if not message.topic.endswith(("/event", "/presence")):
+            return
+        payload = json.loads(message.payload)
+        if message.topic.endswith("/event"):
+            seqs = seen.seqs.setdefault(payload["device"], set())
+            seen.repeats += payload["seq"] in seqs
+            seqs.add(payload["seq"])
+        seen.delays.append((arrived, 1000 * (arrived - parse_timestamp(payload["time"]))))
+
+    client.on_message = take
+    client.on_connect = lambda *_: client.subscribe(topics, qos=1)
+    client.on_subscribe = lambda *_: pipe.send("subscribed") if not seen.received and not seen.retained else None
+    client.reconnect_delay_set(0.2, 0.5)  # type: ignore[arg-type]  # fractions of a second work
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = 600
+    client.connect(HOST, port, clean_start=False, properties=properties)
+    client.loop_start()
+    while (asked := pipe.recv()) == "count":
+        pipe.send(seen.received)
+    client.loop_stop()
+    assert asked == "stop"
+    pipe.send(seen)
