@@ -27,8 +27,7 @@ _LIVE = (
 
 def settings_awaiting_restart(running: Config, wanted: Config) -> list[str]:
     """The names of the settings by which a running maskd falls short of what is wanted, such as `mqtt.host`."""
-    before, after = dict(_flat(running.model_dump())), dict(_flat(wanted.model_dump()))
-    changed = (name for name in {**before, **after} if before.get(name) != after.get(name))
+    changed = _differences(running.model_dump(), wanted.model_dump())
     return sorted(name for name in changed if not name.startswith(_LIVE))
 
 
@@ -41,9 +40,10 @@ def require_a_camera(config: Config, *, commands: bool) -> None:
         )
 
 
-def _flat(settings: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in settings.items():
-        if isinstance(value, dict) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def _differences(one: dict[str, Any], other: dict[str, Any], prefix: str = "") -> Iterator[str]:
+    for name in {**one, **other}:
+        value, other_value = one.get(name), other.get(name)
+        if isinstance(value, dict) and isinstance(other_value, dict):
+            yield from _differences(value, other_value, f"{prefix}{name}.")
+        elif value != other_value:
+            yield prefix + name
