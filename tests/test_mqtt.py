@@ -196,9 +196,10 @@ def test_a_listener_that_fails_does_not_end_the_connection(
             super().acknowledged(acknowledgement)
             raise RuntimeError("broken listener")
 
-    broken = Broken()
+    broken, sound = Broken(), Recorder()
     client = MqttClient(settings_for(mosquitto), "lobby")
     client.add_listener(broken)
+    client.add_listener(sound)
     client.start()
     connected(client)
     for _ in range(3):
@@ -206,6 +207,7 @@ def test_a_listener_that_fails_does_not_end_the_connection(
     wait_until(lambda: len(broken.answers) == 4, what="the acknowledgements of `online` and three messages")
     assert client.connections == 1
     client.stop()
+    assert len(sound.answers) >= 4
     assert "broken listener" in caplog.text
 
 
@@ -238,6 +240,10 @@ def test_backoff_doubles_up_to_its_cap() -> None:
     waits = [[Backoff(1.0, 30.0, attempts).next() for _ in range(300)] for attempts in range(len(limits))]
     assert all(0 <= wait <= limit for limit, several in zip(limits, waits, strict=True) for wait in several)
     assert all(max(several) > 0.8 * limit for limit, several in zip(limits, waits, strict=True))
+    # Full jitter: as often in one quarter as in another. 75 are expected; the bounds are six standard deviations away.
+    for limit, several in zip(limits, waits, strict=True):
+        quarters = [sum(int(4 * wait / limit) == quarter for wait in several) for quarter in range(4)]
+        assert all(30 <= count <= 120 for count in quarters)
     for _ in range(100_000):
         backoff.next()
     backoff.reset()

@@ -115,19 +115,26 @@ def events(track: str, zones: list[str] | None = None) -> list[Draft]:
 HOST = "127.0.0.1"
 
 
-def test_a_message_of_just_the_size_that_the_broker_allows_is_sent(mosquitto_folder: Path) -> None:
-    with limited(mosquitto_folder, "max_packet_size 300") as broker, connecting(HOST, broker.port) as client:
+@pytest.mark.parametrize("limit", [120, 200])
+def test_a_packet_of_just_the_size_that_the_broker_allows_is_sent(limit: int) -> None:
+    """Its length takes one byte up to 127, then two."""
+    sizes = []
+
+    def answer(kind: int, body: bytes) -> bytes:
+        sizes.append((kind, 1 + (1 if len(body) < 128 else 2) + len(body)))
+        return accepting(bytes([0x27, 0, 0, 0, limit]))(kind, body)
+
+    with FakeBroker(answer) as broker, connecting(broker.host, broker.port) as client:
         answers = Answers()
         client.add_listener(answers)
         client.start()
         wait_until(lambda: client.connection, what="the connection")
-        for size in range(200, 300):
-            client.publish(Message("maskd/lobby/status", b"x" * size, schema="maskd.status/1", seq=7, expiry_s=60))
-        wait_until(lambda: len(answers.all) == 101, what="an answer to each, and to `online`")
+        for size in range(150):
+            client.publish(Message("maskd/x", b"x" * size, schema="maskd.status/1", seq=7, expiry_s=60))
+        wait_until(lambda: len(answers.all) == 151, what="an answer to each, and to `online`")
+        assert max(size for kind, size in sizes if kind == PUBLISH) == limit
         refused = [answer for answer in answers.all if answer.refusal is not None]
-        # A larger packet than allowed would have ended the connection, and the largest allowed one was taken.
-        assert client.connections == 1
-        assert 0 < len(refused) < 100
+        assert len(refused) + len([kind for kind, _ in sizes if kind == PUBLISH]) == 151
         assert all(answer.is_lasting for answer in refused)
 
 
