@@ -90,6 +90,8 @@ class Announcer:
         self._born = threading.Event()
         self._asks_for_states = False
         self._changed = threading.Event()
+        self._told: tuple[int | None, Announcement | None] | None = None
+        """What was announced last, and on which connection; None: it has to be announced again in any case."""
         self._expects_answers = False
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Filled for the seconds of an attempt only."""
@@ -149,6 +151,7 @@ class Announcer:
             self._born.clear()
             if not self._asks_for_states:
                 self._asks_for_states = True
+                self._told = None
                 self._ask(now + random.uniform(0, self._jitter_s))  # noqa: S311
         if self._changed.is_set():
             self._changed.clear()
@@ -189,6 +192,9 @@ class Announcer:
 
     def _announce(self, now: float) -> None:
         announcement = self._announcement()
+        if self._told == (self._connection, announcement):
+            return  # what changed is nothing that Home Assistant is told
+        self._told = (self._connection, announcement)
         aim = Announced(
             topic=announcement.topic if announcement else None,
             platforms=announcement.platforms if announcement else {},
@@ -241,6 +247,7 @@ class Announcer:
 
     def _fail(self, topic: str, reason: str, now: float) -> None:
         self._end_attempt()
+        self._told = None
         self._failures += 1
         if self._failures >= PATIENCE:
             self._not_before = max(self._not_before, now + self._pause.next())

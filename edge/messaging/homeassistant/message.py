@@ -15,9 +15,8 @@ from typing import Any
 
 from edge.config import Config, MqttSettings
 from edge.messaging.homeassistant.entities import camera_entities, device_entities
+from edge.messaging.settable import settables
 from edge.messaging.topics import Topics
-
-CAMERA_SETTINGS = ("enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,9 @@ def birth_topic(settings: MqttSettings) -> str:
 def retained_topics(config: Config, *, commands_on: bool) -> list[str]:
     """Everything that the broker may keep of this device, apart from the discovery message."""
     topics = Topics(config.mqtt.prefix, config.device)
-    retained = [topics.availability, topics.status, *([topics.state("privacy")] if commands_on else [])]
-    for camera in config.cameras:
-        retained += [topics.presence(camera), topics.compliance(camera)]
-        if commands_on:
-            retained += [topics.state(setting, camera) for setting in CAMERA_SETTINGS]
-    return retained
+    of_cameras = [topic(camera) for camera in config.cameras for topic in (topics.presence, topics.compliance)]
+    of_settings = [topics.state(each.setting, each.camera) for each in settables(config)] if commands_on else []
+    return [topics.availability, topics.status, *of_cameras, *of_settings]
 
 
 def _identity(config: Config) -> str:
