@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.fleet_clients import Progress, Seen, drive_devices, watch_topics
-from benchmarks.processes import machine, percentile, usage
+from benchmarks.fleet_devices import Progress, drive_devices
+from benchmarks.fleet_watch import Seen, watch_topics
+from benchmarks.processes import machine, usage
 from edge.arguments import whole_number
 from tests.mosquitto import Mosquitto, wait_until
 
@@ -93,7 +94,7 @@ class Fleet:
         self._broker = broker
         self._devices = devices
         self._processes = processes
-        self._connected = _SPAWN.Array("i", processes)
+        self._connected: Any = _SPAWN.Array("i", processes)
         """How many devices of each process the broker has let in."""
 
     def run(self, seconds: float) -> dict[str, Any]:
@@ -109,6 +110,7 @@ class Fleet:
         self._wait_for_all(drivers)
         connecting_s = time.monotonic() - began
         steady = self._measure(seconds, subscribers)
+        until = time.time()
         back = self._restart(drivers)
         time.sleep(15)  # for what waited to be sent
         progress: list[Progress] = [driver.finish() for driver in drivers]
@@ -125,8 +127,8 @@ class Fleet:
             "devices": self._devices,
             "all connected after, s": round(connecting_s, 1),
             **steady,
-            "latency to maskd/#, ms, p50 / p99": seen[FILTERS[0]].latency(steady["until"]),
-            "latency to maskd/+/+/event, ms, p50 / p99": seen[FILTERS[1]].latency(steady["until"]),
+            "latency to maskd/#, ms, p50 / p99": seen[FILTERS[0]].latency(until),
+            "latency to maskd/+/+/event, ms, p50 / p99": seen[FILTERS[1]].latency(until),
             "retained messages": retained,
             "retained MB": round(retained_bytes / 1e6, 2),
             "broker away, s": DOWN_S,
@@ -142,7 +144,7 @@ class Fleet:
     def _wait_for_all(self, drivers: list[_Helper]) -> None:
         def all_are_connected() -> bool:
             assert all(driver.process.is_alive() for driver in drivers), "a process of the benchmark has ended"
-            return sum(self._connected) == self._devices
+            return sum(map(int, self._connected)) == self._devices
 
         wait_until(all_are_connected, timeout=180, what="every device connected")
 
@@ -153,17 +155,16 @@ class Fleet:
         after, received_then = usage(pid), [_received(helper) for helper in subscribers.values()]
         rates = [(then - now) / seconds for now, then in zip(received, received_then, strict=True)]
         return {
-            "messages per second into the broker": round(rates[0], 1),
+            "messages per second below maskd/": round(rates[0], 1),
             "events per second": round(rates[1], 1),
             "broker's processor, % of a core": round(100 * (after.cpu_s - before.cpu_s) / seconds, 1),
             "broker's memory, MB": round(after.rss_mb, 1),
             "broker's open files": after.open_files,
-            "until": time.time(),
         }
 
     def _restart(self, drivers: list[_Helper]) -> _Return:
         self._broker.stop()
-        wait_until(lambda: sum(self._connected) == 0, timeout=30, what="every device noticing")
+        wait_until(lambda: not any(self._connected), timeout=30, what="every device noticing")
         time.sleep(DOWN_S)
         self._broker.start()
         up_at = time.time()

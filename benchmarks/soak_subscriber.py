@@ -59,8 +59,12 @@ def subscribe(pipe: Connection, port: int) -> None:
     """A process: says when it is subscribed, is told at the end how many events there were, and answers Arrivals."""
     count = _Count()
     client = Client(CallbackAPIVersion.VERSION2, "soak-subscriber", protocol=MQTTProtocolVersion.MQTTv5)
+
+    def subscribe_to_events(*_: Any) -> None:
+        client.subscribe("maskd/+/+/event", qos=1)
+
     client.on_message = count.take
-    client.on_connect = lambda *_: client.subscribe("maskd/+/+/event", qos=1)
+    client.on_connect = subscribe_to_events
     client.on_subscribe = lambda *_: pipe.send("subscribed")
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     properties.SessionExpiryInterval = 600

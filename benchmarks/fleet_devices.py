@@ -1,30 +1,28 @@
-"""The clients of benchmarks.fleet: devices by the hundred in one process, and subscribers that count."""
+"""The devices of benchmarks.fleet, by the hundred in one process."""
 
 from __future__ import annotations
 
 import heapq
-import json
 import random
 import selectors
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from benchmarks.processes import percentile
 from benchmarks.simulation import MODELS, STATUSES, Visits, status_of
 from edge.backoff import Backoff
 from edge.config import CameraSettings, Config
 from edge.messaging.events import draft_events
 from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt.session import SESSION_EXPIRY_S
-from edge.messaging.payload import parse_timestamp, timestamp
+from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
 from edge.messaging.topics import Topics
 from edge.messaging.windows import WindowCounts
@@ -100,13 +98,14 @@ class _Device:
             results.append(client.loop_read())
         if events & selectors.EVENT_WRITE:
             results.append(client.loop_write())
-        return self._lost() if any(result != MQTTErrorCode.MQTT_ERR_SUCCESS for result in results) else self._watch()
+            self._watch()
+        return self._lost() if any(result != MQTTErrorCode.MQTT_ERR_SUCCESS for result in results) else None
 
-    def look(self) -> float | None:
+    def look(self, _now: float) -> float | None:
         """Keeps the connection alive; as `serve`."""
         if self._client is None:
             return None
-        return self._lost() if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS else self._watch()
+        return self._lost() if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def event(self, now: float) -> None:
         transition = self._visits.next(now)
@@ -176,115 +175,81 @@ class _Device:
         return self._backoff.next()
 
 
+class _Agenda:
+    """What is to be done when: (time, number of the entry, device, what)."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, int, _Device, str]] = []
+        self._count = 0
+
+    def add(self, when: float, device: _Device, what: str) -> None:
+        self._count += 1
+        heapq.heappush(self._entries, (when, self._count, device, what))
+
+    def due(self, now: float) -> Iterator[tuple[float, _Device, str]]:
+        while self._entries and self._entries[0][0] <= now:
+            when, _, device, what = heapq.heappop(self._entries)
+            yield when, device, what
+
+    def rest(self, now: float) -> float:
+        """Seconds until something is due; at most 0.2."""
+        return min(0.2, max(0.0, self._entries[0][0] - now)) if self._entries else 0.2
+
+
+_INTERVALS = {"status": STATUS_S, "window": WINDOW_S, "look": LOOK_S}
+
+
 def drive_devices(pipe: Connection, port: int, numbers: Iterable[int], connected: Any, index: int) -> None:
     """A process: runs devices until told to stop, and answers with their Progress. `connected[index]` is kept up."""
     progress = Progress()
     selector = selectors.DefaultSelector()
     devices = [_Device(number, progress, selector) for number in numbers]
-    began = time.monotonic()
-    # (when, order, device, what): every device has its own time for each thing, so that they never march in step.
-    agenda: list[tuple[float, int, _Device, str]] = []
-    intervals = {"event": EVENT_S, "status": STATUS_S, "window": WINDOW_S, "look": LOOK_S}
-    order = 0
+    agenda = _Agenda()
     for device in devices:
-        on_at = began + random.uniform(0, START_S)  # noqa: S311
-        entries = [(on_at, "connect"), *((on_at + random.uniform(0, s), what) for what, s in intervals.items())]  # noqa: S311
-        for when, what in entries:
-            order += 1
-            heapq.heappush(agenda, (when, order, device, what))
+        # Every device has its own time for each thing, so that they never march in step.
+        on_at = time.monotonic() + random.uniform(0, START_S)  # noqa: S311
+        agenda.add(on_at, device, "connect")
+        for what, interval in {**_INTERVALS, "event": EVENT_S}.items():
+            agenda.add(on_at + random.uniform(0, interval), device, what)  # noqa: S311
     while not pipe.poll():
-        now = time.monotonic()
-        while agenda and agenda[0][0] <= now:
-            when, _, device, what = heapq.heappop(agenda)
-            again: float | None
-            if what == "connect":
-                again = device.connect(port)
-            elif what == "look":
-                if (retry := device.look()) is not None:
-                    order += 1
-                    heapq.heappush(agenda, (now + retry, order, device, "connect"))
-                again = LOOK_S
-            else:
-                getattr(device, what)(now)
-                # Events come at random, the rest by the clock.
-                again = random.expovariate(1 / EVENT_S) if what == "event" else intervals[what]  # noqa: S311
-            if again is not None:
-                order += 1
-                heapq.heappush(agenda, (when + again if what != "connect" else now + again, order, device, what))
-        wait = min(0.2, max(0.0, agenda[0][0] - time.monotonic()))
+        for when, device, what in agenda.due(time.monotonic()):
+            _act(when, device, what, port, agenda)
+        rest = agenda.rest(time.monotonic())
         if not selector.get_map():
-            time.sleep(wait)
-            continue
-        for key, events in selector.select(wait):
-            retry = key.data.serve(events)
-            if retry is not None:
-                order += 1
-                heapq.heappush(agenda, (time.monotonic() + retry, order, key.data, "connect"))
+            time.sleep(rest)
+        else:
+            _serve(selector, rest, agenda)
         connected[index] = sum(device.connected for device in devices)
     _drain(selector, devices)
     pipe.recv()
     pipe.send(progress)
 
 
+def _act(when: float, device: _Device, what: str, port: int, agenda: _Agenda) -> None:
+    now = time.monotonic()
+    if what == "event":
+        device.event(now)
+        agenda.add(when + random.expovariate(1 / EVENT_S), device, what)
+        return
+    retry_s = device.connect(port) if what == "connect" else getattr(device, what)(now)
+    if retry_s is not None:
+        agenda.add(now + retry_s, device, "connect")
+    if what != "connect":
+        agenda.add(when + _INTERVALS[what], device, what)
+
+
+def _serve(selector: selectors.BaseSelector, seconds: float, agenda: _Agenda) -> None:
+    for key, events in selector.select(seconds):
+        device: _Device = key.data
+        retry_s = device.serve(events)
+        if retry_s is not None:
+            agenda.add(time.monotonic() + retry_s, device, "connect")
+
+
 def _drain(selector: selectors.BaseSelector, devices: list[_Device]) -> None:
     """Ends every connection once what was sent is acknowledged, within ten seconds."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and any(device._unacknowledged for device in devices):
-        for key, events in selector.select(0.1):
-            key.data.serve(events)
+        _serve(selector, 0.1, _Agenda())
     for device in devices:
         device.close()
-
-
-@dataclass(slots=True)
-class Seen:
-    """What a subscriber got."""
-
-    received: int = 0
-    """Without those that were retained."""
-    repeats: int = 0
-    retained: int = 0
-    retained_bytes: int = 0
-    seqs: dict[str, set[int]] = field(default_factory=dict)
-    delays: list[tuple[float, float]] = field(default_factory=list)
-    """Arrival, in seconds since 1970, and the time since the payload's `time`, in ms."""
-
-    def latency(self, until: float) -> str:
-        delays = [delay for arrived, delay in self.delays if arrived < until]
-        return f"{percentile(delays, 0.5):.1f} / {percentile(delays, 0.99):.1f}"
-
-
-def watch_topics(pipe: Connection, port: int, topics: str) -> None:
-    """A process: subscribes in a session that outlives a lost connection; answers `count`, and `stop` with its Seen."""
-    seen = Seen()
-    client = Client(CallbackAPIVersion.VERSION2, f"watch-{topics}-{time.time()}", protocol=MQTTProtocolVersion.MQTTv5)
-
-    def take(_client: Client, _userdata: Any, message: MQTTMessage) -> None:
-        arrived = time.time()
-        if message.retain:
-            seen.retained += 1
-            seen.retained_bytes += len(message.topic) + len(message.payload)
-            return
-        seen.received += 1
-        if not message.topic.endswith(("/event", "/presence")):
-            return
-        payload = json.loads(message.payload)
-        if message.topic.endswith("/event"):
-            seqs = seen.seqs.setdefault(payload["device"], set())
-            seen.repeats += payload["seq"] in seqs
-            seqs.add(payload["seq"])
-        seen.delays.append((arrived, 1000 * (arrived - parse_timestamp(payload["time"]))))
-
-    client.on_message = take
-    client.on_connect = lambda *_: client.subscribe(topics, qos=1)
-    client.on_subscribe = lambda *_: pipe.send("subscribed") if not seen.received and not seen.retained else None
-    client.reconnect_delay_set(0.2, 0.5)  # type: ignore[arg-type]  # fractions of a second work
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-    properties.SessionExpiryInterval = 600
-    client.connect(HOST, port, clean_start=False, properties=properties)
-    client.loop_start()
-    while (asked := pipe.recv()) == "count":
-        pipe.send(seen.received)
-    client.loop_stop()
-    assert asked == "stop"
-    pipe.send(seen)
