@@ -149,3 +149,26 @@ def test_all_cameras_off_wait_for_a_command_and_one_that_cannot_be_opened_is_a_p
         wait_until(lambda: not device.status()["problems"], what="its end")
         device.command("door/enabled", "true")
         wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
+
+
+def test_a_stop_is_quick_where_neither_the_camera_nor_the_broker_answers(
+    tmp_path: Path, mosquitto: Mosquitto, clip: Path
+) -> None:
+    mqtt = {"host": HOST, "port": mosquitto.port, "commands": True}
+    with MjpegServer() as camera:
+        cameras = {"door": {"source": camera.url}, "gate": {"source": str(clip), "loop": True}}
+        config = write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras)
+        with Subscriber(mosquitto.port, "maskd/#") as subscriber, running(config) as process:
+            device = Device(subscriber, mosquitto.port)
+            wait_until(lambda: availability(subscriber), timeout=60, what="the connection")
+            wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
+            wait_until(lambda: device.here("gate"), timeout=60, what="somebody")
+            camera.silent.set()
+            mosquitto.freeze()
+            time.sleep(1)  # both are waited for by now
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 0
+            took = time.monotonic() - began
+            mosquitto.thaw()
+    assert took < CLEAN_STOP_S

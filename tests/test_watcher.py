@@ -149,6 +149,18 @@ def test_rules_change_between_two_pictures_and_nobody_is_lost(watching: Watching
     assert {each.track for each in watching.transitions} == {person}
 
 
+def test_who_has_gone_goes_by_the_new_patience(watching: Watching) -> None:
+    door = watching.camera()
+    watching.watcher.watch([door], endless=False)
+    watching.watcher.start()
+    watching.show(door)
+    watching.model.score = 0.0
+    door.rules = rules(tracking={"min_hits": 1, "lost_after_s": 0.05})
+    time.sleep(0.1)
+    watching.show(door)
+    assert watching.story() == [("started", "with_mask"), ("ended", "with_mask")]
+
+
 def test_stricter_votes_hold_for_those_who_are_there_as_well(watching: Watching) -> None:
     door = watching.camera()
     watching.watcher.watch([door], endless=False)

@@ -1,0 +1,105 @@
+"""What the status says of the device's troubles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.config import Config
+from edge.messaging.commands import Commands
+from edge.messaging.mqtt import MqttClient
+from edge.messaging.outbox import Outbox
+from edge.messaging.sender import Sender
+from edge.running_cameras import RunningCameras
+from edge.status_report import StatusReport, device_problems
+from edge.vision.thresholds import Recommendations
+from edge.watched_camera import Timings
+from tests.people import MODELS, passers_by
+
+WELL = {"lost": 0, "dropped_commands": 0, "temperature_c": 60.0, "wall_time": 1_790_000_000.0}
+
+
+@pytest.mark.parametrize(
+    ("trouble", "says"),
+    [
+        ({}, None),
+        ({"temperature_c": None}, None),
+        ({"temperature_c": 84.9}, None),
+        ({"temperature_c": 85.0}, "85 °C or more"),
+        ({"wall_time": 1_000_000.0}, "the clock was never set"),
+        ({"lost": 1}, "events were lost since maskd started"),
+        ({"dropped_commands": 1}, "some were dropped"),
+    ],
+)
+def test_each_trouble_is_a_sentence(trouble: dict[str, Any], says: str | None) -> None:
+    problems = list(device_problems(**{**WELL, **trouble}))
+    assert len(problems) == (0 if says is None else 1)
+    assert says is None or says in problems[0]
+
+
+@contextmanager
+def reporting(folder: Path, *, max_events: int = 100) -> Iterator[tuple[StatusReport, Outbox]]:
+    """A report on a device whose outbox is real, and on which nothing else runs."""
+
+    def fail(error: BaseException) -> None:
+        raise error
+
+    cameras = {"door": {"source": "0"}, "gate": {"source": "1", "enabled": False}}
+    config = Config.model_validate({"device": "lobby", "cameras": cameras})
+    outbox = Outbox(folder, max_events=max_events, max_bytes=1_000_000)
+    client = MqttClient(config.mqtt, config.device)
+    report = StatusReport(
+        config,
+        MODELS,
+        outbox=outbox,
+        client=client,
+        sender=Sender(outbox, client, on_failure=fail),
+        commands=Commands(
+            client,
+            path=None,
+            config=lambda: config,
+            apply=lambda _: None,
+            effective=lambda *_: 0.5,
+            on_failure=fail,
+        ),
+        cameras=RunningCameras(Recommendations(0.5, 0.5), fail),
+        timings=Timings(),
+    )
+    outbox.open()
+    report.start()
+    try:
+        yield report, outbox
+    finally:
+        outbox.close()
+
+
+def test_a_camera_that_is_off_is_told_and_no_problem(tmp_path: Path) -> None:
+    with reporting(tmp_path) as (report, _):
+        status = report.status()
+    assert {name: camera.enabled for name, camera in status.cameras.items()} == {"door": True, "gate": False}
+    assert not any(camera.connected for camera in status.cameras.values())
+    assert (status.problems, status.privacy) == ([], "events")
+
+
+def test_losses_count_from_the_start(tmp_path: Path) -> None:
+    with reporting(tmp_path, max_events=5) as (report, outbox):
+        outbox.append(passers_by(7))
+        status = report.status()
+        assert status.outbox.lost == 2
+        assert [problem[:15] for problem in status.problems] == ["events were los"]
+    with reporting(tmp_path, max_events=5) as (report, _):
+        status = report.status()
+        assert (status.outbox.lost, status.problems) == (2, [])
+
+
+def test_a_damaged_outbox_is_told(tmp_path: Path) -> None:
+    with reporting(tmp_path) as (_, outbox):
+        outbox.append(passers_by(3))
+    (tmp_path / "outbox.db").write_bytes(b"this is no database" * 500)
+    with reporting(tmp_path) as (report, outbox):
+        assert outbox.damaged is not None
+        assert report.status().problems == [outbox.damaged]
