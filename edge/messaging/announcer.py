@@ -22,9 +22,6 @@ from edge.messaging.mqtt import Acknowledgement, Incoming, Message, MqttClient, 
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
-SETTLED_S = 2.0
-"""Mosquitto 2.0 closes the connection on a message that its access list forbids, so an announcement has arrived only
-when the connection has outlived it by so long."""
 PATIENCE = 2
 """Attempts that may fail before there are pauses between them, and before what is gone is no longer cleared."""
 
@@ -63,12 +60,14 @@ class Announcer:
         on_failure: Callable[[BaseException], None],
         jitter_s: float = 3.0,
         least_gap_s: float = 5.0,
+        settled_s: float = 2.0,
         pause: Backoff | None = None,
     ) -> None:
         """`labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
         this thread after an announcement that Home Assistant's birth asked for, to publish every retained state again.
         `on_failure` hears, in this thread, of the error that ended it. Times in seconds: `jitter_s` is the longest wait
-        after a birth, `least_gap_s` the shortest between two announcements."""
+        after a birth, `least_gap_s` the shortest between two announcements. Mosquitto 2.0 closes the connection on a
+        message that its access list forbids, so one has arrived when the connection has outlived it by `settled_s`."""
         self._client = client
         self._config = config
         self._labels = labels
@@ -78,6 +77,7 @@ class Announcer:
         self._on_failure = on_failure
         self._jitter_s = jitter_s
         self._least_gap_s = least_gap_s
+        self._settled_s = settled_s
         self._pause = pause or Backoff(first_s=60.0, cap_s=3600.0)
         self._last: Announced | None = None
         """What the broker is known to keep."""
@@ -145,8 +145,8 @@ class Announcer:
             self._on_failure(error)
 
     def _step(self, now: float) -> None:
+        self._take_answers(now)  # first, for a refusal may be the broker's last word on this connection
         self._follow_connection(now)
-        self._take_answers(now)
         if self._born.is_set():
             self._born.clear()
             if not self._asks_for_states:
@@ -163,7 +163,9 @@ class Announcer:
 
     def _rest(self, now: float) -> float:
         """Seconds until there is something to do that nobody wakes us for."""
-        if self._connection is None or self._attempt is not None:
+        if self._attempt is not None:
+            return min(IDLE_S, self._settled_s)
+        if self._connection is None:
             return IDLE_S
         return min(max(0.0, self._due_at - now), IDLE_S)
 
@@ -187,7 +189,7 @@ class Announcer:
             if topic is not None and answer.refusal is not None:
                 self._fail(topic, answer.refusal, now)
         attempt = self._attempt
-        if attempt is not None and not attempt.awaited and now - attempt.since >= SETTLED_S:
+        if attempt is not None and not attempt.awaited and now - attempt.since >= self._settled_s:
             self._succeed(attempt.aim, attempt.given_up)
 
     def _announce(self, now: float) -> None:
