@@ -379,10 +379,12 @@ def test_an_unexpected_error_reaches_the_daemon(mosquitto: Mosquitto) -> None:
 def test_a_retained_command_is_ignored_and_so_is_its_clearing(
     mosquitto: Mosquitto, states: States, caplog: pytest.LogCaptureFixture
 ) -> None:
-    parts = Changeable(mosquitto, configuration(), None)
+    config = configuration(cameras={"door": {"source": "photos/"}, "till": {"source": "photos/"}})
+    parts = Changeable(mosquitto, config, None)
     parts.send("enabled", "off", "-r")
+    parts.send("enabled", "off", "-r", camera="till")
     parts.send("privacy", "aggregate", "-r", camera=None)
-    with changeable(mosquitto) as parts:
+    with changeable(mosquitto, config) as parts:
         wait_until(lambda: len(lines(caplog, logging.WARNING)) == 2, what="two warnings")
         assert (
             "a retained command on maskd/lobby/door/enabled/set is ignored, for it would act at every start; publish "

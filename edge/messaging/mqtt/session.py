@@ -75,7 +75,8 @@ class Session:
     def __init__(
         self, settings: MqttSettings, client_id: str, topics: Topics | None, number: int, *, keep_session: bool = True
     ) -> None:
-        """Without `topics` nothing is said about this device's availability, and the broker keeps no session.
+        """Without `topics` nothing is said about this device's availability, the broker keeps no session, and it sends
+        packets of any size, though those past PACKET_LIMIT end the connection.
         `keep_session` false: it forgets what it still wanted to deliver."""
         self.on_accepted: Callable[[Session], None] = lambda _session: None
         self.on_acknowledged: Callable[[Acknowledgement], None] = lambda _acknowledgement: None
@@ -139,7 +140,8 @@ class Session:
         if self._is_version_5:
             properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._topics else 0
-            properties.MaximumPacketSize = ANNOUNCED_PACKET_LIMIT
+            if self._topics is not None:
+                properties.MaximumPacketSize = ANNOUNCED_PACKET_LIMIT
             options = {"clean_start": not self._keep_session, "properties": properties}
         try:
             self._client.connect(settings.host, settings.port, settings.keepalive_s, **options)
