@@ -14,7 +14,12 @@ from edge.config import Config, Settings
 from edge.config_file import load_config
 
 DOCS = Path(__file__).parent.parent / "docs"
-SCHEMAS = {"maskd.event/1": "event-1.json", "maskd.window/1": "window-1.json", "maskd.status/1": "status-1.json"}
+SCHEMAS = {
+    "maskd.event/1": "event-1.json",
+    "maskd.presence/1": "presence-1.json",
+    "maskd.window/1": "window-1.json",
+    "maskd.status/1": "status-1.json",
+}
 
 
 def blocks(page: str, language: str) -> list[str]:
