@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.cli import main
 from edge.config import Config, MqttSettings, TlsSettings
 from edge.config_file import load_config
 from edge.errors import MaskdError
@@ -466,7 +471,10 @@ def config_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_persistent_command_is_written_into_the_file(mosquitto: Mosquitto, states: States, config_file: Path) -> None:
+def test_a_persistent_command_is_written_into_the_file(
+    mosquitto: Mosquitto, states: States, config_file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     with changeable(mosquitto, path=config_file) as parts:
         states.wait("min_score", 1)
         parts.send("min_score", '{"value": 0.6, "persist": true}')
@@ -480,6 +488,7 @@ def test_a_persistent_command_is_written_into_the_file(mosquitto: Mosquitto, sta
         parts.send("min_score", "0.6")
         assert states.wait("min_score", 4)["persisted"] is True
         assert load_config(config_file).cameras["door"].min_score == 0.6
+    assert f"camera door: min_score was written to {config_file}" in lines(caplog, logging.INFO)
 
 
 def test_a_value_that_cannot_be_kept_stays_in_effect(mosquitto: Mosquitto, states: States, config_file: Path) -> None:
@@ -512,3 +521,61 @@ def test_the_file_is_written_so_many_times_a_minute(mosquitto: Mosquitto, states
         assert (answer["value"], answer["persisted"]) == (22, False)
         assert "at most 20 times a minute" in answer["error"]
         assert load_config(config_file).cameras["door"].hold_s == 20
+
+
+# --- the whole way ---
+
+
+@contextmanager
+def maskd_running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with config.with_suffix(".log").open("ab") as log:
+        process = subprocess.Popen([sys.executable, "-m", "edge.cli", "run", "-c", str(config)], stderr=log)
+        try:
+            yield process
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_value_set_over_the_broker_outlives_a_restart_of_the_daemon(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    pixels = np.zeros((120, 160, 3), np.uint8)
+    (tmp_path / "photos").mkdir()
+    assert cv2.imwrite(str(tmp_path / "photos" / "dark.png"), pixels)
+    path = tmp_path / "config.yaml"
+    text = f"""\
+device: lobby
+cameras:
+  door:
+    source: {tmp_path}/photos
+    loop: true  # for ever
+    # hold_s: 2
+mqtt: {{host: {HOST}, port: {mosquitto.port}, commands: true}}
+storage: {{path: {tmp_path}/storage}}
+"""
+    path.write_text(text)
+    sender = Changeable(mosquitto, load_config(path), None)
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber:
+        states = States(subscriber)
+        with maskd_running(path) as process:
+            assert states.wait("min_score", 1)["value"] > 0
+            sender.send("min_score", '{"value": 0.61, "persist": true}')
+            answer = states.wait("min_score", 2)
+            assert (answer["value"], answer["persisted"], answer["error"]) == (0.61, True, None)
+            sender.send("enabled", '{"value": "off", "persist": true}')
+            assert states.wait("enabled", 2)["value"] is False
+            assert process.poll() is None
+        assert path.read_text() == text.replace("# for ever\n", "# for ever\n    min_score: 0.61\n    enabled: false\n")
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber:
+        states = States(subscriber)
+        with maskd_running(path):
+            answer = states.wait("min_score", 2)  # the first one is what the broker kept
+            assert (answer["value"], answer["persisted"]) == (0.61, True)
+            sender.send("enabled", "on")
+            assert states.wait("enabled", 3)["value"] is True
+    assert main(["purge", "-c", str(path)]) == 0
+    with Subscriber(mosquitto.port) as subscriber:
+        sender.send("mark", "end", camera=None)
+        subscriber.wait_for(1, "mark/set")
+        assert [each.topic for each in subscriber.messages if each.retained] == []

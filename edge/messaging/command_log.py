@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from edge.messaging.settable import Settable
 from edge.rate_limit import PerMinute
@@ -27,6 +28,9 @@ class CommandLog:
     def changed(self, each: Settable, value: Value, now: float) -> None:
         if self._changes.admits(now):
             log.info("%s is now %s, by a command", each, as_yaml(value))
+
+    def written(self, each: Settable, path: Path) -> None:
+        log.info("%s was written to %s", each, path)
 
     def refused(self, reason: str, now: float) -> None:
         if self._refusals.admits(now):

@@ -240,6 +240,7 @@ class Commands:
             raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
         value = each.value_in(config)
         write_setting(self._path, each.location, value)
+        self._log.written(each, self._path)
         self._kept = {**self._kept, each: value}
 
 
