@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# The broker Mosquitto on this machine, with a password that maskd gets; called by install.sh --with-broker.
+# --remove takes the configuration back, and leaves the package.
+set -euo pipefail
+shopt -s nullglob
+
+readonly settings=/etc/mosquitto/conf.d/maskd.conf
+readonly passwords=/etc/mosquitto/maskd.passwords
+readonly credentials=/etc/credstore
+readonly config=/etc/maskd/config.yaml
+
+done=false
+was_there=false
+
+fail() {
+  printf 'install.sh: %s\n' "$*" >&2
+  exit 1
+}
+
+main() {
+  if [ "${1:-}" = --remove ]; then
+    remove
+    return
+  fi
+  if [ -e "$settings" ]; then was_there=true; fi
+  refuse_foreign_configuration
+  trap finish EXIT
+  install_mosquitto
+  write_login
+  write_settings
+  systemctl --quiet enable mosquitto
+  systemctl restart mosquitto || fail "Mosquitto does not start with $settings; journalctl -u mosquitto tells why"
+  systemctl restart maskd || fail 'maskd does not start with the broker that was installed; journalctl -u maskd tells why'
+  prove
+  done=true
+}
+
+# Somebody's own broker keeps its own rules.
+refuse_foreign_configuration() {
+  local file host
+  for file in /etc/mosquitto/mosquitto.conf /etc/mosquitto/conf.d/*.conf; do
+    if [ "$file" != "$settings" ] && grep -qsE '^[[:space:]]*(listener|port|password_file|allow_anonymous)\b' "$file"; then
+      fail "Mosquitto has a configuration of its own in $file; add a login for maskd there, and put it into" \
+        "$credentials/maskd.mqtt-username and $credentials/maskd.mqtt-password"
+    fi
+  done
+  host=$(/opt/maskd/current/bin/python -c 'import sys, pathlib, edge.config_file
+print(edge.config_file.load_config(pathlib.Path(sys.argv[1])).mqtt.host)' "$config")
+  case $host in
+    localhost | 127.0.0.1 | ::1) ;;
+    *) fail "maskd sends to $host; for a broker on this machine set mqtt.host to localhost in $config" ;;
+  esac
+}
+
+install_mosquitto() {
+  local log
+  if command -v mosquitto > /dev/null && command -v mosquitto_sub > /dev/null; then return; fi
+  echo 'Installing mosquitto and mosquitto-clients with apt.'
+  export DEBIAN_FRONTEND=noninteractive
+  local install=(apt-get install -y -q --no-install-recommends mosquitto mosquitto-clients)
+  "${install[@]}" > /dev/null 2>&1 && return
+  log=$({ apt-get update -q && "${install[@]}"; } 2>&1) || {
+    printf '%s\n' "$log" | tail -n 15 | sed 's/^/  | /' >&2
+    fail 'apt could not install mosquitto (its words stand above); mend that, or connect this machine to the network'
+  }
+}
+
+# One login, made once: for maskd in systemd's store, which only root reads, and hashed for Mosquitto.
+write_login() {
+  local password
+  install -d -m 700 "$credentials"
+  if [ ! -s "$credentials/maskd.mqtt-password" ] || [ ! -s "$credentials/maskd.mqtt-username" ]; then
+    password=$(head -c 18 /dev/urandom | base64)
+    (
+      umask 077
+      printf maskd > "$credentials/maskd.mqtt-username"
+      printf %s "$password" > "$credentials/maskd.mqtt-password"
+    )
+  fi
+  # Nothing secret on a command line: mosquitto_passwd hashes the file in its place.
+  (
+    umask 077
+    printf '%s:%s\n' "$(cat "$credentials/maskd.mqtt-username")" "$(cat "$credentials/maskd.mqtt-password")" > "$passwords"
+  )
+  mosquitto_passwd -U "$passwords"
+  chown mosquitto: "$passwords"
+}
+
+write_settings() {
+  cat > "$settings" << END
+# Written by maskd's install.sh --with-broker.
+listener 1883
+allow_anonymous false
+password_file $passwords
+END
+}
+
+# A message of maskd's that is no memory of the broker's, received with the password.
+prove() {
+  local options line=''
+  options=$(mktemp -d)
+  printf -- '-u %s\n-P %s\n' "$(cat "$credentials/maskd.mqtt-username")" "$(cat "$credentials/maskd.mqtt-password")" \
+    > "$options/mosquitto_sub"
+  while read -r line; do
+    case $line in
+      */status | */availability) break ;;
+    esac
+  done < <(XDG_CONFIG_HOME=$options timeout 45 mosquitto_sub -t '#' -R -F %t)
+  rm -rf "$options"
+  [ -n "$line" ] || fail 'Mosquitto runs, but nothing of maskd arrives there; journalctl -u maskd -u mosquitto tells why'
+}
+
+finish() {
+  local status=$?
+  if ! $done && ! $was_there; then remove; fi
+  exit "$status"
+}
+
+remove() {
+  local had=false
+  if [ -e "$settings" ]; then had=true; fi
+  rm -f "$settings" "$passwords" "$credentials/maskd.mqtt-username" "$credentials/maskd.mqtt-password"
+  # Newer versions of systemd keep the folder for everybody.
+  if [ ! -e /usr/lib/tmpfiles.d/credstore.conf ] && [ -d "$credentials" ]; then
+    rmdir --ignore-fail-on-non-empty "$credentials"
+  fi
+  if $had && systemctl --quiet is-active mosquitto; then systemctl restart mosquitto; fi
+}
+
+main "$@"
