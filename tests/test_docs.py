@@ -10,13 +10,15 @@ import jsonschema
 import pytest
 import yaml
 
-from edge.config import Config, Settings
+from edge.config import CameraSettings, Config, Settings
 from edge.config_file import load_config
+from edge.messaging.homeassistant import announce
 
 DOCS = Path(__file__).parent.parent / "docs"
 SCHEMAS = {
     "maskd.event/1": "event-1.json",
     "maskd.presence/1": "presence-1.json",
+    "maskd.setting/1": "setting-1.json",
     "maskd.window/1": "window-1.json",
     "maskd.status/1": "status-1.json",
 }
@@ -41,8 +43,23 @@ def test_the_configurations_shown_are_valid(tmp_path: Path) -> None:
         load_config(tmp_path / "config.yaml")
 
 
-def test_the_home_assistant_examples_are_yaml() -> None:
-    assert [list(yaml.safe_load(text)) for text in blocks("mqtt.md", "yaml")] == [["mqtt"], ["automation"]]
+@pytest.mark.parametrize("page", ["mqtt.md", "home-assistant.md"])
+def test_the_home_assistant_examples_are_yaml(page: str) -> None:
+    shown = [yaml.safe_load(text) for text in blocks(page, "yaml")]
+    assert shown
+    assert all(list(automations) == ["automation"] for automations in shown)
+
+
+def test_the_home_assistant_examples_name_entities_that_are_announced() -> None:
+    config = Config(device="lobby", cameras={"door": CameraSettings(source="demo")})
+    announcement = announce(config, ["without_mask"], commands_on=True, tells_temperature=True)
+    announced = {
+        f"{component['platform']}.maskd_lobby_{component['name'].lower().replace(' ', '_')}"
+        for component in announcement.message["components"].values()
+    }
+    named = set(re.findall(r"\w+\.maskd_lobby\w+", (DOCS / "home-assistant.md").read_text()))
+    assert len(named) > 2
+    assert named <= announced
 
 
 @pytest.mark.parametrize("page", ["mqtt.md", "configuration.md"])
