@@ -15,7 +15,7 @@ import edge.messaging.uuid7 as uuid7_module
 from edge.geometry import Box
 from edge.messaging.events import Event, ended_after_crash, event_from_transition, event_schema
 from edge.messaging.payload import parse_timestamp, timestamp
-from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status, Window
+from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Presence, Status, Window
 from edge.messaging.schemas import published_schemas
 from edge.messaging.uuid7 import uuid7
 from tests.people import MODELS, transition
@@ -127,14 +127,18 @@ def test_the_published_schemas_are_those_of_the_code() -> None:
     assert written == published_schemas(), "run `python -m edge.messaging.schemas docs/schemas`"
 
 
-def test_status_and_window_follow_their_schemas() -> None:
+def test_status_presence_and_window_follow_their_schemas() -> None:
     schemas = {name: json.loads(text) for name, text in published_schemas().items()}
     status = Status(
         device="lobby",
         version="1.0.0",
         uptime_s=12.5,
         models=MODELS,
-        cameras={"door": CameraStatus(connected=False, fps=0, frames=0, dropped=0, error="no such device")},
+        privacy="events",
+        problems=["camera door: no such device"],
+        cameras={
+            "door": CameraStatus(enabled=True, connected=False, fps=0, frames=0, dropped=0, error="no such device")
+        },
         inference_ms=InferenceMs(detect=4.1, classify=None),
         temperature_c=None,
         outbox=OutboxStatus(depth=0, oldest_unsent_s=None, lost=0),
@@ -150,6 +154,8 @@ def test_status_and_window_follow_their_schemas() -> None:
         counts={"with_mask": 2, "unknown": 1},
         compliance_rate=1.0,
     )
+    presence = Presence(device="lobby", camera="door", people=0, counts={}, violation=False, time=timestamp(NOW))
+    assert schema_errors(schemas["presence-1.json"], json.loads(presence.to_json())) == []
     assert schema_errors(schemas["status-1.json"], json.loads(status.to_json())) == []
     assert schema_errors(schemas["window-1.json"], json.loads(window.to_json())) == []
     assert json.loads(window.to_json())["from"] == "2026-11-20T14:59:00.123Z"
