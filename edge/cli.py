@@ -76,6 +76,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.set_defaults(run=_demo)
 
+    events = commands.add_parser(
+        "events",
+        help="what happened lately, from the local record",
+        description="Prints the events recorded on this device, sent or not; a table of the last ones by default.",
+    )
+    events.add_argument("-f", "--follow", action="store_true", help="then go on with new ones, until Ctrl-C")
+    events.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="all from then on: 30m, 2h, 7d, 15:00, 2026-11-20 or 2026-11-20T15:00, local time unless a Z follows",
+    )
+    events.add_argument("--json", action="store_true", help="print the recorded lines, one JSON object each")
+    events.add_argument("--camera", metavar="NAME", help="only events of this camera")
+    events.add_argument(
+        "-n", "--last", type=whole_number(1), metavar="N", help="only the last N (default 50, all with --since)"
+    )
+    _add_config(events, "the first of the usual places, or the defaults")
+    events.set_defaults(run=_events)
+
     check = commands.add_parser(
         "check",
         help="whether configuration, models, cameras and broker work",
@@ -84,6 +103,16 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
     _add_config(check, "the first of the usual places, or the defaults")
     check.set_defaults(run=_check)
+
+    purge = commands.add_parser(
+        "purge",
+        help="clear what the broker keeps of this device",
+        description="Clears every retained message of this device at the broker, with Home Assistant's entities: for a "
+        "device that goes away or gets another name.",
+    )
+    purge.add_argument("--force", action="store_true", help="even while maskd is running under this name")
+    _add_config(purge, "the first of the usual places, or the defaults")
+    purge.set_defaults(run=_purge)
 
     config = commands.add_parser("config", help="the configuration", description="Explains the configuration.")
     views = config.add_subparsers(metavar="WHAT", required=True)
@@ -186,10 +215,29 @@ def _demo(_: argparse.Namespace) -> int:
     return run_demo()
 
 
+def _events(args: argparse.Namespace) -> int:
+    from edge.events_command import run_events
+
+    return run_events(
+        args.config,
+        follow=args.follow,
+        since=args.since,
+        as_json=args.json,
+        camera=args.camera,
+        count=args.last,
+    )
+
+
 def _check(args: argparse.Namespace) -> int:
     from edge.check import run_check
 
     return run_check(args.config, as_json=args.json)
+
+
+def _purge(args: argparse.Namespace) -> int:
+    from edge.purge import run_purge
+
+    return run_purge(args.config, force=args.force)
 
 
 def _config_show(args: argparse.Namespace) -> int:

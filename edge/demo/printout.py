@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TextIO
 
+from edge.event_table import EventTable
 from edge.messaging.events import Event
-from edge.messaging.payload import parse_timestamp
-
-PERSON_LETTERS = 6
 
 
 class Printout:
-    """Writes to `out`, each line at once; ticks and crosses only where its encoding has them."""
+    """Writes to `out`, each line at once."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._tick, self._cross, self._arrow = ("✓", "✗", "→") if _can_write("✓✗→", out) else ("ok", "NO", "->")
+        self._table = EventTable(out)
         self._events: dict[str, Event] = {}
         """By id, so that a repeated delivery counts once."""
 
     def line(self, text: str = "") -> None:
-        print(text, file=self._out, flush=True)
+        self._table.line(text)
 
     def heading(self) -> None:
-        self.line(
-            f"{'time':<8}  {'camera':<8}  {'event':<8}  {'person':<{PERSON_LETTERS}}  {'sure':>5}  {'after':>7}  status"
-        )
+        self._table.heading()
 
     def event(self, event: Event) -> None:
         key = str(event.id)
-        if key in self._events:
-            return
-        self._events[key] = event
-        moment = datetime.fromtimestamp(parse_timestamp(event.time), timezone.utc).astimezone()
-        mark = self._tick if event.compliant else self._cross
-        status = f"{event.previous} {self._arrow} {event.status}" if event.previous else event.status
-        self.line(
-            f"{moment:%H:%M:%S}  {event.camera:<8}  {event.type:<8}  {event.track[-PERSON_LETTERS:]:<{PERSON_LETTERS}}"
-            f"  {event.confidence:>5.0%}  {event.duration_s:>5.1f} s  {mark} {status}"
-        )
+        if key not in self._events:
+            self._events[key] = event
+            self._table.event(event)
 
     def summary(self) -> None:
         events = sorted(self._events.values(), key=lambda event: event.seq)
@@ -60,11 +47,3 @@ class Printout:
         self.line("  maskd detect photo.jpg      what the models see in a photo")
         self.line("  maskd run -c config.yaml    the daemon; set cameras.<name>.source and mqtt.host first")
         self.line("README.md tells how to install, subscribe and tune.")
-
-
-def _can_write(text: str, out: TextIO) -> bool:
-    try:
-        text.encode(out.encoding or "utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

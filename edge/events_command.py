@@ -1,0 +1,179 @@
+"""`maskd events`: what happened lately, from the local record; no broker and no running daemon needed."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timezone
+from itertools import islice
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edge.config import StorageSettings
+from edge.config_file import decode_config, find_config, load_config, read_config
+from edge.errors import MaskdError
+from edge.event_table import EventTable
+from edge.messaging.events import Event, parse_event
+from edge.messaging.payload import parse_timestamp
+from edge.messaging.record_reader import FOLDER_NAME, day_files, lines_backwards, lines_forwards
+from edge.record_follower import RecordFollower
+from edge.since import parse_since
+from edge.yaml_source import SyntaxProblem, read_yaml
+
+DEFAULT_COUNT = 50
+POLL_MS = 250
+
+
+def run_events(
+    config_path: Path | None, *, follow: bool, since: str | None, as_json: bool, camera: str | None, count: int | None
+) -> int:
+    """Prints the last `count` events, or all since a moment; returns the exit status. With `follow` it then goes on.
+
+    Raises UsageError for a wrong `since`, and MaskdError where there is no record or it may not be read.
+    """
+    begin = None if since is None else parse_since(since, datetime.now(timezone.utc)).timestamp()
+    storage = _storage_settings(config_path)
+    folder = storage.path / FOLDER_NAME
+    listing = _Listing(folder, camera, _print_json if as_json else _TablePrinter())
+    try:
+        follower = RecordFollower(folder)
+        follower.skip_to_end()
+        listing.show_past(begin, count)
+        if follow:
+            listing.follow(follower)
+    except FileNotFoundError:
+        raise MaskdError(_why_there_is_none(folder, storage)) from None
+    except PermissionError:
+        raise MaskdError(
+            f"the record in {folder} may not be read by this user; "
+            "ask as one who may, for example with: sudo -u maskd maskd events"
+        ) from None
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MaskdError(f"the record in {folder} cannot be read: {error.strerror or error}; see that disk") from None
+    return 0
+
+
+class _Listing:
+    """Chooses events of the record and prints them."""
+
+    def __init__(self, folder: Path, camera: str | None, print_event: Callable[[Event, bytes], None]) -> None:
+        self._folder = folder
+        self._camera = camera
+        self._print_event = print_event
+        self._unreadable_lines = 0
+        self._highest_seq = 0
+
+    def show_past(self, begin: float | None, count: int | None) -> None:
+        """The last `count` from `begin` on (seconds since 1970); without a `count` all from there, or else the last
+        `DEFAULT_COUNT`. Raises OSError."""
+        chosen: Iterable[tuple[Event, bytes]]
+        if begin is None:
+            newest_first = self._matching(self._newest_first())
+            chosen = sorted(islice(newest_first, count or DEFAULT_COUNT), key=lambda pair: pair[0].seq)
+        else:
+            chosen = self._matching(self._oldest_first(begin), begin)
+            chosen = chosen if count is None else deque(chosen, count)
+        for event, line in chosen:
+            self._print(event, line)
+        if not self._highest_seq:
+            of_camera = "" if self._camera is None else f" of the camera {self._camera}"
+            print(f"no event{of_camera} is recorded{'' if begin is None else ' since then'}", file=sys.stderr)
+        self._report_unreadable()
+
+    def follow(self, follower: RecordFollower) -> None:
+        """Until the reader is gone. Raises BrokenPipeError and OSError."""
+        while True:
+            # In their order, also where the clock has stepped back to the day before.
+            for event, line in sorted(self._matching(follower.new_lines()), key=lambda pair: pair[0].seq):
+                # What came while the past was read has been shown with it.
+                if event.seq > self._highest_seq:
+                    self._print(event, line)
+            self._report_unreadable()
+            _wait_for_new(sys.stdout.fileno())
+
+    def _newest_first(self) -> Iterator[bytes]:
+        for path in reversed(day_files(self._folder)):
+            yield from lines_backwards(path)
+
+    def _oldest_first(self, begin: float) -> Iterator[bytes]:
+        first = datetime.fromtimestamp(begin, timezone.utc).date().isoformat()
+        for path in day_files(self._folder):
+            if path.stem >= first:
+                yield from lines_forwards(path)
+
+    def _matching(self, lines: Iterable[bytes], begin: float = 0.0) -> Iterator[tuple[Event, bytes]]:
+        for line in lines:
+            event = parse_event(line)
+            if event is None:
+                self._unreadable_lines += 1
+            elif self._camera in (None, event.camera) and (not begin or parse_timestamp(event.time) >= begin):
+                yield event, line
+
+    def _print(self, event: Event, line: bytes) -> None:
+        self._highest_seq = max(self._highest_seq, event.seq)
+        self._print_event(event, line)
+
+    def _report_unreadable(self) -> None:
+        if self._unreadable_lines:
+            print(
+                f"lines of the record in {self._folder} that cannot be read, as after a power cut: "
+                f"{self._unreadable_lines}",
+                file=sys.stderr,
+            )
+            self._unreadable_lines = 0
+
+
+def _print_json(_event: Event, line: bytes) -> None:
+    """The recorded line as it is."""
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
+
+
+class _TablePrinter:
+    def __init__(self) -> None:
+        self._table = EventTable(sys.stdout, with_dates=True)
+        self._has_heading = False
+
+    def __call__(self, event: Event, _line: bytes) -> None:
+        if not self._has_heading:
+            self._has_heading = True
+            self._table.heading()
+        self._table.event(event)
+
+
+def _wait_for_new(output: int) -> None:
+    """Raises BrokenPipeError where nobody reads the output any more."""
+    watch = select.poll()
+    watch.register(output, 0)
+    if watch.poll(POLL_MS):
+        raise BrokenPipeError
+
+
+def _storage_settings(path: Path | None) -> StorageSettings:
+    """Only this section, so that neither a password file that this user may not read nor a mistake elsewhere matters.
+    Raises UsageError."""
+    path = path or find_config()
+    if path is None:
+        return StorageSettings()
+    try:
+        values = read_yaml(decode_config(read_config(path), path)).value
+        return StorageSettings.model_validate((values.get("storage") if isinstance(values, dict) else None) or {})
+    except (SyntaxProblem, ValidationError):
+        return load_config(path).storage
+
+
+def _why_there_is_none(folder: Path, storage: StorageSettings) -> str:
+    if storage.keep_days == 0:
+        return "nothing is recorded, since storage.keep_days is 0; set it to the days that the record shall go back"
+    if not os.access(folder.parent, os.F_OK):
+        return f"there is no folder {folder.parent}; name the daemon's configuration with -c, or start maskd"
+    return (
+        f"there is no record in {folder} yet: maskd writes it from its first event on; "
+        "start maskd, and see that `privacy` is `events`"
+    )
