@@ -52,3 +52,20 @@ def test_a_window_is_over_after_its_length() -> None:
     counts.close(75, wall_offset=0)
     assert not counts.is_over(134)
     assert counts.is_over(135)
+
+
+def test_a_camera_that_is_switched_off_has_one_last_window() -> None:
+    counts = WindowCounts("lobby", ["door", "gate"], window_s=60, now=0)
+    counts.observe(transition(track="a", camera="gate"))
+    counts.watch(["door", "hall"])
+    counts.observe(transition("ended", track="a", camera="gate"))
+    assert {camera: window.people for camera, window in closed(counts, 60).items()} == {"door": 0, "gate": 1, "hall": 0}
+    assert set(closed(counts, 120)) == {"door", "hall"}
+
+
+def test_a_window_that_is_open_ends_by_a_new_length() -> None:
+    counts = WindowCounts("lobby", ["door"], window_s=60, now=0)
+    counts.window_s = 1200
+    assert not counts.is_over(1199)
+    counts.window_s = 60
+    assert counts.is_over(60)
