@@ -207,8 +207,15 @@ class Subscriber:
     """
 
     def __init__(
-        self, port: int, topic: str = "#", *, username: str | None = None, password: str | None = None
+        self,
+        port: int,
+        topic: str = "#",
+        *,
+        username: str | None = None,
+        password: str | None = None,
+        ca_file: Path | None = None,
     ) -> None:
+        """`ca_file`: of a broker with TLS."""
         self.messages: list[Received] = []
         self.subscribed = threading.Event()
         self._port = port
@@ -218,6 +225,10 @@ class Subscriber:
         )
         if username is not None:
             self._client.username_pw_set(username, password)
+        self._host = HOST
+        if ca_file is not None:
+            self._host = "localhost"  # the name in the certificate
+            self._client.tls_set(str(ca_file))
         self._client.reconnect_delay_set(0.1, 0.1)  # type: ignore[arg-type]  # fractions of a second work
         self._client.on_connect = self._connected
         self._client.on_disconnect = lambda *_: self.subscribed.clear()
@@ -227,7 +238,7 @@ class Subscriber:
     def __enter__(self) -> Subscriber:
         expiry = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         expiry.SessionExpiryInterval = 600
-        self._client.connect(HOST, self._port, clean_start=False, properties=expiry)
+        self._client.connect(self._host, self._port, clean_start=False, properties=expiry)
         self._client.loop_start()
         assert self.subscribed.wait(10), "the subscriber was not let in"
         return self
