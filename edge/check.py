@@ -23,7 +23,9 @@ from edge.board import temperature_c
 from edge.config import CameraSettings, Config, MqttSettings, StorageSettings
 from edge.config_file import SEARCH_PATHS, find_config, load_config
 from edge.errors import MaskdError
+from edge.live_settings import require_a_camera
 from edge.masking import mask_url
+from edge.messaging.commands import commands_enabled
 from edge.messaging.mqtt import check_broker
 
 # OpenCV, numpy and what is built on them are imported where they are tried: that they import at all is to be found out.
@@ -98,6 +100,7 @@ def _check_device(config: Config, *, has_opencv: bool) -> Iterator[Row]:
         yield _guarded("detector", config.detector.model, lambda: _try_detector(config))
         yield _guarded("classifier", config.classifier.model, lambda: _try_classifier(config))
         yield from _check_cameras(config.cameras, maskd_is_running=in_use)
+        yield from _check_that_some_are_on(config)
     else:
         yield from (Row("skipped", what, "needs OpenCV") for what in ("runtime", "models", "cameras"))
     yield _check_broker(config.mqtt, config.device)
@@ -235,9 +238,16 @@ def _check_cameras(cameras: Mapping[str, CameraSettings], *, maskd_is_running: b
                 explained = f"{row.problem}; or the maskd that is running has it, which is as it should be"
                 row = dataclasses.replace(row, result="warn", problem=explained)
             yield row
-    if not any(settings.enabled for settings in cameras.values()):
-        problem = "every camera in the configuration has `enabled: false`; enable one"
-        yield Row("FAIL", "cameras", "none is enabled", problem)
+
+
+def _check_that_some_are_on(config: Config) -> Iterator[Row]:
+    try:
+        require_a_camera(config, commands=config.mqtt.enabled and commands_enabled(config.mqtt))
+    except MaskdError as error:
+        yield Row("FAIL", "cameras", "none is enabled", str(error))
+    else:
+        if not any(settings.enabled for settings in config.cameras.values()):
+            yield Row("warn", "cameras", "none is enabled", "maskd waits until one is switched on by a command")
 
 
 def _try_camera(name: str, settings: CameraSettings, rows: dict[str, Row]) -> None:

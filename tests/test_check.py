@@ -238,6 +238,8 @@ def test_a_camera_that_hangs_does_not_spoil_the_end(tmp_path: Path) -> None:
 
 def test_without_any_enabled_camera_the_daemon_would_not_start(tmp_path: Path) -> None:
     assert row(write_config(tmp_path), "cameras").result == "FAIL"
+    with_commands = write_config(tmp_path, mqtt={"host": "127.0.0.1", "port": free_port(), "commands": True})
+    assert row(with_commands, "cameras").result == "warn", "a command can switch it on"
 
 
 def test_a_wrong_configuration_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
