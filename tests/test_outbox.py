@@ -20,6 +20,7 @@ from edge.errors import MaskdError
 from edge.messaging.events import Event
 from edge.messaging.outbox import HELD_LIMIT, Outbox
 from edge.messaging.outbox_file import put_meta
+from tests.disks import small_disk
 from tests.people import WALL_OFFSET, drafts, passers_by, transition
 
 ROOT = Path(__file__).parent.parent
@@ -228,6 +229,24 @@ def test_a_disk_full_for_too_long_counts_what_is_lost(tmp_path: Path) -> None:
         assert (outbox.depth, outbox.lost) == (HELD_LIMIT, 5)
     with closing(new_outbox(tmp_path)) as outbox:
         assert (outbox.depth, outbox.lost) == (HELD_LIMIT, 5)
+
+
+def test_a_disk_that_is_really_full_recovers_by_itself(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "storage") as disk, closing(new_outbox(tmp_path / "storage")) as outbox:
+        outbox.append(passers_by(2))
+        assert outbox.disk_problem is None
+        with disk.full():
+            appended = 2
+            while outbox.append(passers_by(50, first=appended)):  # what the database's files have allocated already
+                appended += 50
+            appended += 50
+            waiting = outbox.depth - len(outbox.pending(10_000))
+            assert f"events that wait in memory: {waiting} of at most {HELD_LIMIT}" in str(outbox.disk_problem)
+            assert "No space left" in str(outbox.disk_problem) or "full" in str(outbox.disk_problem)
+        outbox.retry()
+        assert outbox.disk_problem is None
+        assert pending_seqs(outbox) == list(range(1, appended + 1))
+        assert outbox.lost == 0
 
 
 def test_writer_and_sender_do_not_disturb_each_other(outbox: Outbox) -> None:

@@ -271,6 +271,28 @@ def test_at_most_twenty_are_in_flight(outbox: Outbox) -> None:
         assert [seq for _, seq in broker.taken] == list(range(1, 24))
 
 
+class CountingOutbox(Outbox):
+    deletions = 0
+
+    def delete_acknowledged(self) -> bool:
+        self.deletions += 1
+        return super().delete_acknowledged()
+
+
+def test_acknowledgements_that_come_together_cost_one_deletion(tmp_path: Path) -> None:
+    outbox, broker = CountingOutbox(tmp_path, max_events=100, max_bytes=1_000_000), SilentBroker()
+    outbox.open()
+    with closing(outbox), sending_to(broker, outbox):
+        outbox.append(passers_by(60))
+        for burst in range(3):
+            wait_until(lambda burst=burst: len(broker.taken) == 20 * (burst + 1))  # type: ignore[misc]
+            for receipt, _ in broker.taken[20 * burst :]:
+                broker.acknowledge(receipt)
+        wait_until(lambda: outbox.oldest_unsent_at is None)
+        assert outbox.deletions <= 6  # one for each burst, two where a slow machine tears it apart
+        assert [seq for _, seq in broker.taken] == list(range(1, 61))
+
+
 def test_after_a_new_connection_only_the_unacknowledged_come_again(outbox: Outbox) -> None:
     broker = SilentBroker()
     with sending_to(broker, outbox):

@@ -1,0 +1,46 @@
+"""A small disk of its own for a folder, which can be filled: a tmpfs, where this user may mount one."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+
+class SmallDisk:
+    def __init__(self, folder: Path) -> None:
+        self._ballast = folder / "ballast"
+
+    @contextmanager
+    def full(self) -> Iterator[None]:
+        """Not a byte is free while this lasts."""
+        with self._ballast.open("wb", buffering=0) as file:
+            for size in (4096, 1):
+                with suppress(OSError):
+                    while True:
+                        file.write(b"\0" * size)
+        try:
+            yield
+        finally:
+            self._ballast.unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, *, kilobytes: int = 1024) -> Iterator[SmallDisk]:
+    """Lies over `folder` while this lasts. Skips the test where this user may mount nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "maskd-test", str(folder)],
+        capture_output=True,
+        check=False,
+    )
+    if mount.returncode != 0:
+        pytest.skip(f"this user may mount no tmpfs: {mount.stderr.decode().strip() or errno.EPERM}")
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)

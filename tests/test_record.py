@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.messaging.events import Event
+from edge.messaging.outbox import Outbox
+from edge.messaging.payload import parse_timestamp
+from edge.messaging.record import TIDY_S, Record
+from edge.messaging.record_reader import day_files, lines_backwards, lines_forwards
+from tests.disks import small_disk
+from tests.people import drafts, passers_by, transition
+
+DAY_S = 86_400.0
+NOON = 1_790_000_000.0 // DAY_S * DAY_S + DAY_S / 2
+
+
+def new_record(folder: Path, *, keep_days: float = 30, keep_bytes: int = 1_000_000) -> Record:
+    return Record(folder, keep_days=keep_days, keep_bytes=keep_bytes)
+
+
+def payload(seq: int, at: float) -> tuple[float, bytes]:
+    event = drafts(transition(track=f"t{seq}"))[0].numbered(seq)
+    return at, event.to_json()
+
+
+def fill(record: Record, first: int, count: int, at: float) -> None:
+    assert record.append([payload(seq, at) for seq in range(first, first + count)], now=at) == count
+
+
+def seqs(record: Record) -> list[int]:
+    return [event.seq for event, _ in record.events()]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "record").iterdir())
+
+
+@contextmanager
+def recording(folder: Path, record: Record) -> Iterator[Outbox]:
+    outbox = Outbox(folder, max_events=100_000, max_bytes=100_000_000, record=record)
+    outbox.open()
+    with closing(outbox):
+        yield outbox
+
+
+def test_what_was_committed_is_recorded_as_it_is_published(tmp_path: Path) -> None:
+    record = new_record(tmp_path, keep_days=36_500)
+    with recording(tmp_path, record) as outbox:
+        outbox.append(passers_by(3))
+        published = [row.payload for row in outbox.pending(9)]
+        outbox.acknowledge([1, 2, 3])
+        outbox.append(drafts(transition("ended", track="t1")))
+        published.append(outbox.pending(9)[-1].payload)
+        (path,) = (tmp_path / "record").iterdir()
+        assert path.read_bytes() == b"".join(line + b"\n" for line in published)
+    day = Event.model_validate_json(published[0]).time[:10]
+    assert path.name == f"{day}.jsonl"
+
+
+def test_each_event_goes_to_the_day_on_which_it_happened(tmp_path: Path) -> None:
+    record = new_record(tmp_path)
+    midnight = NOON + DAY_S / 2
+    assert record.append([payload(1, midnight - 0.001), payload(2, midnight), payload(3, midnight - 9)], NOON) == 3
+    files = day_files(tmp_path / "record")
+    assert [parse_timestamp(f"{path.stem}T00:00:00.000Z") for path in files] == [NOON - DAY_S / 2, midnight]
+    assert seqs(record) == [1, 3, 2]
+    assert record.highest_seq() == 3
+
+
+def test_days_that_are_too_old_go(tmp_path: Path) -> None:
+    record = new_record(tmp_path, keep_days=3)
+    for day in range(5):
+        fill(record, day + 1, 1, NOON + day * DAY_S)
+    assert seqs(record) == [2, 3, 4, 5]
+    record.tidy(NOON + 5 * DAY_S)
+    assert seqs(record) == [3, 4, 5]
+    record.tidy(NOON + 5 * DAY_S + TIDY_S - 1)  # too soon to look again
+    assert seqs(record) == [3, 4, 5]
+    record.tidy(NOON + 9 * DAY_S)
+    assert names(tmp_path) == []
+
+
+def test_nothing_is_recorded_and_nothing_is_left_with_zero_days(tmp_path: Path) -> None:
+    fill(new_record(tmp_path), 1, 1, NOON)
+    (tmp_path / "record" / "notes.txt").write_text("not of the record")
+    record = new_record(tmp_path, keep_days=0)
+    fill(record, 2, 1, NOON)
+    record.tidy(NOON)
+    assert names(tmp_path) == ["notes.txt"]
+
+
+def test_the_oldest_days_go_first_when_there_is_too_much(tmp_path: Path) -> None:
+    size = len(payload(1, NOON)[1]) + 1
+    record = new_record(tmp_path, keep_bytes=25 * size)
+    for day in range(4):
+        fill(record, 10 * day + 1, 10, NOON + day * DAY_S)
+    assert seqs(record) == list(range(21, 41))
+
+
+def test_of_a_single_day_that_is_too_much_the_older_half_goes(tmp_path: Path) -> None:
+    size = len(payload(1, NOON)[1]) + 1
+    record = new_record(tmp_path, keep_bytes=100 * (size + 3))
+    for number in range(150):
+        fill(record, number + 1, 1, NOON)
+    kept = seqs(record)
+    assert record.unreadable_lines == 0
+    assert kept == list(range(151 - len(kept), 151))
+    assert 50 <= len(kept) <= 100
+    assert len(names(tmp_path)) == 1
+
+
+def test_a_torn_line_is_skipped_counted_and_spoils_no_other(tmp_path: Path) -> None:
+    record = new_record(tmp_path)
+    fill(record, 1, 3, NOON)
+    (path,) = day_files(tmp_path / "record")
+    path.write_bytes(path.read_bytes()[:-50])
+    assert record.highest_seq() == 2
+    fill(record, 4, 1, NOON)
+    assert seqs(record) == [1, 2, 4]
+    assert record.unreadable_lines == 1
+    assert record.highest_seq() == 4
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"torn"])
+def test_lines_backwards_are_the_lines_backwards(tmp_path: Path, end: bytes) -> None:
+    lines = [b"%d" % number * (number * number % 97) for number in range(2000)]
+    lines.insert(1000, b"x" * 200_000)  # longer than a block
+    path = tmp_path / "lines"
+    path.write_bytes(b"\n".join(lines) + end)
+    assert list(lines_backwards(path)) == list(reversed(list(lines_forwards(path))))
+    path.write_bytes(b"")
+    assert list(lines_backwards(path)) == []
+
+
+def test_at_the_start_what_the_record_lacks_is_appended(tmp_path: Path) -> None:
+    with recording(tmp_path, new_record(tmp_path, keep_days=0)) as outbox:
+        outbox.append(passers_by(5))
+    record = new_record(tmp_path, keep_days=36_500)
+    with recording(tmp_path, record) as outbox:
+        assert seqs(record) == [1, 2, 3, 4, 5]
+        outbox.append(passers_by(1))
+    (path,) = day_files(tmp_path / "record")
+    path.write_bytes(path.read_bytes()[:-10])  # a power cut: the outbox has the event, the record a part of it
+    with recording(tmp_path, record):
+        assert seqs(record) == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_full_disk_of_the_record_disturbs_nothing_and_is_made_up_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    record = new_record(tmp_path, keep_days=36_500, keep_bytes=100_000_000)
+    with recording(tmp_path, record) as outbox, small_disk(tmp_path / "record") as disk:
+        outbox.append(passers_by(2))
+        with disk.full():
+            for number in range(30):
+                outbox.append(passers_by(10, first=10 * number))
+            assert outbox.lost == 0
+            problem = str(outbox.disk_problem)
+            assert problem.startswith(f"the record in {tmp_path}/record cannot be written: {os.strerror(errno.ENOSPC)}")
+            outbox.acknowledge([300, 301])
+            outbox.delete_acknowledged()
+        outbox.retry()
+        assert outbox.disk_problem is None
+        assert seqs(record) == [*range(1, 300), 302]
+        assert record.unreadable_lines == 0
+    messages = [entry.getMessage() for entry in caplog.records]
+    assert len([message for message in messages if "recorded later" in message]) == 1
+    assert len([message for message in messages if "record in" in message and "written again" in message]) == 1
+
+
+def test_no_file_stays_open_over_a_year(tmp_path: Path) -> None:
+    record = new_record(tmp_path, keep_days=30)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for day in range(365):
+        fill(record, day + 1, 1, NOON + day * DAY_S)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(names(tmp_path)) == 31
+
+
+def test_a_file_in_the_records_place_disturbs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "record").write_text("in the way")
+    with recording(tmp_path, new_record(tmp_path)) as outbox:
+        assert len(outbox.append(passers_by(2))) == 2
+        assert outbox.depth == 2
+        assert "record cannot be written" in str(outbox.disk_problem)
+        (tmp_path / "record").unlink()
+        outbox.retry()
+        assert outbox.disk_problem is None
