@@ -32,7 +32,7 @@ def main() -> int:
     arguments = parser.parse_args()
     model = find_model("mask-classifier")[0].read_bytes()
     load_interpreter(model)  # so that the children start with the runtime loaded
-    numbers = random.Random(arguments.seed)  # noqa: S311
+    numbers = random.Random(arguments.seed)
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(arguments.examples):
