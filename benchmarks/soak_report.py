@@ -40,6 +40,8 @@ def report(folder: Path) -> str:
 def growth(seconds: Any, values: Any) -> tuple[float, float]:
     """Least squares past the warm-up: value per hour, and the value that the line has at 0."""
     warm = seconds >= WARM_UP_SHARE * seconds[-1]
+    if np.count_nonzero(warm) < 2:  # a run of seconds
+        warm = seconds >= 0
     slope, offset = np.polyfit(seconds[warm], values[warm], 1)
     return 3600 * float(slope), float(offset)
 
@@ -50,7 +52,7 @@ def _figures(result: dict[str, Any], samples: dict[str, Any], slope: float) -> l
     cpu = (samples["cpu_s"][-1] - samples["cpu_s"][0]) / (samples["seconds"][-1] - samples["seconds"][0])
     return [
         ("machine", result["machine"]),
-        ("events", f"{result['appended']:,} in {result['seconds'] / 60:g} min, {result['rate']} a second"),
+        ("events", f"{result['appended']:,} in {result['seconds'] / 60:.3g} min, {result['rate']} a second"),
         ("events that did not arrive", str(result["missing"])),
         ("repeats, out of order", f"{result['repeats']}, {result['out_of_order']}"),
         ("memory after the warm-up (RSS)", f"{warm.min():.1f} to {warm.max():.1f} MB"),

@@ -1,13 +1,16 @@
-"""The comparison of detectors, on the shipped models."""
+"""The comparison of detectors, on the shipped models, and the soak, for seconds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import skimage.data
 
 from benchmarks.detectors import main
+from benchmarks.soak import soak
+from benchmarks.soak_report import growth, report
 from tests.pictures import write_photo
 from training.evaluation.latency import Timing, latency_table
 
@@ -47,3 +50,19 @@ def test_a_folder_without_photos(folder: str, tmp_path: Path, capsys: pytest.Cap
     assert main(["--data", str(tmp_path / folder)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("holds no photo that can be read; give another folder with --data")
+
+
+def test_a_soak_sees_every_event_arrive(mosquitto_folder: Path) -> None:
+    out = mosquitto_folder.parent / "soak"
+    out.mkdir()
+    soak(out, 2.0, 100)
+    table = report(out)
+    assert "| events | 200 in 0.0333 min, 100 a second |" in table
+    assert "| events that did not arrive | 0 |" in table
+    assert (out / "soak.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_growth_is_what_memory_gains_in_an_hour_once_it_is_warm() -> None:
+    seconds = np.arange(0.0, 3601.0, 10.0)
+    memory = np.where(seconds < 300, 50.0, 80.0) + 2.5 * seconds / 3600
+    assert list(growth(seconds, memory)) == pytest.approx([2.5, 80.0])
