@@ -36,7 +36,7 @@ FLUSH_S = 1.5
 """For the broker to acknowledge what is left, on a stop."""
 VISION_STOP_S = 1.5
 GOODBYE_S = 1.0
-STOP_S = 4.5
+STOP_S = 3.8
 """For all of a stop; the last parts get what the first ones leave."""
 STATUS_LINE_S = 10.0
 
