@@ -37,8 +37,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(arguments.examples):
             edit = numbers.choice(BYTE_EDITS)
-            # Half of the places near the beginning, where the tables of the file are; else anywhere.
-            where = numbers.randrange(2**16) if numbers.random() < 0.5 else 2 * numbers.randrange(len(model)) + 1
+            # The root lies at the beginning, the graph's tables near the end, and weights in between.
+            begin = numbers.choice((0, 0, len(model) * 9 // 10))
+            place = numbers.randrange(begin, len(model))
+            where = numbers.choice((2 * place + 1, numbers.randrange(2**8)))
             counts[outcome(edit(model, where, numbers.randrange(2**16)), Path(folder))] += 1
     for what, count in counts.most_common():
         print(f"{what}: {count} ({100 * count / arguments.examples:.1f} %)")
