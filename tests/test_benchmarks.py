@@ -9,6 +9,7 @@ import pytest
 import skimage.data
 
 from benchmarks.detectors import main
+from benchmarks.outbox import main as time_outbox
 from benchmarks.soak import soak
 from benchmarks.soak_report import growth, report
 from tests.pictures import write_photo
@@ -66,3 +67,18 @@ def test_growth_is_what_memory_gains_in_an_hour_once_it_is_warm() -> None:
     seconds = np.arange(0.0, 3601.0, 10.0)
     memory = np.where(seconds < 300, 50.0, 80.0) + 2.5 * seconds / 3600
     assert list(growth(seconds, memory)) == pytest.approx([2.5, 80.0])
+
+
+def test_the_outbox_is_faster_with_more_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert time_outbox(["--folder", str(tmp_path), "--events", "40"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[3:]]
+    assert [(row[0], row[1], row[5]) for row in rows] == [
+        ("commit", "1", "2.00"),
+        ("commit", "5", "0.40"),
+        ("commit", "20", "0.10"),
+        ("delete", "1", "1.00"),
+        ("delete", "5", "0.20"),
+        ("delete", "20", "0.05"),
+    ]
+    assert float(rows[2][3]) > 2
+    assert list(tmp_path.iterdir()) == []
