@@ -14,7 +14,7 @@ from edge.polygon import problem_of_polygon
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
-TOPIC_PREFIX_PATTERN = r"^[^/+#\s][^+#\s]*$"
+TOPIC_PREFIX_PATTERN = r"^[^/$+#\s\x00-\x1f\x7f][^+#\s\x00-\x1f\x7f]*$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A name that is safe as one level of an MQTT topic."""

@@ -294,7 +294,7 @@ def _schema_at(location: Location, schema: dict[str, Any]) -> dict[str, Any]:
 
 _PATTERN_WORDS = {
     NAME_PATTERN: "1 to 64 letters A-Z, digits, - and _, beginning with a letter or digit",
-    TOPIC_PREFIX_PATTERN: "text without spaces, + and #, not beginning with /",
+    TOPIC_PREFIX_PATTERN: "text without spaces, + and #, not beginning with / or $",
 }
 
 

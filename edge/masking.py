@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import re
 
-# The password of user:password@host. It may hold unescaped @ and / (people paste them), so everything up to the last @
-# goes: hiding too much of an address is harmless.
-_USER_AND_PASSWORD = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^\s:@/]*):[^\s\"']*@")
-_NAME = r"(?:[A-Za-z_-]*(?:password|passwd|passphrase|secret|token|apikey|api_key)|pass|pwd|psw)"
-_QUERY = re.compile(rf"([?&]{_NAME}=)[^&\s\"']+", re.IGNORECASE)
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+# The password of user:password@host. It may hold unescaped @, /, spaces and quotation marks (people paste them), so
+# everything up to the line's last @ goes: hiding too much is harmless. What may be a port, and ends the host, stays.
+_PASSWORD_IN_TEXT = re.compile(rf"({_SCHEME}[^\s:@/]*):(?!\*\*\*@|\d{{1,5}}(?:[/\s\"',;?)]|$))(?:(?!://)[^\n])*@")
+_LIKE_A_PORT = re.compile(rf"({_SCHEME}[^\s:@/]*):[^\s\"']*@")
+_WHOLE_ADDRESS = re.compile(rf"\A\s*({_SCHEME}[^\s:@/]*):(?:(?!://)[^\n])*@")
+_NAME = (
+    r"(?:[A-Za-z_-]*(?:password|passwd|passphrase|loginpas|secret|token|signature|credential|apikey|api_key)"
+    r"|pass|pwd|psw|auth|key|sig)"
+)
+_QUERY = re.compile(rf"\b({_NAME}=)[^&\s\"']+", re.IGNORECASE)
 _SETTING = re.compile(rf"\b({_NAME}[\"']?\s*:\s*)[^\s,}}#].*", re.IGNORECASE)
 
 
 def mask_url(text: str) -> str:
     """The same address, or text with addresses in it, with passwords replaced: `rtsp://user:***@host`."""
-    return _QUERY.sub(r"\1***", _USER_AND_PASSWORD.sub(r"\1:***@", text))
+    for pattern in (_WHOLE_ADDRESS, _PASSWORD_IN_TEXT, _LIKE_A_PORT):
+        text = pattern.sub(r"\1:***@", text)
+    return _QUERY.sub(r"\1***", text)
 
 
 def mask_line(line: str) -> str:

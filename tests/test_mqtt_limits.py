@@ -229,7 +229,10 @@ def test_a_refused_subscription_is_told_once_and_ends_nothing(caplog: pytest.Log
 def test_nonsense_from_a_broker_is_survived(
     reply: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And told in one line at most, without a traceback."""
+    """Nonsense from a broker ends one connection at most.
+
+    It is told in few words, without a traceback.
+    """
     monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.3)
     monkeypatch.setattr(client_module, "DEAF_S", 0.1)
     sane = False

@@ -166,7 +166,10 @@ def test_a_message_too_large_for_a_command_is_ignored_and_counted(
 def test_a_huge_message_neither_fills_the_memory_nor_keeps_the_device_offline(
     broker: Mosquitto, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Retained, and queued for the device's session: it comes again whenever it can."""
+    """A message too large for a command is never handed on, and a huge one is never read.
+
+    This one is retained, and queued for the device's session: it comes again whenever it can.
+    """
     monkeypatch.setattr(client_module, "DEAF_S", 2.0)
     huge = tmp_path / "huge"
     with huge.open("wb") as file:

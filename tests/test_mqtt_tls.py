@@ -128,6 +128,26 @@ def test_a_broker_that_asks_for_our_certificate(
             assert f"does not accept this device's certificate in {wrong.cert}" in told
 
 
+def test_an_impostor_learns_nothing(
+    mosquitto_folder: Path, tmp_path: Path, authority: Authority, stranger: Authority
+) -> None:
+    """A broker that the set authority did not certify, for the name that is set, now, is given no login."""
+    impostors = [
+        stranger.sign("localhost"),
+        authority.sign("localhost", valid=PAST),
+        authority.sign("localhost", valid=FUTURE),
+        authority.sign("broker", names="DNS:broker.example"),
+        self_signed(tmp_path / "own"),
+    ]
+    for number, pair in enumerate(impostors):
+        with serving(mosquitto_folder / str(number), pair, "log_type all") as broker:
+            refusal(settings_for(broker, TlsSettings(ca_file=authority.cert), username="lobby"))
+            assert "lobby" not in broker.log
+    with serving(mosquitto_folder / "honest", authority.sign("localhost"), "log_type all") as broker:
+        check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert), username="lobby"), "lobby")
+        assert "u'lobby'" in broker.log
+
+
 @contextmanager
 def limited_to(newest: str, folder: Path) -> Iterator[None]:
     """A Mosquitto that is started meanwhile speaks no newer TLS: its own option only sets the oldest."""
@@ -142,6 +162,7 @@ def limited_to(newest: str, folder: Path) -> Iterator[None]:
 
 
 def test_tls_cannot_be_talked_down(mosquitto_folder: Path, authority: Authority) -> None:
+    """TLS cannot be talked down below the version that is set."""
     pair = authority.sign("localhost")
     with limited_to("TLSv1.2", mosquitto_folder), serving(mosquitto_folder, pair) as broker:
         check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert)), "lobby")
