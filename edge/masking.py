@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 
-_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]*://"
+# Every repetition is bounded, so that a line of any length takes time in proportion to it.
+_SCHEME = r"[A-Za-z][A-Za-z0-9+.-]{0,15}://"
+_USER = rf"({_SCHEME}[^\s:@/]{{0,200}})"
+_REST_OF_LINE = r"(?:(?!://)[^\n]){0,300}"
 # The password of user:password@host. It may hold unescaped @, /, spaces and quotation marks (people paste them), so
 # everything up to the line's last @ goes: hiding too much is harmless. What may be a port, and ends the host, stays.
-_PASSWORD_IN_TEXT = re.compile(rf"({_SCHEME}[^\s:@/]*):(?!\*\*\*@|\d{{1,5}}(?:[/\s\"',;?)]|$))(?:(?!://)[^\n])*@")
-_LIKE_A_PORT = re.compile(rf"({_SCHEME}[^\s:@/]*):[^\s\"']*@")
-_WHOLE_ADDRESS = re.compile(rf"\A\s*({_SCHEME}[^\s:@/]*):(?:(?!://)[^\n])*@")
+_PASSWORD_IN_TEXT = re.compile(rf"{_USER}:(?!\*\*\*@|\d{{1,5}}(?:[/\s\"',;?)]|$)){_REST_OF_LINE}@")
+_LIKE_A_PORT = re.compile(rf"{_USER}:[^\s\"']{{0,300}}@")
+_WHOLE_ADDRESS = re.compile(rf"\A\s*{_USER}:{_REST_OF_LINE}@")
 _NAME = (
-    r"(?:[A-Za-z_-]*(?:password|passwd|passphrase|loginpas|secret|token|signature|credential|apikey|api_key)"
+    r"(?:[A-Za-z_-]{0,30}(?:password|passwd|passphrase|loginpas|secret|token|signature|credential|apikey|api_key)"
     r"|pass|pwd|psw|auth|key|sig)"
 )
 _QUERY = re.compile(rf"\b({_NAME}=)[^&\s\"']+", re.IGNORECASE)
