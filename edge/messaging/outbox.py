@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -17,7 +16,7 @@ from typing import IO
 
 from edge.errors import MaskdError
 from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
-from edge.messaging.outbox_file import get_meta, insert, put_meta, transaction
+from edge.messaging.outbox_file import exclusive_lock, get_meta, insert, put_meta, transaction
 from edge.messaging.outbox_recovery import Evidence, open_database
 from edge.messaging.payload import parse_timestamp
 from edge.messaging.record import Record
@@ -97,7 +96,7 @@ class Outbox:
         hold is taken over. Raises MaskdError where the folder cannot be written or another maskd uses it."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock_file = self._exclusive_lock()
+            self._lock_file = exclusive_lock(self._folder)
             self._seq_file.open()
             numbers = self._seq_file.read()
             evidence = Evidence(numbers, self._record, self._prefix)
@@ -364,18 +363,6 @@ class Outbox:
         if self._disk_error is not None:
             log.info("the outbox in %s can be written again; what waited in memory is safe now", self._folder)
         self._disk_error = None
-
-    def _exclusive_lock(self) -> IO[bytes]:
-        file = (self._folder / "outbox.lock").open("ab")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.close()
-            raise MaskdError(
-                f"the outbox in {self._folder} is in use by another maskd; "
-                "stop that one, or set storage.path to another folder"
-            ) from error
-        return file
 
     def _load(self, acknowledged_up_to: int) -> None:
         with transaction(self._db) as db:

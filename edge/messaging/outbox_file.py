@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from edge.errors import MaskdError
 
@@ -20,6 +22,19 @@ TABLES = {
     "open_tracks": "track TEXT PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, crc INTEGER NOT NULL",
 }
 """SQLite checks the shape of its pages, not what they hold; so each row ends with a checksum of the rest."""
+
+
+def exclusive_lock(folder: Path) -> IO[bytes]:
+    """Held until it is closed. Raises OSError, and MaskdError where another maskd has it."""
+    file = (folder / "outbox.lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise MaskdError(
+            f"the outbox in {folder} is in use by another maskd; stop that one, or set storage.path to another folder"
+        ) from error
+    return file
 
 
 def connect(path: Path) -> sqlite3.Connection:
