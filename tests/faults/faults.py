@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,18 @@ from tests.faults.rig import Rig
 
 HOUR_S, YEAR_S = 3600.0, 365 * 86400.0
 BALLAST = "ballast"
+ENDING_S = 5.0
+"""For a daemon to end that could not start on a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """What a fault excuses."""
+    """What a fault brings with it, and what it excuses."""
 
+    reconnects: bool = False
+    """The daemon connects anew; else the fault did nothing."""
+    log: str | None = None
+    """What the daemon says to it; else the fault did nothing."""
     says_offline: bool = False
     """The daemon goes away while it is connected, which subscribers must hear."""
     repeats_all: bool = False
@@ -30,6 +38,8 @@ class Expectations:
 
     def __or__(self, other: Expectations) -> Expectations:
         return Expectations(
+            reconnects=self.reconnects or other.reconnects,
+            log=self.log or other.log,
             # With something else broken as well, the broker may hear of neither.
             says_offline=False,
             # On a full disk what was acknowledged cannot be struck out.
@@ -58,7 +68,7 @@ class Fault:
 
 class DaemonKilled(Fault):
     name = "daemon: kill -9"
-    expect = Expectations(says_offline=True)
+    expect = Expectations(says_offline=True, reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.kill_daemon()
@@ -73,7 +83,7 @@ class DaemonKilled(Fault):
 
 class DaemonStopped(Fault):
     name = "daemon: SIGTERM"
-    expect = Expectations(says_offline=True)
+    expect = Expectations(says_offline=True, reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.stop_daemon()
@@ -96,6 +106,7 @@ class DaemonFrozen(Fault):
 class BrokerKilled(Fault):
     name = "broker: killed"
     lasts_long_s = (10.0, 30.0)
+    expect = Expectations(reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.proxy.shut_gate()
@@ -110,6 +121,7 @@ class BrokerRestarted(Fault):
 
     name = "broker: restarted"
     lasts_long_s = (10.0, 30.0)
+    expect = Expectations(reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.broker.stop()
@@ -120,6 +132,7 @@ class BrokerRestarted(Fault):
 
 class BrokerForgets(Fault):
     name = "broker: restarted with empty memory"
+    expect = Expectations(reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.proxy.shut_gate()
@@ -144,8 +157,16 @@ class BrokerFrozen(Fault):
 class Network(Fault):
     """What the proxy does to the connection."""
 
-    def __init__(self, name: str, conditions: Callable[[random.Random], Conditions], *, long_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        name: str,
+        conditions: Callable[[random.Random], Conditions],
+        *,
+        long_s: float = 20.0,
+        expect: Expectations = Expectations(),
+    ) -> None:
         self.name = f"network: {name}"
+        self.expect = expect
         self.lasts_long_s = (9.0, long_s)
         self._conditions = conditions
 
@@ -162,6 +183,7 @@ class AnswersLost(Fault):
     """The broker takes everything, and the daemon never hears of it: the classic reason for a repeat."""
 
     name = "network: acknowledgements lost, then cut"
+    expect = Expectations(reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.proxy.apply(Conditions(swallowed=frozenset({Direction.TO_DAEMON})))
@@ -175,15 +197,15 @@ class DiskFull(Fault):
     name = "disk full"
     lasts_s = (2.0, 6.0)
     lasts_long_s = (10.0, 20.0)
-    expect = Expectations(small_disk=True)
+    expect = Expectations(small_disk=True, log="cannot be written")
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.may_fail_to_start = True
-        _fill(rig.storage / BALLAST, leave=rng.choice([0, rng.randrange(1, 100_000)]))
+        rig.forgiven_until = math.inf
+        _fill(rig.storage / BALLAST, leave=rng.choice([0, 0, rng.randrange(1, 5_000)]))
 
     def heal(self, rig: Rig) -> None:
         (rig.storage / BALLAST).unlink()
-        rig.may_fail_to_start = False
+        rig.forgiven_until = time.monotonic() + ENDING_S
 
 
 class ClockStepped(Fault):
@@ -204,7 +226,7 @@ class ClockStepped(Fault):
 class OutboxDamaged(Fault):
     """The daemon dies, and its files are not what they were."""
 
-    expect = Expectations(repeats_all=True)
+    expect = Expectations(repeats_all=True, reconnects=True)
 
     def __init__(self, name: str, damage: Callable[[Path, random.Random], str]) -> None:
         self.name = f"outbox: {name}"
@@ -223,6 +245,7 @@ class OutboxDamaged(Fault):
 class CameraGone(Fault):
     name = "camera: gone"
     lasts_long_s = (6.0, 15.0)
+    expect = Expectations(log="trying again until it comes back")
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.camera_goes()
@@ -302,6 +325,10 @@ def _fill(path: Path, *, leave: int) -> None:
         file.truncate(max(0, size - leave))
 
 
+def _cut() -> Fault:
+    return Network("cut", lambda _: Conditions(listening=False), expect=Expectations(reconnects=True))
+
+
 def _slow(rng: random.Random) -> Conditions:
     if rng.random() < 0.5:
         return Conditions(delay_s=rng.uniform(0.1, 2.0))
@@ -327,7 +354,7 @@ SINGLE: Sequence[Fault] = (
     BrokerRestarted(),
     BrokerForgets(),
     BrokerFrozen(),
-    Network("cut", lambda _: Conditions(listening=False)),
+    _cut(),
     Network("black hole", _held),
     Network("slow", _slow, long_s=15.0),
     Network("cut within a packet, again and again", _cutting),
@@ -348,7 +375,7 @@ PAIRS: Sequence[Fault] = (
     Pair(DiskFull(), DaemonStopped()),
     Pair(DiskFull(), DaemonKilled()),
     Pair(BrokerRestarted(), DiskFull()),
-    Pair(Network("cut", lambda _: Conditions(listening=False)), ClockStepped()),
+    Pair(_cut(), ClockStepped()),
     Pair(Network("slow", _slow, long_s=15.0), DaemonKilled()),
     Pair(CameraGone(), DaemonStopped()),
 )

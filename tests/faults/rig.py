@@ -50,8 +50,8 @@ class Rig:
         self.folder = folder
         self.storage = folder / "storage"
         self.small_disk = small_disk
-        self.may_fail_to_start = False
-        """For as long as the disk is full."""
+        self.forgiven_until = 0.0
+        """The daemon may fail until then (monotonic seconds): the disk is full."""
         self.starts = 0
         self.stops: list[float] = []
         """Seconds that each stop in order took."""
@@ -268,7 +268,7 @@ class Rig:
         if self._daemon is not None and (status := self._daemon.poll()) is not None:
             self._daemon = None
             self.note(f"the daemon left with status {status}")
-            if not self.may_fail_to_start:
+            if time.monotonic() > self.forgiven_until:
                 self.failures.append(f"the daemon left by itself with status {status}: {self.log[-1:]}")
             self._restart_at = time.monotonic() + RESTART_S
         if self._restart_at is not None and time.monotonic() >= self._restart_at:

@@ -147,7 +147,8 @@ def _chosen(names: Sequence[str], *, pairs: bool) -> list[Fault]:
     known = [*SINGLE, *PAIRS]
     if not names:
         return known if pairs else [*SINGLE]
-    chosen = [fault for fault in known if any(name in fault.name for name in names)]
+    exactly = [fault for fault in known if fault.name in names]
+    chosen = exactly or [fault for fault in known if any(name in fault.name for name in names)]
     if not chosen:
         sys.exit("no fault is called so; there are: " + "; ".join(fault.name for fault in known))
     return chosen
@@ -174,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (1)")
     parser.add_argument("--first", type=int, default=1, help="number of the first round (1), to play one again")
     parser.add_argument("--jobs", type=int, default=2, help="devices side by side (2)")
-    parser.add_argument("--fault", action="append", default=[], metavar="TEXT", help="only those whose name holds TEXT")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="NAME", help="only this one, or those with NAME in it"
+    )
     parser.add_argument("--pairs", action="store_true", help="two faults at once as well")
     parser.add_argument("--brief", action="store_true", help="no fault lasts longer than a few seconds")
     parser.add_argument("--report", type=Path, metavar="FILE", help="Markdown file whose table is replaced")
