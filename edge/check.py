@@ -287,10 +287,11 @@ def _check_broker(settings: MqttSettings, device: str) -> Row:
     address = f"{settings.host}:{settings.port}"
 
     def attempt() -> Row:
-        check_broker(settings, device)
-        user = "" if settings.username is None else f" as {settings.username}"
+        username, warnings = check_broker(settings, device)
+        user = "" if username is None else f" as {username}"
         tls = "" if settings.tls is None else " and TLS"
-        return Row("ok", "broker", f"{address} lets maskd in{user}, with MQTT {settings.protocol}{tls}")
+        detail = f"{address} lets maskd in{user}, with MQTT {settings.protocol}{tls}"
+        return Row("warn" if warnings else "ok", "broker", detail, "\n".join(warnings) or None)
 
     return _guarded("broker", address, attempt)
 

@@ -179,7 +179,14 @@ def test_a_broker_that_refuses_the_login_fails(mosquitto_folder: Path, tmp_path:
         assert refused.result == "FAIL"
         assert "mqtt.username" in (refused.problem or "")
         (tmp_path / "password").write_text("secret")
-        assert row(write_config(tmp_path, mqtt={**address, **login}), "broker").result == "ok"
+        (tmp_path / "password").chmod(0o644)
+        warned = row(write_config(tmp_path, mqtt={**address, **login}), "broker")
+        assert warned.result == "warn"
+        assert "every user of this device can read the secret" in (warned.problem or "")
+        (tmp_path / "password").chmod(0o600)
+        accepted = row(write_config(tmp_path, mqtt={**address, **login}), "broker")
+        assert accepted.result == "ok"
+        assert "lets maskd in as maskd" in accepted.detail
     finally:
         broker.stop()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edge.backoff import Backoff
 from edge.config import MqttSettings, TlsSettings
@@ -287,3 +290,24 @@ def connecting(settings: MqttSettings, backoff: Backoff | None = None) -> Iterat
         yield client
     finally:
         client.stop()
+
+
+def test_the_steps_in_the_documentation(mosquitto_folder: Path) -> None:
+    """As they stand there, but for the folders and the port."""
+    page = (Path(__file__).parent.parent / "docs" / "mqtt.md").read_text()
+    steps = re.findall(r"^```(\w*)\n(.*?)^```$", page.partition("### TLS")[2], re.MULTILINE | re.DOTALL)
+    (shell, commands), (_, broker_lines), (yaml_, configuration) = steps[:3]
+    assert (shell, yaml_) == ("sh", "yaml")
+    mosquitto_folder.mkdir()
+    subprocess.run(["sh", "-e", "-c", commands], cwd=mosquitto_folder, check=True, capture_output=True, timeout=30)
+    lines = broker_lines.replace("/etc/mosquitto/certs", str(mosquitto_folder)).splitlines()
+    broker = Mosquitto(mosquitto_folder, extra=[*lines[1:], "log_type all"])
+    assert lines[0] == "listener 8883"
+    settings = yaml.safe_load(configuration.replace("/etc/maskd", str(mosquitto_folder)))["mqtt"]
+    assert (settings["host"], settings["port"]) == ("broker.local", 8883)
+    broker.start()
+    try:
+        check_broker(MqttSettings(**{**settings, "host": "localhost", "port": broker.port}), "lobby")
+        assert "u'lobby'" in broker.log
+    finally:
+        broker.stop()

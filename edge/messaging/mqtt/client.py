@@ -238,10 +238,11 @@ class MqttClient:
             self._connect_is_logged = False
 
 
-def check_broker(settings: MqttSettings, device: str) -> None:
+def check_broker(settings: MqttSettings, device: str) -> tuple[str | None, list[str]]:
     """Connects once, under a name of its own so that a running daemon is left alone, and publishes nothing.
 
-    Raises MaskdError where the broker is absent or does not let us in.
+    Returns the user name that was told to the broker, and sentences about what is not as it should be. Raises
+    MaskdError where the broker is absent or does not let us in.
     """
     session = Session(settings, f"maskd-{device}-check-{os.getpid()}", topics=None, number=0)
     accepted = threading.Event()
@@ -253,3 +254,4 @@ def check_broker(settings: MqttSettings, device: str) -> None:
         session.say_goodbye()
     finally:
         session.close()
+    return session.username, session.warnings

@@ -107,6 +107,11 @@ class Session:
         self._client = self._make_client()
 
     @property
+    def username(self) -> str | None:
+        """Who we said we are."""
+        return self._login.username
+
+    @property
     def warnings(self) -> list[str]:
         """What is not as it should be, though it did not keep us from connecting, in sentences."""
         key = None if self._settings.tls is None else key_warning(self._settings.tls)
