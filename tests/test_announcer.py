@@ -119,6 +119,7 @@ def test_a_birth_is_answered_with_the_announcement_and_then_with_the_states(
         for payload in ("offline", "on" * 1000):
             publish(mosquitto, "homeassistant/status", payload)
         time.sleep(1.0)  # an answer would come within the jitter, 0.2 s
+        assert [message.topic for message in subscriber.messages].count(TOPIC) == 1
         publish(mosquitto, "homeassistant/status", "online")
         subscriber.wait_for(1, "lobby/status")
         topics = [message.topic for message in subscriber.messages]
@@ -134,6 +135,7 @@ def test_a_retained_birth_is_old_news(mosquitto: Mosquitto, tmp_path: Path) -> N
     ):
         subscriber.wait_for(1, "/config")
         time.sleep(1.0)  # an answer would come within the jitter, 0.2 s
+        assert [message.topic for message in subscriber.messages].count(TOPIC) == 1
         publish(mosquitto, "homeassistant/status", "online")
         subscriber.wait_for(1, "lobby/status")
         assert [message.topic for message in subscriber.messages].count(TOPIC) == 2
