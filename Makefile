@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto
+.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -34,6 +34,11 @@ check: $(VENV)/.dev ## Format, lint and types, as CI checks them
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+
+ROUNDS ?= 200
+SEED ?= 1
+faults: $(VENV)/.dev mosquitto ## ROUNDS (200) of faults from SEED (1) around the running daemon; its table goes into docs/reliability.md
+	$(VENV)/bin/python -m tests.faults.run --pairs --rounds $(ROUNDS) --seed $(SEED) --report docs/reliability.md
 
 N ?= 10000
 fuzz: $(VENV)/.dev ## Feed N (10000) hostile files and messages of each kind; with atheris too where it is installed

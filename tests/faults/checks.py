@@ -98,10 +98,12 @@ def check_order(events: Iterable[ArrivedEvent]) -> list[str]:
     return problems
 
 
-def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool) -> list[str]:
+def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Collection[int] = ()) -> list[str]:
     """Everyone starts once, before all else, and ends once, after all else.
 
     `stopped`: the daemon was stopped in order, so nobody is there any more. Else whoever still is must be recent.
+    `forgotten`: numbers that the record has lost. Where the outbox is damaged afterwards, nothing on the device knows
+    of them any more; so who ended by one of them may end again.
     """
     problems = []
     lives: dict[str, list[ArrivedEvent]] = defaultdict(list)
@@ -115,7 +117,7 @@ def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool) -> list[str]:
         place = f"track {track} (seq {_some([event.seq for event in life])})"
         if kinds[0] != "started" or "started" in kinds[1:]:
             problems.append(f"{place} does not begin with one `started`: {kinds}")
-        if "ended" in kinds[:-1]:
+        if "ended" in kinds[:-1] and life[kinds.index("ended")].seq not in forgotten:
             problems.append(f"{place} goes on after its `ended`: {kinds}")
         statuses = [life[0].event["status"]]
         for event in life[1:]:
@@ -189,9 +191,9 @@ def check_availability(arrivals: Iterable[Arrival], *, went_away: bool) -> list[
     return problems
 
 
-def check_record(lines: Iterable[str], events: Iterable[ArrivedEvent]) -> list[str]:
-    """The local record holds every event that came, once, and as it was sent."""
-    problems = []
+def check_record(lines: Iterable[str], events: Iterable[ArrivedEvent], *, torn: int = 0) -> list[str]:
+    """The local record holds every event that came, once, and as it was sent, and at most `torn` lines beside them."""
+    problems, unreadable = [], []
     recorded: Counter[int] = Counter()
     ids: dict[int, str] = {}
     for line in lines:
@@ -200,7 +202,9 @@ def check_record(lines: Iterable[str], events: Iterable[ArrivedEvent]) -> list[s
             recorded[event["seq"]] += 1
             ids[event["seq"]] = event["id"]
         except (ValueError, KeyError, TypeError):
-            problems.append(f"the record holds a line that is no event: {line[:80]!r}")
+            unreadable.append(line)
+    if len(unreadable) > torn:
+        problems.append(f"the record holds {len(unreadable)} lines that are no event: {unreadable[-1][:80]!r}")
     sent = {event.seq: event.event["id"] for event in events}
     if unknown := sorted(set(sent) - set(recorded)):
         problems.append(f"the record lacks {len(unknown)} events that were sent: seq {_some(unknown)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import signal
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.messaging.events import parse_event
 from tests.faults.proxy import BOTH_WAYS, Conditions, Direction
 from tests.faults.rig import Rig
 
@@ -234,9 +236,31 @@ class OutboxDamaged(Fault):
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.kill_daemon()
-        files = sorted(path for path in rig.storage.glob("outbox.db*") if path.suffix in (".db", ".db-wal"))
-        path = rng.choice(files)
+        names = ["outbox.db", "outbox.db", "outbox.db-wal", "outbox.db-wal", "seq"]
+        path = rng.choice([path for name in names if (path := rig.storage / name).exists()])
         rig.note(f"{path.name}: {self._damage(path, rng)}")
+
+    def heal(self, rig: Rig) -> None:
+        rig.start_daemon()
+
+
+class RecordTorn(Fault):
+    """The record is written without waiting for the disk, so a power cut takes its latest lines, or half of one."""
+
+    name = "record: torn"
+    expect = Expectations(reconnects=True)
+
+    def inject(self, rig: Rig, rng: random.Random) -> None:
+        rig.kill_daemon()
+        path = max((rig.storage / "record").glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
+        text = path.read_bytes()
+        kept = max(0, len(text) - rng.randrange(1, 5000))
+        # Those of them that the broker had are nowhere any more.
+        cut_off = text.splitlines()[text.count(b"\n", 0, kept) :]
+        rig.unrecorded |= {event.seq for line in cut_off if (event := parse_event(line)) is not None}
+        rig.torn_lines += 1
+        rig.note(f"{path.name}: cut after {kept} of {len(text)} bytes")
+        os.truncate(path, kept)
 
     def heal(self, rig: Rig) -> None:
         rig.start_daemon()
@@ -312,6 +336,11 @@ def overwrite(path: Path, rng: random.Random) -> str:
     return f"{length} bytes overwritten from {begin} of {size}"
 
 
+def remove(path: Path, rng: random.Random) -> str:
+    path.unlink()
+    return "removed"
+
+
 def _fill(path: Path, *, leave: int) -> None:
     """Takes all the space of the disk but `leave` bytes."""
     block = bytes(65536)
@@ -363,6 +392,8 @@ SINGLE: Sequence[Fault] = (
     ClockStepped(),
     OutboxDamaged("truncated", truncate),
     OutboxDamaged("overwritten", overwrite),
+    OutboxDamaged("a file removed", remove),
+    RecordTorn(),
     CameraGone(),
     CameraSilent(),
 )
@@ -372,6 +403,8 @@ PAIRS: Sequence[Fault] = (
     Pair(BrokerKilled(), DaemonStopped()),
     Pair(BrokerForgets(), OutboxDamaged("truncated", truncate)),
     Pair(BrokerKilled(), OutboxDamaged("overwritten", overwrite)),
+    Pair(_cut(), OutboxDamaged("a file removed", remove)),
+    Pair(BrokerFrozen(), RecordTorn()),
     Pair(DiskFull(), DaemonStopped()),
     Pair(DiskFull(), DaemonKilled()),
     Pair(BrokerRestarted(), DiskFull()),

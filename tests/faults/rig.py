@@ -52,6 +52,10 @@ class Rig:
         self.small_disk = small_disk
         self.forgiven_until = 0.0
         """The daemon may fail until then (monotonic seconds): the disk is full."""
+        self.unrecorded: set[int] = set()
+        """Numbers of events that a fault took out of the record."""
+        self.torn_lines = 0
+        """Lines of the record of which a fault may have left one half."""
         self.starts = 0
         self.stops: list[float] = []
         """Seconds that each stop in order took."""
@@ -68,6 +72,7 @@ class Rig:
         self._committed: set[int] = set()
         self._arrivals_searched = 0
         self._events: list[ArrivedEvent] = []
+        self._arrived: set[int] = set()
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -198,7 +203,13 @@ class Rig:
             self._arrivals_searched += 1
             if arrival.topic.endswith("/event"):
                 self._events.append(ArrivedEvent(arrival, json.loads(arrival.payload)))
+                self._arrived.add(self._events[-1].seq)
         return self._events
+
+    def arrived(self) -> set[int]:
+        """The numbers of those."""
+        self.events()
+        return self._arrived
 
     def newest(self, topic_end: str, since: float) -> bytes | None:
         """The payload that came last on such a topic after `since`, in monotonic seconds."""

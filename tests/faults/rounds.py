@@ -144,7 +144,7 @@ class Trial:
         newest_due = max(due, default=0)
 
         def is_quiet() -> bool:
-            if not rig.running or not due <= {event.seq for event in rig.events()[-2 * len(due) - 100 :]}:
+            if not rig.running or self._unsent() & due:
                 return False
             fresh = {event.event["camera"] for event in rig.events()[-100:] if event.seq > newest_due}
             status = rig.newest("/status", since)
@@ -165,7 +165,7 @@ class Trial:
         )
 
     def _unsent(self) -> set[int]:
-        return self._rig.committed() - {event.seq for event in self._rig.events()}
+        return self._rig.committed() - self._rig.arrived()
 
     def _mark(self) -> _Mark:
         rig = self._rig
@@ -191,7 +191,7 @@ class Trial:
         problems += checks.check_complete(events, committed)
         problems += checks.check_identity(events)
         problems += checks.check_order(events)
-        problems += checks.check_lives(events, stopped=stopped)
+        problems += checks.check_lives(events, stopped=stopped, forgotten=rig.unrecorded)
         problems += checks.check_times(events[mark.events :], clock_was_set_back=expect.clock_goes_back)
         problems += checks.check_schemas(arrivals, self._schemas)
         problems += checks.check_log(rig.log[mark.log :], limit=LOG_LINES)
@@ -214,13 +214,13 @@ class Trial:
         result.problems += problems
 
     def _check_record(self, events: list[checks.ArrivedEvent]) -> list[str]:
-        folder = self._rig.storage / "record"
-        if not folder.exists():
-            return []
-        problems = checks.check_record(_recorded(folder), events)
+        rig = self._rig
+        folder = rig.storage / "record"
+        expected = [event for event in events if event.seq not in rig.unrecorded]
+        problems = checks.check_record(_recorded(folder), expected, torn=rig.torn_lines)
         if problems:  # an event can be with the subscriber a moment before it is in the record
-            self._rig.pause(1.0)
-            problems = checks.check_record(_recorded(folder), events)
+            rig.pause(1.0)
+            problems = checks.check_record(_recorded(folder), expected, torn=rig.torn_lines)
         return problems
 
 

@@ -98,6 +98,7 @@ def play(rounds: Sequence[tuple[int, str]], *, folder: Path, seed: int, jobs: in
             protocol = "3.1.1" if (index + small_disk) % 2 else "5"
             if mine:
                 queue.append(Job(folder / name, seed, mine, protocol, small_disk, patient))
+    queue.sort(key=lambda job: len(job.rounds), reverse=True)
     results: list[Result] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for future in as_completed([pool.submit(run_job, job) for job in queue]):
@@ -155,18 +156,17 @@ def _chosen(names: Sequence[str], *, pairs: bool) -> list[Fault]:
 
 
 def _enter_own_namespace() -> None:
-    """Starts this program again where it may mount a small disk, which then goes away with it. Stays where that is not
-    allowed."""
-    if IN_OWN_NAMESPACE in os.environ:
+    """Starts this program again where it may mount a small disk, and where every process that it starts ends with it.
+    Where neither is allowed it stays."""
+    if IN_OWN_NAMESPACE in os.environ or shutil.which("unshare") is None:
         return
-    unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--mount", "--map-root-user"]
-    if (
-        shutil.which("unshare")
-        and subprocess.run([*unshare, "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0
-    ):
-        os.environ[IN_OWN_NAMESPACE] = "1"
-        sys.stdout.flush()
-        os.execvp("unshare", [*unshare, sys.executable, "-m", "tests.faults.run", *sys.argv[1:]])
+    as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    for kind in (["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"], ["--mount"]):
+        command = ["unshare", *as_root, *kind]
+        if subprocess.run([*command, "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
+            os.environ[IN_OWN_NAMESPACE] = "1"
+            sys.stdout.flush()
+            os.execvp("unshare", [*command, sys.executable, "-m", "tests.faults.run", *sys.argv[1:]])
 
 
 def _parser() -> argparse.ArgumentParser:

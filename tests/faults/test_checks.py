@@ -92,6 +92,12 @@ def test_a_visit_that_makes_no_sense_is_told(events: list[ArrivedEvent], problem
     assert any(problem in found for found in checks.check_lives(events, stopped=True))
 
 
+def test_who_ended_by_an_event_that_is_forgotten_may_end_again() -> None:
+    twice = [event(1), event(2, "ended"), event(3, "ended")]
+    assert checks.check_lives(twice, stopped=True, forgotten={2}) == []
+    assert checks.check_lives(twice, stopped=True, forgotten={1, 3})
+
+
 def test_only_a_recent_visit_may_be_open_while_the_daemon_runs() -> None:
     later = [event(seq, track=f"t{seq}") for seq in range(2, 4 + checks.ORPHAN_AFTER)]
     gone = [event(100 + seq, "ended", track=f"t{seq}") for seq in range(2, 4 + checks.ORPHAN_AFTER)]
@@ -150,6 +156,7 @@ def test_the_record_holds_each_event_once() -> None:
     assert "lacks 1 events" in checks.check_record(lines[1:], VISIT)[0]
     assert "more than once: seq 2" in checks.check_record([*lines, lines[1]], VISIT)[0]
     assert "no event" in checks.check_record([*lines, lines[1][:40]], VISIT)[0]
+    assert checks.check_record([*lines, lines[1][:40]], VISIT, torn=1) == []
     assert "no event" in checks.check_record([*lines, "3"], VISIT)[0]
     other = json.dumps({**VISIT[0].event, "id": "another"})
     assert "other events" in checks.check_record([other, *lines[1:]], VISIT)[0]
