@@ -30,8 +30,7 @@ main() {
   write_settings
   systemctl --quiet enable mosquitto
   systemctl restart mosquitto || fail "Mosquitto does not start with $settings; journalctl -u mosquitto tells why"
-  systemctl restart maskd || fail 'maskd does not start with the broker that was installed; journalctl -u maskd tells why'
-  prove
+  restart_and_prove
   done=true
 }
 
@@ -95,17 +94,21 @@ password_file $passwords
 END
 }
 
-# A message of maskd's that is no memory of the broker's, received with the password.
-prove() {
+# maskd starts with its password, and a message of its own comes through the broker: a new one, none that the broker kept.
+restart_and_prove() {
   local options line=''
   options=$(mktemp -d)
   printf -- '-u %s\n-P %s\n' "$(cat "$credentials/maskd.mqtt-username")" "$(cat "$credentials/maskd.mqtt-password")" \
     > "$options/mosquitto_sub"
-  while read -r line; do
+  exec 3< <(XDG_CONFIG_HOME=$options exec timeout 60 mosquitto_sub -t '#' -R -F %t)
+  local subscriber=$!
+  systemctl restart maskd || fail 'maskd does not start with the broker that was installed; journalctl -u maskd tells why'
+  while read -r line <&3; do
     case $line in
       */status | */availability) break ;;
     esac
-  done < <(XDG_CONFIG_HOME=$options timeout 45 mosquitto_sub -t '#' -R -F %t)
+  done
+  kill "$subscriber" 2> /dev/null || true
   rm -rf "$options"
   [ -n "$line" ] || fail 'Mosquitto runs, but nothing of maskd arrives there; journalctl -u maskd -u mosquitto tells why'
 }

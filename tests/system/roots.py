@@ -1,0 +1,74 @@
+"""Bare Debians, made once and kept outside the repository."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+BARE = ("systemd", "systemd-sysv", "dbus")
+FETCHED = ("python3", "python3-venv", "mosquitto", "mosquitto-clients")
+"""What the installer asks apt for: fetched beforehand, since a machine under test has no network."""
+
+
+def why_not() -> str | None:
+    """What this machine lacks for booting another system inside it; None where nothing does."""
+    if os.geteuid() != 0:
+        return "only root may boot a Debian"
+    if missing := [name for name in ("debootstrap", "systemd-nspawn", "nsenter") if shutil.which(name) is None]:
+        return f"{', '.join(missing)} is missing here; apt-get install debootstrap systemd-container util-linux"
+    unshared = subprocess.run(
+        ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, text=True
+    )
+    if unshared.returncode != 0:
+        return f"this machine allows no namespaces: {unshared.stderr.strip()}"
+    return None
+
+
+def cached_root(release: str) -> Path:
+    """The folder of a bare Debian of that name, with the packages of FETCHED in its apt cache; to be copied, never
+    changed. Takes a minute and the network the first time. Raises RuntimeError with the tools' output."""
+    content = hashlib.sha256(" ".join(BARE + FETCHED).encode()).hexdigest()[:8]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/tmp") / "maskd-system-test"
+    cache.mkdir(parents=True, exist_ok=True)
+    root = cache / f"{release}-{content}"
+    with (cache / f"{release}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            making = root.with_name(root.name + ".making")
+            shutil.rmtree(making, ignore_errors=True)
+            _make(release, making)
+            making.rename(root)
+    return root
+
+
+def _make(release: str, root: Path) -> None:
+    _run("debootstrap", "--variant=minbase", f"--include={','.join(BARE)}", release, str(root), *_mirror())
+    # A person's own machine knows its own name; debootstrap writes no such file.
+    (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    # How this machine reaches its packages is how the new one does.
+    acquire = [line for line in _run("apt-config", "dump").splitlines() if line.startswith("Acquire::")]
+    (root / "etc/apt/apt.conf.d/99host").write_text("\n".join(acquire) + "\n")
+    names = {path: path.read_bytes() for path in (root / "etc/resolv.conf",) if path.exists()}
+    shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
+    _run("chroot", str(root), "apt-get", "update", "-q")
+    _run("chroot", str(root), "apt-get", "install", "-y", "-q", "--no-install-recommends", "--download-only", *FETCHED)
+    for path, content in names.items():
+        path.write_bytes(content)
+
+
+def _mirror() -> list[str]:
+    """Where this machine gets Debian from; nothing, which is the tool's own choice, where it does not tell."""
+    found = _run("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages", "Label: Debian")
+    return found.split()[:1]
+
+
+def _run(*command: str) -> str:
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {(done.stdout + done.stderr)[-3000:]}")
+    return done.stdout

@@ -1,0 +1,167 @@
+"""The service as it runs: events, the sandbox around them, and what happens after faults."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.system.conftest import carry, watch_the_clip
+from tests.system.debian import Debian, wait_for
+
+pytestmark = pytest.mark.timeout(900)
+
+PROBE = Path(__file__).with_name("probe.py")
+DROP_IN = "/etc/systemd/system/maskd.service.d/test.conf"
+
+
+@pytest.fixture(scope="module")
+def installed(debian: Debian, bundle: Path, clip: Path) -> Debian:
+    """maskd and a broker, installed on a bare Debian by the one command, with a clip as its camera."""
+    said = debian.run(f"{carry(debian, bundle)}/install.sh", "--with-broker", timeout=400)
+    assert "mosquitto_sub" in said.stdout
+    assert "FAIL" not in said.stdout, said.stdout
+    watch_the_clip(debian, clip)
+    debian.run("systemctl", "restart", "maskd")
+    return debian
+
+
+@pytest.fixture
+def drop_in(installed: Debian) -> Iterator[Path]:
+    """A file with which a test changes the unit; gone afterwards."""
+    path = installed.inside(DROP_IN)
+    path.parent.mkdir(exist_ok=True)
+    yield path
+    path.unlink()
+    path.parent.rmdir()
+    installed.run("systemctl", "daemon-reload")
+    installed.run("systemctl", "restart", "maskd")
+
+
+def test_it_is_ready_and_tells_its_state(installed: Debian) -> None:
+    assert installed.unit("ActiveState") == "active"
+    assert installed.unit("UnitFileState") == "enabled"
+    assert installed.unit("Type") == "notify"
+    assert installed.unit("User") == "maskd"
+    assert installed.unit("WatchdogUSec") == "30s"
+    wait_for(lambda: " fps" in installed.unit("StatusText"), timeout=40, what="a rate in the status")
+
+
+def test_events_reach_the_broker(installed: Debian) -> None:
+    events = installed.messages("maskd/lobby/door/event", count=5)
+    assert {event["schema"] for event in events} == {"maskd.event/1"}
+    assert {"with_mask", "without_mask"} <= {event["status"] for event in events}
+    assert [event["seq"] for event in events] == list(range(events[0]["seq"], events[0]["seq"] + 5))
+
+
+def test_nobody_gets_in_without_the_login(installed: Debian) -> None:
+    anonymous = installed.sh("mosquitto_sub -t '#' -C 1 -W 5", check=False)
+    assert anonymous.returncode != 0
+    assert "not authorised" in anonymous.stderr.lower()
+    assert installed.sh("runuser -u nobody -- cat /etc/credstore/maskd.mqtt-password", check=False).returncode != 0
+    assert installed.sh("runuser -u nobody -- cat /etc/maskd/config.yaml", check=False).returncode != 0
+
+
+def probed(installed: Debian, drop_in: Path) -> dict[str, Any]:
+    """What probe.py finds where the service runs."""
+    installed.inside("/srv/probe.py").write_bytes(PROBE.read_bytes())
+    installed.sh("echo > /srv/of-group-video && chgrp video /srv/of-group-video && chmod 660 /srv/of-group-video")
+    # Numbers without a driver: what passes the unit's list fails by that, what does not pass fails by EPERM.
+    installed.sh("mknod -m 666 /dev/vchiq c 10 231; mknod -m 666 /dev/forbidden c 10 230")
+    drop_in.write_text(
+        "[Service]\nReadWritePaths=/srv\nExecStartPre=/opt/maskd/current/bin/python /srv/probe.py /run/maskd/probed\n"
+        "RuntimeDirectoryPreserve=yes\n"
+    )
+    installed.run("systemctl", "daemon-reload")
+    installed.run("systemctl", "restart", "maskd")
+    found: dict[str, Any] = json.loads(installed.run("cat", "/run/maskd/probed").stdout)
+    return found
+
+
+def test_the_sandbox_holds_and_lets_pass_what_it_must(installed: Debian, drop_in: Path) -> None:
+    found = probed(installed, drop_in)
+    allowed = {name: what for name, what in found["must work"].items() if what != "works"}
+    assert allowed == {}
+    refused = {name: what for name, what in found["must not"].items() if what == "works"}
+    assert refused == {}
+
+
+def test_a_killed_daemon_comes_back_and_counts_on(installed: Debian) -> None:
+    before = installed.unit("InvocationID")
+    (last,) = installed.messages("maskd/lobby/door/event", count=1)
+    installed.signal_maskd(signal.SIGKILL)
+    wait_for(
+        lambda: installed.is_active() and installed.unit("InvocationID") != before,
+        timeout=30,
+        what="maskd after a kill",
+    )
+    (first,) = installed.messages("maskd/lobby/door/event", count=1)
+    assert first["seq"] > last["seq"]
+
+
+def test_a_daemon_that_hangs_is_started_anew(installed: Debian) -> None:
+    before, pid = installed.unit("InvocationID"), installed.unit("MainPID")
+    installed.signal_maskd(signal.SIGSTOP)
+    wait_for(
+        lambda: installed.is_active() and installed.unit("InvocationID") != before,
+        timeout=70,
+        what="a watchdog's restart",
+    )
+    assert "Watchdog timeout" in installed.log()
+    assert installed.sh(f"kill -0 {pid}", check=False).returncode != 0
+    installed.messages("maskd/lobby/door/event", count=1)
+
+
+def test_starting_is_never_given_up(installed: Debian, drop_in: Path) -> None:
+    config = installed.inside("/etc/maskd/config.yaml")
+    good = config.read_text()
+    drop_in.write_text("[Service]\nRestartSec=100ms\nRestartSteps=0\n")  # the wait alone is shortened
+    installed.run("systemctl", "daemon-reload")
+    config.write_text(good.replace("source:", "sauce:"))
+    installed.run("systemctl", "restart", "maskd", check=False)
+    # By default systemd gives up after five starts within ten seconds.
+    wait_for(lambda: int(installed.unit("NRestarts")) >= 8, timeout=120, what="the eighth attempt")
+    assert "sauce" in installed.log()
+    config.write_text(good)
+    wait_for(installed.is_active, timeout=30, what="maskd with its configuration mended, and nothing else done")
+
+
+@pytest.fixture
+def reloadable(installed: Debian) -> Debian:
+    pid = installed.unit("MainPID")
+    caught = int(installed.sh(f"sed -n 's/^SigCgt:\t//p' /proc/{pid}/status").stdout, 16)
+    if not caught >> (signal.SIGHUP - 1) & 1:
+        pytest.skip("this maskd does not reload on SIGHUP yet")
+    return installed
+
+
+def test_a_reload_takes_effect_without_a_restart(reloadable: Debian) -> None:
+    config = reloadable.inside("/etc/maskd/config.yaml")
+    before, run = config.read_text(), reloadable.unit("InvocationID")
+    config.write_text(before + "    zones:\n      everywhere: [[0, 0], [1, 0], [1, 1], [0, 1]]\n")
+    reloadable.run("systemctl", "reload", "maskd")
+    wait_for(
+        lambda: reloadable.messages("maskd/lobby/door/event", count=1)[0]["zones"] == ["everywhere"],
+        timeout=60,
+        what="events in the new zone",
+    )
+    assert reloadable.is_active()
+    assert reloadable.unit("InvocationID") == run
+    config.write_text(before)
+    reloadable.run("systemctl", "reload", "maskd")
+
+
+def test_a_bad_reload_changes_nothing_and_is_reported(reloadable: Debian) -> None:
+    config = reloadable.inside("/etc/maskd/config.yaml")
+    before, run = config.read_text(), reloadable.unit("InvocationID")
+    config.write_text(before + "    zonnes: {}\n")
+    reloadable.run("systemctl", "reload", "maskd", check=False)
+    wait_for(lambda: "zonnes" in reloadable.log(), timeout=30, what="a report of the bad setting")
+    assert reloadable.messages("maskd/lobby/door/event", count=1)[0]["zones"] == []
+    assert reloadable.is_active()
+    assert reloadable.unit("InvocationID") == run
+    config.write_text(before)
