@@ -203,7 +203,7 @@ class DiskFull(Fault):
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.forgiven_until = math.inf
-        _fill(rig.storage / BALLAST, leave=rng.choice([0, 0, rng.randrange(1, 5_000)]))
+        _fill(rig.storage / BALLAST, leave=rng.choice([0, 0, rng.randrange(1, 2_000)]))
 
     def heal(self, rig: Rig) -> None:
         (rig.storage / BALLAST).unlink()
@@ -296,8 +296,8 @@ class Pair(Fault):
 
     def __init__(self, first: Fault, second: Fault) -> None:
         self.name = f"{first.name} + {second.name}"
-        self.lasts_s = first.lasts_s
-        self.lasts_long_s = first.lasts_long_s
+        self.lasts_s = max(first.lasts_s, second.lasts_s)
+        self.lasts_long_s = max(first.lasts_long_s, second.lasts_long_s)
         self.expect = first.expect | second.expect
         self._parts = (first, second)
         self._heals_in_order = True

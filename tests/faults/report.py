@@ -15,15 +15,17 @@ BEGIN = "<!-- faults: begin (written by python -m tests.faults.run --report) -->
 END = "<!-- faults: end -->"
 
 
-def table(results: Sequence[Result], *, seed: int, minutes: float) -> str:
-    """One row for each fault in the order of their names, and one for all."""
+def table(results: Sequence[Result], *, seed: int, minutes: float, left_out: Sequence[str] = ()) -> str:
+    """One row for each fault in the order of their names, and one for all. `left_out`: faults that this machine does
+    not allow."""
     names = sorted({result.fault for result in results})
     rounds = len({result.number for result in results})
     failed = len({result.number for result in results if result.problems})
     lines = [
         f"{rounds} rounds with seed {seed}, {failed} of them failed; {minutes:.0f} minutes on "
         f"{datetime.now(timezone.utc):%Y-%m-%d} with maskd {version('maskd')}, Python {platform.python_version()}, "
-        f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}.",
+        f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}."
+        + (f" Left out, for want of the right to mount a small disk: {', '.join(left_out)}." if left_out else ""),
         "",
         "| fault | rounds | events | repeats | lost | longest time to quiet |",
         "|---|---:|---:|---:|---:|---:|",

@@ -46,9 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     _enter_own_namespace()
     faults = _chosen(args.fault, pairs=args.pairs)
-    if not can_mount():
-        print("no right to mount a small disk here, so no round has a full one", file=sys.stderr)
-        faults = [fault for fault in faults if not fault.expect.small_disk]
+    left_out = [] if can_mount() else [fault.name for fault in faults if fault.expect.small_disk]
+    faults = [fault for fault in faults if fault.name not in left_out]
+    if not faults:
+        print("no right to mount a small disk here, which all of these faults need", file=sys.stderr)
+        return 2
     folder = Path(args.folder or tempfile.mkdtemp(prefix="maskd-faults-"))
     print(f"{args.rounds} rounds over {len(faults)} faults, seed {args.seed}, in {folder}", flush=True)
     begin = time.monotonic()
@@ -59,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         jobs=args.jobs,
         patient=not args.brief,
     )
-    report = table(results, seed=args.seed, minutes=(time.monotonic() - begin) / 60)
+    report = table(results, seed=args.seed, minutes=(time.monotonic() - begin) / 60, left_out=left_out)
     print(report)
     if args.report:
         write_between_markers(args.report, report)

@@ -14,7 +14,7 @@ from tests.faults.rounds import Result
 from tests.faults.run import plan
 from tests.mosquitto import find_mosquitto
 
-ROUNDS = 20
+ROUNDS = len(SINGLE)
 
 
 @pytest.mark.timeout(600)
@@ -52,6 +52,8 @@ def test_the_table_takes_its_place_in_the_page(tmp_path: Path) -> None:
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert "2 rounds with seed 7, 1 of them failed" in text
+    assert "Left out" not in text
+    assert "a small disk: disk full." in table(results, seed=7, minutes=3, left_out=["disk full"])
     assert "| network: cut | 1 | 10 | 3 | 1 | 31.5 s |" in text
     assert "| **all** | 2 | 1,210 | 3 | 1 | 31.5 s |" in text
     page.write_text("no place\n")
