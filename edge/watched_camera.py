@@ -66,7 +66,7 @@ class WatchedCamera:
         frame = self.latest.take(timeout=0)
         if frame is None:
             return self._without_frame(time.monotonic())
-        result = vision.observe(frame.image, rules.thresholds)
+        result = vision.observe(frame.image, rules.thresholds, lores=frame.lores)
         timings.add(
             result.detect_ms, result.classify_ms, sum(o.classification is not None for o in result.observations)
         )

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import collections
 import struct
-import sys
 import time
-import types
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +20,7 @@ from edge.camera.video import VideoCamera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from tests.mjpeg_server import MjpegServer
-from tests.pictures import BLUE, RED, is_colour, red_left_blue_right
+from tests.pictures import BLUE, RED, is_colour
 
 
 def settings(source: str = "auto", **values: object) -> CameraSettings:
@@ -121,109 +119,6 @@ def test_devices_that_are_no_cameras_are_refused(capfd: pytest.CaptureFixture[st
 def test_auto_without_a_camera_names_the_remedy() -> None:
     with pytest.raises(MaskdError, match=r"no camera was found .* cameras\.door\.source"):
         AutoCamera("door", settings()).open()
-
-
-# --- Raspberry Pi ---
-
-
-class FakePicamera2:
-    """As much of Picamera2 as PiCamera uses; like libcamera, it lays BGR888 out as R, G, B in memory."""
-
-    cameras = 1
-    stalls = False
-
-    def __init__(self) -> None:
-        if not self.cameras:
-            raise IndexError("list index out of range")
-        self._config: dict[str, object] = {}
-        self._started = False
-
-    @classmethod
-    def global_camera_info(cls) -> list[dict[str, str]]:
-        return [{"Model": "imx708"}] * cls.cameras
-
-    def create_video_configuration(self, main: dict[str, object], controls: dict[str, float]) -> dict[str, object]:
-        return {"main": main, "controls": controls}
-
-    def configure(self, config: dict[str, object]) -> None:
-        self._config = config
-
-    def start(self) -> None:
-        self._started = True
-
-    def close(self) -> None:
-        self._started = False
-
-    def capture_array(self, name: str, wait: bool) -> object:
-        assert self._started
-        assert not wait
-        return name
-
-    def wait(self, job: object, timeout: float) -> object:
-        if self.stalls:
-            raise TimeoutError
-        main = self._config["main"]
-        assert isinstance(main, dict)
-        width, height = main["size"]
-        image = red_left_blue_right(width, height)
-        picture = image if main["format"] == "BGR888" else image[..., ::-1]
-        padded = np.zeros((height, width + 8, 3), np.uint8)  # rows are aligned, and cut to size without a copy
-        padded[:, :width] = picture
-        return padded[:, :width]
-
-
-@pytest.fixture
-def picamera2(monkeypatch: pytest.MonkeyPatch) -> type[FakePicamera2]:
-    class Installed(FakePicamera2):
-        pass
-
-    module = types.ModuleType("picamera2")
-    module.Picamera2 = Installed  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "picamera2", module)
-    return Installed
-
-
-def test_the_pi_camera_gives_rgb_pictures(picamera2: type[FakePicamera2]) -> None:
-    assert picamera_present()
-    camera = PiCamera("door", settings(width=64, height=48, rotate=0))
-    camera.open()
-    frame = camera.read()
-    assert frame.image.shape == (48, 64, 3)
-    assert frame.image.flags.c_contiguous
-    assert is_colour(frame.image, 0.1, 0.5, RED)
-    assert is_colour(frame.image, 0.9, 0.5, BLUE)
-    picamera2.stalls = True
-    with pytest.raises(MaskdError, match=r"gives no more pictures \(TimeoutError\)"):
-        camera.read()
-    camera.close()
-    camera.close()
-
-
-def test_auto_finds_the_pi_camera(picamera2: type[FakePicamera2]) -> None:
-    if capture_devices():
-        pytest.skip("this machine has a camera, which comes first")
-    camera = AutoCamera("door", settings(width=64, height=48))
-    for first in (0, 3):
-        camera.open()
-        assert "Raspberry Pi" in camera.describe()
-        assert [frame.number for _ in range(3) if (frame := camera.read())] == [first, first + 1, first + 2]
-        camera.close()
-    picamera2.stalls = True
-    with pytest.raises(MaskdError, match=r"no camera works: the Raspberry Pi camera gives no more pictures"):
-        camera.open()
-
-
-def test_a_pi_camera_that_is_not_there_is_refused(
-    picamera2: type[FakePicamera2], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    picamera2.cameras = 0
-    assert not picamera_present()
-    with pytest.raises(MaskdError, match="ribbon cable"):
-        PiCamera("door", settings()).open()
-    monkeypatch.setitem(sys.modules, "picamera2", None)
-    assert not picamera_present()
-    with pytest.raises(MaskdError, match="python3-picamera2"):
-        PiCamera("door", settings()).open()
 
 
 def test_demo_is_the_built_in_clip() -> None:

@@ -136,19 +136,24 @@ class CaptureThread:
         backoff = Backoff(_FIRST_DELAY_S, self._longest_delay_s)
         while not self._stopping.is_set():
             try:
-                camera.open()
-                self._deliver_all(camera)
-                problem = f"{camera.describe()} has ended its stream"
-            except MaskdError as error:
-                problem = str(error)
+                problem = self._connection(camera)
+                # Told before it is closed: closing a camera whose driver hangs may hang as well.
+                if not self._stopping.is_set():
+                    if self._connected_since is not None and time.monotonic() - self._connected_since >= _STABLE_S:
+                        backoff.reset()
+                    self._lost(problem)
             finally:
                 camera.close()
-            if self._stopping.is_set():
-                return
-            if self._connected_since is not None and time.monotonic() - self._connected_since >= _STABLE_S:
-                backoff.reset()
-            self._lost(problem)
             self._stopping.wait(backoff.next())
+
+    def _connection(self, camera: Camera) -> str:
+        """Opens it and delivers its pictures; returns what ended that."""
+        try:
+            camera.open()
+            self._deliver_all(camera)
+        except MaskdError as error:
+            return str(error)
+        return f"{camera.describe()} has ended its stream"
 
     def _deliver_all(self, camera: Camera) -> None:
         while not self._stopping.is_set():

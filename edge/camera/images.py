@@ -22,6 +22,14 @@ def as_rgb(picture: NDArray[Any]) -> Image:
     return np.ascontiguousarray(cv2.cvtColor(picture, conversion), dtype=np.uint8)
 
 
+def rgb_from_yuv420(planes: NDArray[np.uint8], width: int, height: int) -> Image:
+    """RGB, (height, width, 3), from the three planes of YUV420 below each other: BT.601, limited range.
+
+    `planes` has the shape (height * 3 / 2, stride); what a row holds past `width` is padding.
+    """
+    return np.ascontiguousarray(cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)[:height, :width], dtype=np.uint8)
+
+
 def rotated(image: Image, degrees: int) -> Image:
     """Turned clockwise by 0, 90, 180 or 270 degrees."""
     if degrees == 0:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
 import time
+from collections.abc import Collection
+from concurrent.futures import TimeoutError as JobTimeoutError
 from typing import Any
 
 import numpy as np
 
 from edge.camera.frame import Frame
-from edge.camera.images import rotated
+from edge.camera.images import rgb_from_yuv420, rotated
 from edge.config import CameraSettings
 from edge.errors import MaskdError
+from edge.vision.preprocess import Image
 
-_READ_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 5.0
+LORES_SIDE = 704
+"""Longer side of the detector's picture, in pixels: of 16:9, face-detector-far sees 704 and face-detector 352."""
+_FORMAT = "BGR888"
+"""libcamera names formats by significance, not by order in memory: these are R, G, B in the array."""
+
+_log = logging.getLogger(__name__)
 
 
 def picamera_present() -> bool:
@@ -26,58 +38,162 @@ def picamera_present() -> bool:
 
 
 class PiCamera:
-    """The first camera that libcamera lists."""
+    """The first camera that libcamera lists: full pictures, and the same ones smaller for the detector."""
 
     live = True
 
-    def __init__(self, name: str, settings: CameraSettings) -> None:
+    def __init__(self, name: str, settings: CameraSettings, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self._name = name
         self._settings = settings
+        self._read_timeout_s = read_timeout_s
         self._camera: Any = None
+        self._lores_size: tuple[int, int] | None = None
+        self._turn = 0
         self._count = 0
 
     def open(self) -> None:
+        picamera2_class, libcamera = _import_picamera2()
         try:
-            from picamera2 import Picamera2
-        except ImportError:
-            raise MaskdError(
-                "the Python package picamera2 is not installed; `sudo apt install python3-picamera2` and make maskd's "
-                "virtual environment with --system-site-packages"
-            ) from None
-        try:
-            self._camera = Picamera2()
-            self._camera.configure(
-                self._camera.create_video_configuration(
-                    # libcamera names formats by significance, not by order in memory: BGR888 is R, G, B in the array.
-                    main={"size": (self._settings.width, self._settings.height), "format": "BGR888"},
-                    controls={"FrameRate": self._settings.fps},
-                )
-            )
-            self._camera.start()
+            listed = picamera2_class.global_camera_info()
+            self._camera = _construct(picamera2_class) if listed else None
+            if self._camera is not None:
+                self._configure(libcamera)
+                self._camera.start()
+        except MaskdError:
+            self.close()
+            raise
         except Exception as error:  # noqa: BLE001 - libcamera's errors have no common type
             self.close()
+            raise MaskdError(_does_not_open(error)) from None
+        if self._camera is None:
             raise MaskdError(
-                f"the Raspberry Pi camera does not open ({error}); check its ribbon cable, and that "
-                "`rpicam-hello --list-cameras` lists it"
-            ) from None
+                "libcamera lists no camera; check the ribbon cable, and that `rpicam-hello --list-cameras` lists it"
+            )
+
+    def _configure(self, libcamera: Any) -> None:
+        size = (self._settings.width, self._settings.height)
+        lores_size = size_for_detector(*size)
+        # The hardware flips, which is half a turn; a quarter it cannot.
+        flips = libcamera.Transform(hflip=1, vflip=1) if self._settings.rotate == 180 else libcamera.Transform()
+        self._camera.configure(
+            self._camera.create_video_configuration(
+                main={"size": size, "format": _FORMAT},
+                lores=None if lores_size is None else {"size": lores_size, "format": "YUV420"},
+                transform=flips,
+                # The matrix of OpenCV's conversion; from 720 lines on the default is another one.
+                colour_space=libcamera.ColorSpace.Smpte170m(),
+                controls=self._controls(libcamera, self._camera.camera_controls),
+            )
+        )
+        # libcamera adjusts what a camera cannot do.
+        configured = self._camera.camera_configuration()
+        if (got := configured["main"]["format"]) != _FORMAT:
+            raise MaskdError(
+                f"the first camera that libcamera lists gives {got} pictures, as USB cameras do; name its device, "
+                f"/dev/video0 for example, in cameras.{self._name}.source"
+            )
+        self._lores_size = None if lores_size is None else configured["lores"]["size"]
+        hardware_turns = self._settings.rotate == 180 and configured["transform"] == flips
+        self._turn = 0 if hardware_turns else self._settings.rotate
+
+    def _controls(self, libcamera: Any, offered: Collection[str]) -> dict[str, Any]:
+        """What this camera can be told; an unknown control would fail the whole configuration."""
+        controls: dict[str, Any] = {}
+        if "FrameDurationLimits" in offered:
+            microseconds = round(1e6 / self._settings.fps)
+            controls["FrameDurationLimits"] = (microseconds, microseconds)
+        else:
+            _log.info("camera %s: its frame rate cannot be set", self._name)
+        if "AfMode" in offered:
+            controls["AfMode"] = libcamera.controls.AfModeEnum.Continuous
+        return controls
 
     def read(self) -> Frame:
         assert self._camera is not None, "open() comes first"
         try:
-            picture = self._camera.wait(self._camera.capture_array("main", wait=False), timeout=_READ_TIMEOUT_S)
+            image, lores = self._capture()
+        except JobTimeoutError:
+            # The job would take the next picture, and its buffer, for nobody.
+            with contextlib.suppress(Exception):
+                self._camera.cancel_all_and_flush()
+            raise MaskdError(_gives_no_more(f"none came for {self._read_timeout_s:g} s")) from None
         except Exception as error:  # noqa: BLE001 - as above
-            raise MaskdError(
-                f"the Raspberry Pi camera gives no more pictures ({str(error) or type(error).__name__}); check its "
-                "ribbon cable"
-            ) from None
-        image = rotated(np.ascontiguousarray(picture[:, :, :3], dtype=np.uint8), self._settings.rotate)
+            raise MaskdError(_gives_no_more(str(error) or type(error).__name__)) from None
         self._count += 1
-        return Frame(image, time.monotonic(), self._count - 1, self._name)
+        return Frame(image, time.monotonic(), self._count - 1, self._name, lores)
+
+    def _capture(self) -> tuple[Image, Image | None]:
+        """The full picture and the one for the detector, of one moment."""
+        request = self._camera.capture_request(wait=False).get_result(timeout=self._read_timeout_s)
+        try:
+            full = request.make_array("main")
+            planes = request.make_array("lores") if self._lores_size is not None else None
+        finally:
+            # At once: libcamera has few buffers, and stops when all are out.
+            request.release()
+        image = rotated(np.ascontiguousarray(full, dtype=np.uint8), self._turn)
+        if planes is None or self._lores_size is None:
+            return image, None
+        return image, rotated(rgb_from_yuv420(planes, *self._lores_size), self._turn)
 
     def close(self) -> None:
         camera, self._camera = self._camera, None
-        if camera is not None:
+        if camera is None:
+            return
+        try:
             camera.close()  # stops it as well
+        except Exception as error:  # noqa: BLE001 - as above; what opens it next says whether it is free
+            _log.warning("camera %s: the Raspberry Pi camera does not close (%s)", self._name, error)
 
     def describe(self) -> str:
         return "the Raspberry Pi camera"
+
+
+def size_for_detector(width: int, height: int) -> tuple[int, int] | None:
+    """Even width and height for a picture of this size; None: it is no larger than the detectors see anyway."""
+    scale = LORES_SIDE / max(width, height)
+    if scale >= 1:
+        return None
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+
+def _import_picamera2() -> tuple[Any, Any]:
+    """The class Picamera2 and the module libcamera."""
+    try:
+        import libcamera
+        from picamera2 import Picamera2
+    except Exception as error:  # noqa: BLE001 - a module that was built for another numpy raises a ValueError
+        raise MaskdError(
+            f"picamera2 cannot be imported ({error}); `sudo apt install python3-picamera2`, make maskd's virtual "
+            f"environment with --system-site-packages, and on Bookworm keep numpy (now {np.__version__}) below 2"
+        ) from None
+    return Picamera2, libcamera
+
+
+def _construct(picamera2_class: Any) -> Any:
+    camera = picamera2_class.__new__(picamera2_class)
+    try:
+        camera.__init__()
+    except Exception:
+        # Picamera2 leaves a pipe open where the camera is busy, and it is tried every half minute.
+        if not getattr(camera, "is_open", False):
+            with contextlib.suppress(AttributeError, OSError):
+                camera.notifymeread.close()
+                os.close(camera.notifyme_w)
+        raise
+    return camera
+
+
+def _does_not_open(error: Exception) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if "busy" in str(cause):
+        remedy = "another program uses it: `sudo fuser -v /dev/media*` names it"
+    else:
+        remedy = "check its ribbon cable, and that `rpicam-hello --list-cameras` lists it"
+    return f"the Raspberry Pi camera does not open ({cause}); {remedy}"
+
+
+def _gives_no_more(reason: str) -> str:
+    return f"the Raspberry Pi camera gives no more pictures ({reason}); check its ribbon cable"
