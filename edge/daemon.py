@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import threading
 import time
+from contextlib import ExitStack, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 from edge.compliance import Transition
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.live_settings import require_a_camera, settings_awaiting_restart
+from edge.live_settings import require_a_camera, settings_awaiting_restart, without_awaiting_restart
 from edge.logs import configure_logging
 from edge.messaging.announcer import Announcer
 from edge.messaging.commands import Commands, commands_enabled
@@ -24,8 +26,10 @@ from edge.messaging.outbox import Outbox
 from edge.messaging.publisher import Publisher
 from edge.messaging.record import Record
 from edge.messaging.sender import Sender
+from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras
-from edge.signals import stop_signals
+from edge.signals import hangup_signal, hangups_held_back, stop_signals
+from edge.status_line import StatusLine
 from edge.status_report import StatusReport
 from edge.systemd import Notifier
 from edge.vision.build import build_vision
@@ -38,7 +42,12 @@ VISION_STOP_S = 1.5
 GOODBYE_S = 1.0
 STOP_S = 3.8
 """For all of a stop; the last parts get what the first ones leave."""
-STATUS_LINE_S = 10.0
+LOADING_S = 300.0
+"""For libraries and models on a slow board, where systemd's limit for a start is shorter."""
+OUTBOX_S = 900.0
+"""For an outbox of a million events on an SD card, each of which is looked at."""
+FIRST_ATTEMPTS_S = 10.0
+"""For every camera and the broker to be tried once, before the start counts as done."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,8 +58,11 @@ def run(config: Config, path: Path | None = None) -> int:
     Raises MaskdError where a part cannot start, or fails in a way that a restart may mend.
     """
     configure_logging(config.log_level)
-    daemon = Daemon(config, path)
-    with stop_signals(daemon.stop):
+    with ExitStack() as stack:
+        with hangups_held_back():
+            daemon = Daemon(config, path)
+            stack.enter_context(stop_signals(daemon.stop))
+            stack.enter_context(hangup_signal(daemon.reload))
         daemon.run()
     if daemon.has_hanging_reads:
         # Python aborts where a thread returns from such a read while the interpreter ends; all else is done.
@@ -68,23 +80,31 @@ class Daemon:
 
     def __init__(self, config: Config, path: Path | None = None) -> None:
         """`path`: the file that the configuration came from. Raises MaskdError where a model cannot be used."""
-        self._has_commands = config.mqtt.enabled and commands_enabled(config.mqtt)
-        require_a_camera(config, commands=self._has_commands)
+        require_a_camera(config, commands=_commands_on(config))
+        self._path = path
         self._config = config
+        """What is in effect."""
         self._started_with = config
-        self._over = threading.Event()
+        self._is_over = False
+        self._is_reload_due = False
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        """Wakes `run`. Unlike an Event it may be told by a signal handler that interrupts whoever waits for it."""
         self._failure: BaseException | None = None
-        self._applying = threading.Lock()
+        self._changing = threading.RLock()
+        """Held from a look at what is in effect until something else is."""
+        self._reload_news = ReloadNews()
         self._notifier = Notifier()
-        self._next_status_line_at = 0.0
+        self._notifier.status("loading the models")
+        self._notifier.extend_timeout(LOADING_S)
         vision = build_vision(config)
         self._models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
         storage = config.storage
+        self._record = Record(storage.path, keep_days=storage.keep_days, keep_bytes=storage.keep_bytes)
         self._outbox = Outbox(
             storage.path,
             max_events=storage.max_events,
             max_bytes=storage.max_bytes,
-            record=Record(storage.path, keep_days=storage.keep_days, keep_bytes=storage.keep_bytes),
+            record=self._record,
             prefix=config.mqtt.prefix,
         )
         self._mqtt = MqttClient(config.mqtt, config.device)
@@ -98,9 +118,10 @@ class Daemon:
             self._mqtt,
             path=path,
             config=lambda: self._config,
-            apply=self._obey,
+            apply=self.apply,
             effective=partial(effective_setting, recommended=vision.recommended),
             on_failure=self._fail,
+            changing=self._changing,
         )
         self._report = StatusReport(
             config,
@@ -111,13 +132,21 @@ class Daemon:
             commands=self._commands,
             cameras=self._cameras,
             timings=self._watcher.timings,
+            reload_problems=lambda: self._reload_news.problems,
+        )
+        self._status_line = StatusLine(
+            self._notifier.status,
+            cameras=self._cameras,
+            client=self._mqtt if config.mqtt.enabled else None,
+            outbox=self._outbox,
+            notes=lambda: self._reload_news.brief,
         )
         self._publisher = Publisher(self._mqtt, config, self._report.status, on_failure=self._fail)
         self._homeassistant = Announcer(
             self._mqtt,
             config,
             vision.classifier.labels,
-            self._has_commands,
+            _commands_on(config),
             storage.path / "announced.json",
             on_republish=[self._publisher.republish, self._commands.publish_states],
             on_failure=self._fail,
@@ -130,7 +159,13 @@ class Daemon:
 
     def stop(self) -> None:
         """Asks `run` to stop; from any thread or signal handler."""
-        self._over.set()
+        self._is_over = True
+        self._wake.put(None)
+
+    def reload(self) -> None:
+        """Asks `run` to read the configuration's file again; from any thread or signal handler."""
+        self._is_reload_due = True
+        self._wake.put(None)
 
     def apply(self, config: Config) -> list[str]:
         """Takes another, validated configuration into effect, from any thread, without losing anybody who is there.
@@ -138,14 +173,16 @@ class Daemon:
         Returns the names of the settings that wait for a restart. Raises UsageError where no camera would be left. A
         camera that is closed takes up to 2 s.
         """
-        require_a_camera(config, commands=self._has_commands)
-        with self._applying:
-            if not self._over.is_set():
-                self._take_into_effect(config)
+        effective = without_awaiting_restart(self._started_with, config)
+        require_a_camera(effective, commands=_commands_on(effective))
+        with self._changing:
+            if not self._is_over:
+                self._take_into_effect(effective)
         return settings_awaiting_restart(self._started_with, config)
 
     def run(self) -> None:
         """Raises MaskdError where a part cannot start, or where a thread failed."""
+        self._notifier.extend_timeout(OUTBOX_S)
         self._outbox.open()
         try:
             for event in self._outbox.recover(time.time()):
@@ -153,9 +190,9 @@ class Daemon:
                     "camera %s: ended a person who was there when maskd last stopped (seq %d)", event.camera, event.seq
                 )
             self._start()
-            self._over.wait()
+            self._serve()
         finally:
-            self._over.set()
+            self._is_over = True
             self._notifier.stopping()
             self._shut_down()
         if isinstance(self._failure, MaskdError):
@@ -166,7 +203,7 @@ class Daemon:
 
     def _start(self) -> None:
         self._report.start()
-        with self._applying:
+        with self._changing:
             self._take_into_effect(self._config)
             self._watcher.start()
         if self._config.mqtt.enabled:
@@ -182,17 +219,62 @@ class Daemon:
             self._models.detector,
             self._models.classifier,
         )
-        self._notifier.ready()
+        self._await_first_attempts()
+        if self._failure is None:
+            self._notifier.ready()
+
+    def _await_first_attempts(self) -> None:
+        """Until every part has come up, or is being tried again."""
+        give_up_at = time.monotonic() + FIRST_ATTEMPTS_S
+        while not self._is_over and not self._were_all_tried and time.monotonic() < give_up_at:
+            with suppress(queue.Empty):
+                self._wake.get(timeout=0.05)
+
+    @property
+    def _were_all_tried(self) -> bool:
+        was_broker_tried = self._mqtt.connection is not None or self._mqtt.problem is not None
+        return self._cameras.were_tried and (was_broker_tried or not self._config.mqtt.enabled)
+
+    def _serve(self) -> None:
+        """Until the end is asked for; several wishes for a reload are one."""
+        while not self._is_over:
+            if self._is_reload_due:
+                self._is_reload_due = False
+                self._reload()
+            else:
+                self._wake.get()
+
+    def _reload(self) -> None:
+        self._notifier.reloading()
+        try:
+            with self._changing:
+                wanted = read_again(self._path, self._config)
+                waiting = self.apply(wanted)
+                self._commands.configuration_read(wanted)
+        except MaskdError as error:
+            self._reload_news.refused(self._path, error)
+        else:
+            assert self._path is not None
+            self._reload_news.taken_over(self._path, waiting)
+        finally:
+            self._notifier.ready()
 
     def _take_into_effect(self, config: Config) -> None:
         logging.getLogger().setLevel(config.log_level.upper())
         self._config = self._report.config = config
         self._writer.privacy = config.privacy
         self._publisher.apply(config)
+        self._sender.event_expiry_s = config.mqtt.event_expiry_s
+        self._outbox.max_events, self._outbox.max_bytes = config.storage.max_events, config.storage.max_bytes
+        self._record.keep_days, self._record.keep_bytes = config.storage.keep_days, config.storage.keep_bytes
+        commands_on = self._homeassistant.commands_on = _commands_on(config)
+        if config.mqtt.enabled:
+            self._commands.switch(config.mqtt)
         self._homeassistant.announce_again(config)
+        self._mqtt.reconfigure(config.mqtt)
         self._cameras.apply(config)
         can_be_switched_on = any(not camera.enabled for camera in config.cameras.values())
-        self._watcher.watch(self._cameras.watched, endless=self._has_commands and can_be_switched_on)
+        self._watcher.watch(self._cameras.watched, endless=commands_on and can_be_switched_on)
 
     def _shut_down(self) -> None:
         deadline = time.monotonic() + STOP_S
@@ -201,7 +283,7 @@ class Daemon:
             return max(0.2, min(seconds, deadline - time.monotonic()))
 
         self._commands.stop(at_most(GOODBYE_S))
-        with self._applying:
+        with self._changing:
             self._cameras.stop()
         if not self._watcher.stop(at_most(VISION_STOP_S)):
             _log.warning("the vision thread still works on a picture; people on it get their `ended` at the next start")
@@ -215,27 +297,25 @@ class Daemon:
             self._mqtt.stop(at_most(GOODBYE_S))
         self._outbox.close()
 
-    def _obey(self, config: Config) -> None:
-        """In the thread of the commands, which change nothing that waits for a restart."""
-        self.apply(config)
-
     def _fail(self, error: BaseException) -> None:
         """A thread has ended by an error: the first one is the daemon's."""
         if self._failure is None:
             self._failure = error
-        self._over.set()
+        self.stop()
 
     def _vision_ended(self, error: Exception | None) -> None:
         if error is not None:
             self._fail(error)
-        self._over.set()
+        self.stop()
 
     def _round(self, transitions: list[Transition]) -> None:
         """In the vision thread, after every round: what happened is safe before anything else is done."""
         self._writer.write(transitions)
         self._publisher.observe(transitions)
-        self._notifier.watchdog()
         now = time.monotonic()
-        if now >= self._next_status_line_at:
-            self._next_status_line_at = now + STATUS_LINE_S
-            self._notifier.status(self._cameras.describe(now))
+        self._notifier.watchdog(now)
+        self._status_line.update(now)
+
+
+def _commands_on(config: Config) -> bool:
+    return config.mqtt.enabled and commands_enabled(config.mqtt)

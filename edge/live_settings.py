@@ -19,16 +19,41 @@ _LIVE = (
     "classifier.min_confidence",
     "tracking.",
     "compliance.",
+    "mqtt.host",
+    "mqtt.port",
+    "mqtt.protocol",
+    "mqtt.username",
+    "mqtt.password_file",
+    "mqtt.client_id",
+    "mqtt.keepalive_s",
+    "mqtt.tls",
     "mqtt.status_interval_s",
     "mqtt.window_s",
+    "mqtt.event_expiry_s",
+    "mqtt.commands",
+    "mqtt.homeassistant.",
+    "storage.max_",
+    "storage.keep_",
 )
 """Names, and beginnings of names; all others wait."""
 
 
 def settings_awaiting_restart(running: Config, wanted: Config) -> list[str]:
-    """The names of the settings by which a running maskd falls short of what is wanted, such as `mqtt.host`."""
+    """The names of the settings by which a running maskd falls short of what is wanted, such as `mqtt.prefix`."""
     changed = _differences(running.model_dump(), wanted.model_dump())
     return sorted(name for name in changed if not name.startswith(_LIVE))
+
+
+def without_awaiting_restart(running: Config, wanted: Config) -> Config:
+    """What is wanted, except that whatever waits for a restart is as in what is running."""
+    values, old_values = wanted.model_dump(), running.model_dump()
+    for name in settings_awaiting_restart(running, wanted):
+        *sections, key = name.split(".")
+        section, old_section = values, old_values
+        for each in sections:
+            section, old_section = section[each], old_section[each]
+        section[key] = old_section[key]
+    return Config.model_validate(values)
 
 
 def require_a_camera(config: Config, *, commands: bool) -> None:

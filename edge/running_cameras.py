@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from edge.camera import open_camera
 from edge.camera.capture import CaptureThread
@@ -57,12 +58,18 @@ class RunningCameras:
         """A camera's thread was left behind in a read that has not returned."""
         return any(capture.hanging for capture in self._left_behind)
 
+    @property
+    def were_tried(self) -> bool:
+        """Each has given a picture by now, or failed to."""
+        return all(state_of(camera.capture) != "opening" for camera in self._running.values())
+
     def describe(self, now: float) -> str:
-        """One line for `systemctl status`."""
-        states = (
-            f"{name} {camera.watched.rate.per_second(now):.1f} fps" if camera.capture.connected else f"{name} lost"
-            for name, camera in self._running.items()
-        )
+        """All of them in a few words, such as `door 9.8 fps, till lost`."""
+        states = []
+        for name, camera in self._running.items():
+            state = state_of(camera.capture)
+            rate = f"{camera.watched.rate.per_second(now):.1f} fps"
+            states.append(f"{name} {rate if state == 'connected' else state}")
         return ", ".join(states) or "every camera is switched off"
 
     def apply(self, config: Config) -> None:
@@ -107,6 +114,15 @@ class RunningCameras:
             _log.error("camera %s: %s; then switch it off and on again", name, error)
         else:
             self._on_failure(error)
+
+
+def state_of(capture: CaptureThread) -> Literal["opening", "connected", "lost", "ended"]:
+    """`opening`: it has neither given a picture yet nor failed to; `ended`: a file was played to its end."""
+    if capture.connected:
+        return "connected"
+    if capture.ended:
+        return "ended"
+    return "opening" if capture.last_error is None else "lost"
 
 
 def _is_opened_alike(one: CameraSettings, other: CameraSettings) -> bool:

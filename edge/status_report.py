@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 
 from edge.board import temperature_c
@@ -36,7 +36,9 @@ class StatusReport:
         commands: Commands,
         cameras: RunningCameras,
         timings: Timings,
+        reload_problems: Callable[[], Sequence[str]] = tuple,
     ) -> None:
+        """`reload_problems`: what reading the configuration again has left, in sentences."""
         self.config = config
         """Replaced by any thread."""
         self._models = models
@@ -46,6 +48,7 @@ class StatusReport:
         self._commands = commands
         self._cameras = cameras
         self._timings = timings
+        self._reload_problems = reload_problems
         self._started_at = time.monotonic()
         self._lost_before = 0
 
@@ -66,6 +69,7 @@ class StatusReport:
             privacy=config.privacy,
             problems=[
                 *camera_problems(running),
+                *self._reload_problems(),
                 *(problem for problem in (self._outbox.damaged, self._outbox.disk_problem) if problem is not None),
                 *device_problems(
                     lost=lost - self._lost_before,

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 
 log = logging.getLogger(__name__)
 
+PATIENCE_S = 1.0
+"""For a supervisor that does not read."""
+
 
 class Notifier:
     """Sends states to the socket that systemd names in the environment. Nothing here raises: a daemon does not end
@@ -17,16 +20,14 @@ class Notifier:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
-        self._environment = environment
+        self._watchdog_s = _watchdog_s(environment)
+        self._next_watchdog_at = 0.0
 
     @property
     def watchdog_interval_s(self) -> float | None:
-        """How often to call watchdog(): half of what systemd waits for; None where it does not wait."""
-        microseconds = self._environment.get("WATCHDOG_USEC", "")
-        meant_for = self._environment.get("WATCHDOG_PID", str(os.getpid()))
-        if not microseconds.isdigit() or int(microseconds) == 0 or meant_for != str(os.getpid()):
-            return None
-        return int(microseconds) / 2_000_000
+        """How often watchdog() sends a sign: twice in the time that systemd waits for one; None where it waits for
+        none."""
+        return None if self._watchdog_s is None else self._watchdog_s / 2
 
     def ready(self) -> None:
         self._send("READY=1")
@@ -38,9 +39,17 @@ class Notifier:
     def stopping(self) -> None:
         self._send("STOPPING=1")
 
-    def watchdog(self) -> None:
-        """Only from where the work is done: a ping from an idle timer proves nothing."""
-        self._send("WATCHDOG=1")
+    def extend_timeout(self, seconds: float) -> None:
+        """What comes next, of a start above all, may take so long, where the unit's limit is shorter."""
+        self._send(f"EXTEND_TIMEOUT_USEC={round(seconds * 1_000_000)}")
+
+    def watchdog(self, now: float) -> None:
+        """To be called as often as work is done, and from where it is: a sign from an idle timer proves nothing. `now`
+        in monotonic seconds; sends no more than is needed."""
+        interval_s = self.watchdog_interval_s
+        if interval_s is not None and now >= self._next_watchdog_at:
+            self._next_watchdog_at = now + interval_s
+            self._send("WATCHDOG=1")
 
     def status(self, text: str) -> None:
         """One line for `systemctl status`."""
@@ -53,8 +62,16 @@ class Notifier:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
-                # A supervisor that does not read must not stop the daemon.
-                client.settimeout(1.0)
-                client.sendto(state.encode(), address)
-        except OSError as error:
+                client.settimeout(PATIENCE_S)
+                client.sendto(state.encode(errors="replace"), address)
+        except (OSError, ValueError) as error:
             log.debug("systemd was not told %s: %s", state.partition("=")[0], error)
+
+
+def _watchdog_s(environment: Mapping[str, str]) -> float | None:
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    meant_for = environment.get("WATCHDOG_PID") or str(os.getpid())
+    is_number = microseconds.isascii() and microseconds.isdigit()
+    if not is_number or int(microseconds) == 0 or meant_for != str(os.getpid()):
+        return None
+    return int(microseconds) / 1_000_000

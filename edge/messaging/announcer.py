@@ -71,7 +71,8 @@ class Announcer:
         self._client = client
         self._config = config
         self._labels = labels
-        self._commands_on = commands_on
+        self.commands_on = commands_on
+        """Replaced by any thread, before announce_again()."""
         self._file = AnnouncedFile(path)
         self._on_republish = on_republish
         self._on_failure = on_failure
@@ -82,6 +83,8 @@ class Announcer:
         self._last: Announced | None = None
         """What the broker is known to keep."""
         self._attempt: _Attempt | None = None
+        self._birth_topic: str | None = None
+        """Where Home Assistant's birth is listened for."""
         self._failures = 0
         """Attempts that failed, one after another."""
         self._due_at = math.inf
@@ -102,8 +105,7 @@ class Announcer:
     def start(self) -> None:
         """Before the client is started."""
         self._client.add_listener(self)
-        if self._config.mqtt.homeassistant.enabled:
-            self._client.subscribe(birth_topic(self._config.mqtt), self._status_came)
+        self._listen_for_births(self._config)
         self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -114,10 +116,22 @@ class Announcer:
             self._thread.join(timeout)
 
     def announce_again(self, config: Config) -> None:
-        """From any thread: cameras, privacy or thresholds are now what `config` says."""
+        """From any thread, but one at a time: all is now as `config` says. Births under another prefix are heard from
+        the next connection on."""
+        self._listen_for_births(config)
         self._config = config
         self._changed.set()
         self._wake.set()
+
+    def _listen_for_births(self, config: Config) -> None:
+        wanted = birth_topic(config.mqtt) if config.mqtt.homeassistant.enabled else None
+        if wanted == self._birth_topic:
+            return
+        if self._birth_topic is not None:
+            self._client.unsubscribe(self._birth_topic)
+        if wanted is not None:
+            self._client.subscribe(wanted, self._status_came)
+        self._birth_topic = wanted
 
     def connection_changed(self) -> None:
         self._wake.set()
@@ -200,7 +214,7 @@ class Announcer:
         aim = Announced(
             topic=announcement.topic if announcement else None,
             platforms=announcement.platforms if announcement else {},
-            retained=frozenset(retained_topics(self._config, commands_on=self._commands_on)),
+            retained=frozenset(retained_topics(self._config, commands_on=self.commands_on)),
         )
         steps = plan(announcement, aim, self._last, clears=self._failures < PATIENCE)
         if steps.messages:
@@ -227,7 +241,7 @@ class Announcer:
         return announce(
             self._config,
             self._labels,
-            commands_on=self._commands_on,
+            commands_on=self.commands_on,
             tells_temperature=temperature_c() is not None,
         )
 

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -49,6 +50,8 @@ class Broker(Protocol):
 
     def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None: ...
 
+    def unsubscribe(self, topic_filter: str) -> None: ...
+
     def publish(self, message: Message) -> Receipt | None: ...
 
 
@@ -73,10 +76,12 @@ class Commands:
         apply: Callable[[Config], object],
         effective: Callable[[Config, str | None, str], bool | float | str],
         on_failure: Callable[[BaseException], None],
+        changing: AbstractContextManager[object] | None = None,
     ) -> None:
         """`path`: the file that the configuration was read from; None: none. `config`: what is in effect; `apply` puts
         another one into effect, and may raise MaskdError. `effective(config, camera, setting)`: the value in effect.
-        `on_failure` hears, in this thread, of the error that ended it."""
+        `on_failure` hears, in this thread, of the error that ended it. `changing` is held from a command's look at what
+        is in effect until its value is, and stands in the file, so that no other change comes in between."""
         self.dropped = 0
         """Commands that came too fast."""
         self._broker = broker
@@ -85,6 +90,8 @@ class Commands:
         self._apply = apply
         self._effective = effective
         self._on_failure = on_failure
+        self._changing = nullcontext() if changing is None else changing
+        self._is_on = False
         self._inbox: queue.Queue[Incoming] = queue.Queue(WAITING_LIMIT)
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Filled while states are on their way only."""
@@ -105,16 +112,12 @@ class Commands:
         self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
 
     def start(self) -> None:
-        """Before the client is started. Does nothing where commands are off, and says so."""
+        """Before the client is started."""
         config = self._config()
-        if not commands_enabled(config.mqtt):
+        self.switch(config.mqtt)
+        if not self._is_on:
             log.info("%s", _why_off(config.mqtt))
-            return
         self.configuration_read(config)
-        topics = self._broker.topics
-        self._broker.subscribe(f"{topics.base}/+/+/set", self._received)
-        for setting in DEVICE_SETTINGS:
-            self._broker.subscribe(topics.set(setting), self._received)
         self._broker.add_listener(self)
         self._thread.start()
 
@@ -124,6 +127,21 @@ class Commands:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
+
+    def switch(self, settings: MqttSettings) -> None:
+        """From any thread: on or off, as the settings say. Off holds at once; on, from the next connection on."""
+        is_on = commands_enabled(settings)
+        if is_on == self._is_on:
+            return
+        self._is_on = is_on
+        topics = self._broker.topics
+        for topic_filter in (f"{topics.base}/+/+/set", *(topics.set(setting) for setting in DEVICE_SETTINGS)):
+            if is_on:
+                self._broker.subscribe(topic_filter, self._received)
+            else:
+                self._broker.unsubscribe(topic_filter)
+        if not is_on:
+            log.info("%s", _why_off(settings))
 
     def publish_states(self) -> None:
         """From any thread: every state is published again."""
@@ -177,14 +195,14 @@ class Commands:
             self._all_due.set()
         if self._all_due.is_set():
             self._all_due.clear()
-            self._due |= dict.fromkeys(settables(self._config()))
+            self._due |= dict.fromkeys(self._existing())
 
     def _publish_due(self) -> None:
         while not self._answers.empty():
             self._in_flight.discard(self._answers.get().receipt)
         self._expects_answers = bool(self._due or self._in_flight)
         config = self._config()
-        existing = settables(config)
+        existing = self._existing()
         self._due = {each: None for each in self._due if each in existing}
         for each in list(self._due)[: max(0, STATES_AT_ONCE - len(self._in_flight))]:
             receipt = self._publish(each, config)
@@ -192,6 +210,9 @@ class Commands:
                 return
             self._in_flight.add(receipt)
             del self._due[each]
+
+    def _existing(self) -> list[Settable]:
+        return settables(self._config()) if self._is_on else []
 
     def _publish(self, each: Settable, config: Config) -> Receipt | None:
         state = Setting(
@@ -206,6 +227,11 @@ class Commands:
         return self._broker.publish(Message(topic, state.to_json(), retain=True, schema=state.schema_name))
 
     def _obey(self, incoming: Incoming, now: float) -> None:
+        with self._changing:
+            if self._is_on:
+                self._obey_alone(incoming, now)
+
+    def _obey_alone(self, incoming: Incoming, now: float) -> None:
         before = self._config()
         each = settable_of(incoming.topic, self._broker.topics, before)
         if each is None:

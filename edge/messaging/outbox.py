@@ -69,8 +69,9 @@ class Outbox:
         """What open() found wrong with the outbox and has mended, in a sentence."""
         self._folder = folder
         self._path = folder / "outbox.db"
-        self._max_events = max_events
-        self._max_bytes = max_bytes
+        self.max_events = max_events
+        self.max_bytes = max_bytes
+        """Both replaced by any thread; room is made with the next event."""
         self._record = record
         self._prefix = prefix
         self._lock = threading.RLock()
@@ -281,9 +282,9 @@ class Outbox:
         depth = self._depth + len(rows)
         size = self._bytes + sum(len(topic) + len(payload) + ROW_OVERHEAD_BYTES for _, topic, payload, _ in rows)
         given_up = 0
-        while depth > 0 and (depth > self._max_events or size > self._max_bytes):
+        while depth > 0 and (depth > self.max_events or size > self.max_bytes):
             # By the average size; what is left over goes in the next round.
-            excess = max(1, depth - self._max_events, (size - self._max_bytes) * depth // size)
+            excess = max(1, depth - self.max_events, (size - self.max_bytes) * depth // size)
             oldest = f"seq IN (SELECT seq FROM events ORDER BY seq LIMIT {excess})"  # noqa: S608
             deleted, deleted_size = self._delete(db, oldest)
             depth, size, given_up = depth - deleted, size - deleted_size, given_up + deleted

@@ -37,8 +37,9 @@ class Record:
         self.unreadable_lines = 0
         """Lines that the latest events() could not read: torn by a power cut, or damaged."""
         self._folder = folder / FOLDER_NAME
-        self._keep_days = keep_days
-        self._keep_bytes = keep_bytes
+        self.keep_days = keep_days
+        self.keep_bytes = keep_bytes
+        """Both replaced by any thread; what is too much goes within the hour."""
         self._bytes = 0
         self._next_tidy_in_s = 0.0
         self._tidied_at = float("-inf")
@@ -46,7 +47,7 @@ class Record:
     def append(self, events: Sequence[tuple[float, bytes]], now: float) -> int:
         """Appends payloads with the times at which they happened, in seconds since 1970, and returns how many of them,
         from the first on, are now recorded."""
-        if self._keep_days == 0:
+        if self.keep_days == 0:
             return len(events)
         appended = 0
         try:
@@ -59,7 +60,7 @@ class Record:
             self._report(error)
         else:
             self._report(None)
-        if self._bytes > self._keep_bytes and self._next_tidy_in_s != TIDY_AGAIN_S:
+        if self._bytes > self.keep_bytes and self._next_tidy_in_s != TIDY_AGAIN_S:
             self._next_tidy_in_s = 0.0
         self.tidy(now)
         return appended
@@ -131,16 +132,16 @@ class Record:
         for path in day_files(self._folder):
             day = day_of(path)
             assert day is not None
-            if self._keep_days == 0 or (today - day).days > self._keep_days:
+            if self.keep_days == 0 or (today - day).days > self.keep_days:
                 path.unlink()
             else:
                 sizes[path] = path.stat().st_size
-        while len(sizes) > 1 and sum(sizes.values()) > self._keep_bytes:
+        while len(sizes) > 1 and sum(sizes.values()) > self.keep_bytes:
             oldest = next(iter(sizes))
             oldest.unlink()
             del sizes[oldest]
         for path, size in sizes.items():
-            if size > self._keep_bytes:
+            if size > self.keep_bytes:
                 sizes[path] = _drop_older_half(path, size)
         self._bytes = sum(sizes.values())
 

@@ -80,12 +80,13 @@ class Sender:
         """Events that the broker took since the start."""
         self.refusals = 0
         """Times that the broker turned an event down since the start."""
+        self.event_expiry_s = event_expiry_s
+        """Seconds that the broker keeps an event for who is absent; None: for ever. Replaced by any thread."""
         self._outbox = outbox
         self._broker = broker
         self._on_failure = on_failure
         self._refusal_backoff = refusal_backoff
         self._acknowledge_timeout_s = acknowledge_timeout_s
-        self._event_expiry_s = event_expiry_s
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
@@ -204,7 +205,7 @@ class Sender:
 
     def _hand_over(self, event: Pending, now: float) -> bool:
         receipt = self._broker.publish(
-            Message(event.topic, event.payload, schema="maskd.event/1", seq=event.seq, expiry_s=self._event_expiry_s)
+            Message(event.topic, event.payload, schema="maskd.event/1", seq=event.seq, expiry_s=self.event_expiry_s)
         )
         if receipt is None:
             return False

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edge.config import Config
+from edge.config import Config, MqttSettings
 from edge.config_file import config_from_values, load_config
 from edge.messaging.commands import Commands
 from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
@@ -45,6 +45,8 @@ class _Broker:
 
     def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None: ...
 
+    def unsubscribe(self, topic_filter: str) -> None: ...
+
     def publish(self, message: Message) -> Receipt | None:
         self.published.append(message)
         return Receipt(1, len(self.published))
@@ -80,6 +82,7 @@ def feed_command(data: bytes, folder: Path) -> bool:
         effective=partial(effective_setting, recommended=Recommendations(min_score=0.35, min_confidence=0.7)),
         on_failure=device.fail,
     )
+    commands.switch(MqttSettings(commands=True))
     # Called as its thread does, which would take its time over each.
     commands._received(Incoming(topic.decode(errors="replace"), payload, retained=False))
     commands._step(now=1000.0)

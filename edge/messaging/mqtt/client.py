@@ -21,6 +21,20 @@ log = logging.getLogger(__name__)
 
 LOOP_S = 0.25
 """A stop is noticed after so long at the latest."""
+CONNECTION_SETTINGS = {
+    "host",
+    "port",
+    "protocol",
+    "username",
+    "username_file",
+    "password_file",
+    "client_id",
+    "keepalive_s",
+    "tls",
+    "commands",
+    "homeassistant",
+}
+"""Those that a connection is made by; on the last two depends what is subscribed to."""
 DEAF_S = 300.0
 """After a message that would have filled the memory nothing is subscribed for so long, for a retained one comes again
 with every subscription."""
@@ -50,12 +64,16 @@ class MqttClient:
         """Incoming messages that were too large to be a command."""
         self.problem: str | None = None
         """Why there is no connection; None while there is one, or while the first attempt is under way."""
+        self._device = device
         self._settings = settings
-        self._client_id = settings.client_id or f"maskd-{device}"
+        self._client_id = _client_id(settings, device)
+        self._wanted = settings
+        """Settings of the next connection."""
         self._on_state = on_state
         self._backoff = backoff or Backoff()
         self._listeners: list[Listener] = []
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: tuple[Subscription, ...] = ()
+        """Replaced as a whole."""
         self._refused_filters: dict[str, str] = {}
         """Why the broker does not let us listen to a topic, as logged."""
         self._deaf_until = 0.0
@@ -70,6 +88,8 @@ class MqttClient:
         """What ended the thread."""
         self._stopping = threading.Event()
         self._hurried = threading.Event()
+        self._outdated = threading.Event()
+        """The present connection, or attempt, is by settings that hold no more."""
         self._thread = self._make_thread()
 
     def add_listener(self, listener: Listener) -> None:
@@ -77,12 +97,25 @@ class MqttClient:
         self._listeners.append(listener)
 
     def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None:
-        """Before start(): asks for these messages on every new connection.
+        """Asks for these messages on every new connection, from the next one on. Not from two threads at once.
 
         `handler` runs in the connection's thread: it returns at once, never publishes, and takes no lock that a
         publishing thread holds. Messages over 4 KiB do not reach it. Retained ones come again with every connection.
         """
-        self._subscriptions.append(Subscription(topic_filter, handler))
+        self._subscriptions = (*self._subscriptions, Subscription(topic_filter, handler))
+
+    def unsubscribe(self, topic_filter: str) -> None:
+        """From the next connection on these messages are neither asked for nor handed on. Not from two threads at
+        once."""
+        self._subscriptions = tuple(each for each in self._subscriptions if each.topic_filter != topic_filter)
+
+    def reconfigure(self, settings: MqttSettings) -> None:
+        """From any thread: a new connection by these settings takes the place of the present one, which ends with
+        `offline`. Does nothing where all that a connection is made by stays as it is. Topics stay in any case."""
+        before, self._wanted = self._wanted, settings
+        if before.model_dump(include=CONNECTION_SETTINGS) != settings.model_dump(include=CONNECTION_SETTINGS):
+            self._outdated.set()
+            self._hurried.set()
 
     def start(self) -> None:
         """Returns at once; the broker may be absent."""
@@ -150,10 +183,27 @@ class MqttClient:
             except BaseException as error:
                 self._death = error
                 raise
-            self._hurried.wait(self._backoff.next())
+            if not self._outdated.is_set():
+                self._hurried.wait(self._backoff.next())
             self._hurried.clear()
 
+    def _take_over_settings(self) -> None:
+        self._outdated.clear()
+        settings = self._wanted
+        if settings is not self._settings:
+            self._settings = settings
+            self._client_id = _client_id(settings, self._device)
+            # Whatever was said of the broker so far was about another one.
+            self.problem = None
+            self._backoff.reset()
+            self._reported.clear()
+            self._warned.clear()
+            self._refused_filters.clear()
+            self._deaf_until = 0.0
+            self._connect_is_logged = False
+
     def _connect_and_serve(self) -> None:
+        self._take_over_settings()
         session = Session(
             self._settings,
             self._client_id,
@@ -169,7 +219,7 @@ class MqttClient:
             session.connect()
             for warning in session.warnings:
                 self._warn_once(warning)
-            while not self._stopping.is_set():
+            while not self._stopping.is_set() and not self._outdated.is_set():
                 session.serve(LOOP_S)
                 if session.is_accepted and not session.is_subscribed and time.monotonic() >= self._deaf_until:
                     session.subscribe(self._subscriptions)
@@ -236,6 +286,10 @@ class MqttClient:
             log.warning("%s", problem)
             self._reported.add(problem)
             self._connect_is_logged = False
+
+
+def _client_id(settings: MqttSettings, device: str) -> str:
+    return settings.client_id or f"maskd-{device}"
 
 
 def check_broker(settings: MqttSettings, device: str) -> tuple[str | None, list[str]]:

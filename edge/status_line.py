@@ -1,0 +1,63 @@
+"""The line that `systemctl status` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from edge.messaging.mqtt import MqttClient
+from edge.messaging.outbox import Outbox
+from edge.running_cameras import RunningCameras, state_of
+
+LOOK_S = 0.5
+REPEAT_S = 10.0
+"""For the rates, which are never news."""
+
+
+class StatusLine:
+    """Tells how the device is doing: news at once, all else now and then. Belongs to one thread."""
+
+    def __init__(
+        self,
+        tell: Callable[[str], None],
+        *,
+        cameras: RunningCameras,
+        client: MqttClient | None,
+        outbox: Outbox,
+        notes: Callable[[], Sequence[str]],
+    ) -> None:
+        """`client` None: there is no broker. `notes`: what else a person should know, in few words."""
+        self._tell = tell
+        self._cameras = cameras
+        self._client = client
+        self._outbox = outbox
+        self._notes = notes
+        self._next_look_at = 0.0
+        self._repeat_at = 0.0
+        self._told: object = None
+
+    def update(self, now: float) -> None:
+        """`now` in monotonic seconds."""
+        if now < self._next_look_at:
+            return
+        self._next_look_at = now + LOOK_S
+        broker, notes = self._broker(), list(self._notes())
+        news = ({name: state_of(camera.capture) for name, camera in self._cameras.running.items()}, broker, notes)
+        if now < self._repeat_at and news == self._told:
+            return
+        self._told = news
+        self._repeat_at = now + REPEAT_S
+        self._tell("; ".join(self._parts(now, broker, notes)))
+
+    def _parts(self, now: float, broker: str | None, notes: Sequence[str]) -> Iterator[str]:
+        yield self._cameras.describe(now)
+        if broker is not None:
+            yield broker
+        yield f"outbox {self._outbox.depth}"
+        yield from notes
+
+    def _broker(self) -> str | None:
+        if self._client is None:
+            return None
+        if self._client.connection is not None:
+            return "broker connected"
+        return "broker lost" if self._client.problem is not None else "connecting to the broker"
