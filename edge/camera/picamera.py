@@ -20,7 +20,8 @@ from edge.vision.preprocess import Image
 
 READ_TIMEOUT_S = 5.0
 LORES_SIDE = 704
-"""Longer side of the detector's picture, in pixels: of 16:9, face-detector-far sees 704 and face-detector 352."""
+"""Longer side of the detector's picture, in pixels: twice what face-detector sees of 16:9, for halving is quickest, and
+no less than face-detector-far sees."""
 _FORMAT = "BGR888"
 """libcamera names formats by significance, not by order in memory: these are R, G, B in the array."""
 
