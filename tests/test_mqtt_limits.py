@@ -173,6 +173,22 @@ def test_a_broker_that_takes_qos_0_only_is_not_served() -> None:
         check_broker(MqttSettings(host=broker.host, port=broker.port), "lobby")
 
 
+def test_no_more_is_in_flight_than_the_broker_takes_whoever_publishes() -> None:
+    receive_maximum_5 = bytes([0x21, 0, 5])
+
+    def answer(kind: int, body: bytes) -> bytes:
+        return b"" if kind == PUBLISH else accepting(receive_maximum_5)(kind, body)
+
+    with FakeBroker(answer) as broker, connecting(broker.host, broker.port) as client:
+        client.start()
+        wait_until(lambda: client.connection, what="the connection")
+        for _ in range(30):
+            client.publish(Message("maskd/lobby/status", b"{}"))
+        wait_until(lambda: broker.kinds.count(PUBLISH) == 5, what="five messages")
+        time.sleep(0.6)  # for what must not come
+        assert broker.kinds.count(PUBLISH) == 5
+
+
 def test_the_broker_s_keepalive_counts() -> None:
     keepalive_1_s = bytes([0x13, 0, 1])
     with FakeBroker(accepting(keepalive_1_s)) as broker, connecting(broker.host, broker.port) as client:

@@ -1,4 +1,4 @@
-"""The connection to the broker."""
+"""The connection to the broker; only session.py and paho_client.py know paho."""
 
 from __future__ import annotations
 

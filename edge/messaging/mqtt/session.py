@@ -1,8 +1,7 @@
-"""One connection to the broker; the only file that knows paho."""
+"""One connection to the broker."""
 
 from __future__ import annotations
 
-import errno
 import itertools
 import logging
 import math
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -25,6 +24,7 @@ from edge.messaging.mqtt import reasons
 from edge.messaging.mqtt.guarding import guarded
 from edge.messaging.mqtt.login import Login, read_login
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Receipt, Subscription
+from edge.messaging.mqtt.paho_client import PACKET_LIMIT, make_client, packet_size, publish_properties
 from edge.messaging.mqtt.tls import key_warning, tls_context
 from edge.messaging.mqtt.tls_reasons import explain_tls
 from edge.messaging.topics import Topics
@@ -37,36 +37,15 @@ PAYLOAD_LIMIT = 4096
 """Bytes of an incoming message; a command has a few dozen."""
 ANNOUNCED_PACKET_LIMIT = 2 * PAYLOAD_LIMIT
 """Bytes, topic and properties included, past which an MQTT 5 broker sends us no packet."""
-PACKET_LIMIT = 256 * 1024
-"""Bytes past which a packet is not even read, whatever the broker promised."""
-CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 10.0
 """From the TCP connection to the broker's word that it lets us in."""
 OBJECTION_S = 0.5
+"""For the broker to say what it has against our certificate."""
 STABLE_S = 10.0
 """A connection that lasted so long was a good one."""
 GOODBYE_S = 1.5
 """For `offline` to be acknowledged on a clean stop."""
 SESSION_EXPIRY_S = 3600
-
-
-class BoundedClient(Client):
-    """paho reads a packet of up to 256 MB into memory before anybody can object."""
-
-    flooded = False
-    """A packet that was too large ended the connection."""
-    tls_error: ssl.SSLError | None = None
-    """What the broker had against us once the connection stood: in TLS 1.3 it looks at our certificate last."""
-
-    def _sock_recv(self, bufsize: int) -> bytes:
-        if bufsize > PACKET_LIMIT:
-            self.flooded = True
-            raise OSError(errno.EMSGSIZE, "the packet is too large")
-        try:
-            return super()._sock_recv(bufsize)
-        except ssl.SSLError as error:
-            self.tls_error = error
-            raise
 
 
 class Session:
@@ -104,7 +83,13 @@ class Session:
         self._subscriptions: Sequence[Subscription] = ()
         self._unanswered_filters: dict[int | None, str] = {}
         self._keep_session = keep_session and topics is not None
-        self._client = self._make_client()
+        self._client = make_client(client_id, is_version_5=self._is_version_5, keep_session=self._keep_session)
+        self._client.max_inflight_messages_set(IN_FLIGHT_LIMIT)
+        self._client.on_connect = guarded(self._answered)
+        self._client.on_disconnect = guarded(self._disconnected)
+        self._client.on_publish = guarded(self._published)
+        self._client.on_subscribe = guarded(self._subscription_answered)
+        self._client.on_message = guarded(self._received)
 
     @property
     def username(self) -> str | None:
@@ -177,8 +162,8 @@ class Session:
 
     def publish(self, message: Message) -> Receipt | None:
         """From any thread; the network thread does the sending."""
-        properties = self._properties_of(message)
-        if _packet_size(message, properties) > self._packet_limit:
+        properties = publish_properties(message) if self._is_version_5 else None
+        if packet_size(message, properties) > self._packet_limit:
             # Sent nevertheless, it would end the connection, and be the first to be sent on the next one.
             receipt = Receipt(self.number, -next(self._refused_mids))
             self._too_large.put(Acknowledgement(receipt, f"it takes no more than {self._packet_limit} bytes", True))
@@ -217,41 +202,6 @@ class Session:
         if isinstance(open_socket, ssl.SSLSocket) and open_socket.version() == "TLSv1.3":
             select.select([open_socket], [], [], OBJECTION_S)
 
-    def _make_client(self) -> BoundedClient:
-        options: dict[str, Any] = {} if self._is_version_5 else {"clean_session": not self._keep_session}
-        client = BoundedClient(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._client_id,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._is_version_5 else MQTTProtocolVersion.MQTTv311,
-            reconnect_on_failure=False,
-            **options,
-        )
-        client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_inflight_messages_set(IN_FLIGHT_LIMIT)
-        client.on_connect = guarded(self._answered)
-        client.on_disconnect = guarded(self._disconnected)
-        client.on_publish = guarded(self._published)
-        client.on_subscribe = guarded(self._subscription_answered)
-        client.on_message = guarded(self._received)
-        # Told that someone watches the socket, paho leaves the sending to loop(); without this publish() would write
-        # from the caller's thread, into the middle of what the network thread is writing.
-        client.on_socket_register_write = _nothing
-        client.on_socket_unregister_write = _nothing
-        return client
-
-    def _properties_of(self, message: Message) -> Properties | None:
-        if not self._is_version_5:
-            return None
-        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        properties.ContentType = "application/json"
-        if message.expiry_s is not None:
-            properties.MessageExpiryInterval = message.expiry_s
-        named = {"schema": message.schema, "seq": message.seq}
-        user_properties = [(name, str(value)) for name, value in named.items() if value is not None]
-        if user_properties:
-            properties.UserProperty = user_properties
-        return properties
-
     def _answered(
         self, client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
@@ -262,6 +212,7 @@ class Session:
             self.failure = reasons.explain_refusal("QoS not supported", self.address, self._client_id, self._login)
             return
         self.in_flight_limit = min(IN_FLIGHT_LIMIT, getattr(properties, "ReceiveMaximum", IN_FLIGHT_LIMIT))
+        self._client.limit_in_flight(self.in_flight_limit)
         self._packet_limit = getattr(properties, "MaximumPacketSize", math.inf)
         self._accepted_at = time.monotonic()
         if self._topics is not None:
@@ -310,17 +261,6 @@ class Session:
         if self.is_stable:
             return reasons.explain_lost_connection(_name(result), self.address)
         return reasons.explain_short_connection(_name(result), self.address, self._client_id)
-
-
-def _packet_size(message: Message, properties: Properties | None) -> int:
-    """Bytes of the PUBLISH packet."""
-    packed = 0 if properties is None else len(properties.pack())  # type: ignore[no-untyped-call]
-    rest = 2 + len(message.topic.encode()) + (2 if message.qos else 0) + packed + len(message.payload)
-    return 1 + (rest.bit_length() + 6) // 7 + rest
-
-
-def _nothing(*_: object) -> None:
-    pass
 
 
 def _name(result: MQTTErrorCode) -> str:
