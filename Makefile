@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto
+.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto bundle system-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,14 @@ soak: $(VENV)/.dev mosquitto ## MINUTES (60) of 50 events a second through outbo
 DEVICES ?= 1000
 fleet: $(VENV)/.dev mosquitto ## DEVICES (1000) simulated devices against one Mosquitto, for some minutes
 	$(VENV)/bin/python -m benchmarks.fleet --devices $(DEVICES)
+
+RELEASE ?= bookworm
+MACHINE ?= $(shell uname -m)
+bundle: $(VENV)/bin/python ## A folder to install from without a network, in dist/; RELEASE=bookworm|trixie MACHINE=x86_64|aarch64
+	@PYTHON='$(VENV)/bin/python' systemd/bundle.sh '$(RELEASE)' '$(MACHINE)'
+
+system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install maskd there and try it; as root, for some minutes
+	MASKD_SYSTEM_TEST='$(RELEASE)' $(VENV)/bin/python -m pytest tests/system $(PYTEST)
 
 format: $(VENV)/.dev ## Format the code, and mend what the linter can mend
 	$(VENV)/bin/ruff format .

@@ -376,7 +376,7 @@ show_result() {
   else
     say "To send them: a broker's name in $config (mqtt.host), or one on this machine: --with-broker"
   fi
-  say "To change cameras, broker, thresholds:   $config, then: sudo systemctl restart maskd"
+  say "To change cameras, broker, thresholds:   $config, then: sudo systemctl reload maskd"
 }
 
 main "$@"

@@ -3,6 +3,7 @@ answer for what they refuse. tests/system boots a Debian and installs."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -50,6 +51,74 @@ def test_what_stays_open_is_explained() -> None:
 def test_systemd_understands_the_unit() -> None:
     said = systemd_analyze("verify", "--man=no", UNIT)
     # Known from systemd 254 on; and maskd is not installed where the tests run.
-    expected = r"Unknown key (name )?'Restart(Steps|MaxDelaySec)'|Command /opt/maskd/current/bin/maskd is not executable"
+    expected = (
+        r"Unknown key (name )?'Restart(Steps|MaxDelaySec)'|Command /opt/maskd/current/bin/maskd is not executable"
+    )
     unexpected = [line for line in said.stderr.splitlines() if "maskd" in line and not re.search(expected, line)]
     assert unexpected == []
+
+
+def install_sh(*arguments: str, as_nobody: bool = False) -> subprocess.CompletedProcess[str]:
+    """Only what the installer answers before it touches anything."""
+    command = [str(SYSTEMD / "install.sh"), *arguments]
+    if as_nobody and os.geteuid() == 0:
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        if subprocess.run([*nobody, "test", "-r", command[0]]).returncode != 0:
+            pytest.skip("only root can read this checkout")
+        command = nobody + command
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("script", sorted(SYSTEMD.glob("*.sh")), ids=lambda path: path.name)
+def test_the_scripts_have_no_known_pitfalls(script: Path) -> None:
+    if shutil.which("shellcheck") is None:
+        pytest.skip("shellcheck is not installed here")
+    checked = subprocess.run(["shellcheck", script], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout
+    assert os.access(script, os.X_OK)
+
+
+def test_help_names_every_option() -> None:
+    said = install_sh("--help")
+    assert said.returncode == 0
+    known = set(re.findall(r"^ +(?:-h \| )?(--[a-z-]+)\)", (SYSTEMD / "install.sh").read_text(), flags=re.MULTILINE))
+    assert {"--wheels", "--with-broker", "--uninstall", "--purge", "--version"} <= known
+    assert sorted(known - set(re.findall(r"--[a-z-]+", said.stdout))) == []
+
+
+def test_it_tells_the_version_that_it_would_install(tmp_path: Path) -> None:
+    checkout = re.search(r'^version = "(.+)"$', (SYSTEMD.parent / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    assert checkout is not None
+    assert install_sh("--version").stdout.strip() == checkout[1]
+    for version in ("1.9.0", "1.10.0"):
+        (tmp_path / f"maskd-{version}-py3-none-any.whl").touch()
+    assert install_sh("--version", "--wheels", str(tmp_path)).stdout.strip() == "1.10.0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--colour"], "there is no option --colour; --help lists them"),
+        (["--wheels"], "--wheels needs the folder"),
+        (["--purge"], "--purge goes with --uninstall only"),
+        (["--uninstall", "--with-broker"], "--with-broker goes with an installation only"),
+        (["--version", "--wheels", "/nonexistent"], "there is no maskd-*.whl in /nonexistent"),
+        ([], "only root may do this; say: sudo "),
+    ],
+)
+def test_what_it_refuses_is_one_sentence(arguments: list[str], said: str) -> None:
+    refused = install_sh(*arguments, as_nobody=True)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"install.sh: {said}")
+
+
+def test_unit_and_installer_mean_the_same_places() -> None:
+    unit, installer = UNIT.read_text(), (SYSTEMD / "install.sh").read_text()
+    broker = (SYSTEMD / "install-broker.sh").read_text()
+    assert "ExecStart=/opt/maskd/current/bin/maskd run -c /etc/maskd/config.yaml" in unit
+    assert "readonly base=/opt/maskd\nreadonly current=$base/current\n" in installer
+    assert "readonly config=/etc/maskd/config.yaml" in installer
+    for credential in re.findall(r"^LoadCredential=(.+)$", unit, flags=re.MULTILINE):
+        assert f"LoadCredential={credential}" in installer
+        assert "$credentials/" + credential.split(":")[1] in broker

@@ -14,8 +14,20 @@ from tests.system.debian import Debian
 
 pytestmark = pytest.mark.timeout(900)
 
-OTHERS = ("dev", "proc", "run", "sys", "tmp", "root", "var/tmp", "var/log", "var/cache", "var/lib/systemd")
-"""Folders where others write all the time, or where nothing lasts; /root holds the tests' own bundles."""
+OTHERS = (
+    "dev",
+    "proc",
+    "run",
+    "sys",
+    "tmp",
+    "root",
+    "var/tmp",
+    "var/log",
+    "var/cache",
+    "var/lib/systemd",
+    "var/lib/mosquitto",
+)
+"""Folders where others write, or where nothing lasts; /root holds the tests' own bundles."""
 BACKUPS = ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subuid-", "etc/subgid-", "etc/.pwd.lock")
 
 

@@ -71,7 +71,8 @@ def probed(installed: Debian, drop_in: Path) -> dict[str, Any]:
     installed.inside("/srv/probe.py").write_bytes(PROBE.read_bytes())
     installed.sh("echo > /srv/of-group-video && chgrp video /srv/of-group-video && chmod 660 /srv/of-group-video")
     # Numbers without a driver: what passes the unit's list fails by that, what does not pass fails by EPERM.
-    installed.sh("mknod -m 666 /dev/vchiq c 10 231; mknod -m 666 /dev/forbidden c 10 230")
+    for name, number in {"video9": "81 9", "renderD9": "226 137", "usb9": "189 9", "forbidden": "10 230"}.items():
+        installed.sh(f"test -e /dev/{name} || mknod -m 666 /dev/{name} c {number}")
     drop_in.write_text(
         "[Service]\nReadWritePaths=/srv\nExecStartPre=/opt/maskd/current/bin/python /srv/probe.py /run/maskd/probed\n"
         "RuntimeDirectoryPreserve=yes\n"
