@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from pydantic import ValidationError
 
 from edge.config import Config, RuntimeSettings
+from edge.errors import UsageError
 from edge.geometry import Box
 from edge.vision.build import build_classifier, build_detector
 from edge.vision.faces import TfliteFaceDetector
@@ -34,11 +37,18 @@ class Stage:
     p90_ms: float
 
 
-def run_bench(*, as_json: bool = False, threads: int | None = None, repeat: int = 50) -> int:
+def run_bench(
+    *, as_json: bool = False, threads: int | None = None, repeat: int = 50, delegate: str | None = None
+) -> int:
     """Prints the latency of each stage, over `repeat` pictures. Raises MaskdError where a model cannot be used."""
-    config = Config() if threads is None else Config(runtime=RuntimeSettings(threads=threads))
+    threads = RuntimeSettings().threads if threads is None else threads
+    try:
+        config = Config(runtime=RuntimeSettings(threads=threads, delegate=delegate))
+    except ValidationError as error:
+        raise UsageError(f"--delegate: {error.errors()[0]['msg']}") from error
     cv2.setNumThreads(config.runtime.threads)
-    detector, classifier = build_detector(config), build_classifier(config)
+    problems: list[str] = []
+    detector, classifier = build_detector(config, problems.append), build_classifier(config, problems.append)
     assert isinstance(detector, TfliteFaceDetector), "the default detector is maskd's own"
 
     picture = synthetic_picture(*PICTURE_SIZE)
@@ -56,6 +66,8 @@ def run_bench(*, as_json: bool = False, threads: int | None = None, repeat: int 
         "cpus": os.cpu_count(),
         "runtime": runtime_name(config.runtime.backend),
         "threads": config.runtime.threads,
+        "delegate": delegate,
+        "on_cpu": problems,
         "detector": detector.identity,
         "classifier": classifier.identity,
         "picture": list(PICTURE_SIZE),
@@ -67,7 +79,12 @@ def run_bench(*, as_json: bool = False, threads: int | None = None, repeat: int 
         print(json.dumps({**facts, "stages": rounded}))
         return 0
     width, height = PICTURE_SIZE
-    print(f"{facts['runtime']}, {facts['threads']} thread(s), {facts['machine']} with {facts['cpus']} CPU(s)")
+    for problem in problems:
+        print(f"maskd: {problem}", file=sys.stderr)
+    on_delegate = "" if delegate is None or len(problems) == 2 else f" with {delegate}"
+    print(
+        f"{facts['runtime']}, {facts['threads']} thread(s){on_delegate}, {facts['machine']} with {facts['cpus']} CPU(s)"
+    )
     print(f"{facts['detector']} and {facts['classifier']}, a picture of {width}x{height} with {FACES} faces, {repeat}x")
     print()
     print(f"{'stage':<10} {'median ms':>10} {'p90 ms':>10}")

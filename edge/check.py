@@ -19,6 +19,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
 
+from edge.accelerator import Accelerator, without_delegate
+from edge.accelerator_trial import try_delegate
 from edge.board import temperature_c
 from edge.config import CameraSettings, Config, MqttSettings, StorageSettings
 from edge.config_file import SEARCH_PATHS, find_config, load_config
@@ -97,8 +99,11 @@ def _check_device(config: Config, *, has_opencv: bool) -> Iterator[Row]:
     in_use = _is_in_use(config.storage.path)
     if has_opencv:
         yield _guarded("runtime", config.runtime.backend, lambda: _try_runtime(config))
-        yield _guarded("detector", config.detector.model, lambda: _try_detector(config))
-        yield _guarded("classifier", config.classifier.model, lambda: _try_classifier(config))
+        on_cpu = without_delegate(config)
+        yield _guarded("detector", config.detector.model, lambda: _try_detector(on_cpu))
+        yield _guarded("classifier", config.classifier.model, lambda: _try_classifier(on_cpu))
+        if (delegate := config.runtime.delegate) is not None:
+            yield _guarded("accelerator", delegate, lambda: _try_accelerator(config, delegate, in_use=in_use))
         yield from _check_cameras(config.cameras, maskd_is_running=in_use)
         yield from _check_that_some_are_on(config)
     else:
@@ -205,6 +210,20 @@ def _try_classifier(config: Config) -> Row:
 
 def _loaded_and_ran(started: float) -> str:
     return f"loaded and ran on a blank picture in {(time.perf_counter() - started) * 1000:.0f} ms"
+
+
+def _try_accelerator(config: Config, delegate: str, *, in_use: bool) -> Row:
+    """Where it works, whatever maskd has counted against it is forgotten."""
+    accelerator = Accelerator(config)
+    if in_use and not accelerator.is_given_up:
+        detail = f"{delegate}, in use by the maskd that is running, which another program would disturb"
+        return Row("skipped", "accelerator", detail)
+    trial = try_delegate(config)
+    if trial.problems:
+        return Row("warn", "accelerator", delegate, "\n".join(trial.problems))
+    accelerator.forgive()
+    detail = f"{delegate} loaded both models and ran them on a blank picture in {trial.elapsed_ms:.0f} ms"
+    return Row("ok", "accelerator", detail)
 
 
 _THREAD_PREFIX = "check-"

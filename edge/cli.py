@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--repeat", type=whole_number(1), default=50, metavar="N", help="pictures per stage (default 50)"
     )
+    bench.add_argument("--delegate", metavar="NAME", help="edgetpu, or the path of another delegate's library")
     bench.set_defaults(run=_bench)
 
     tune = commands.add_parser(
@@ -259,7 +260,7 @@ def _config_schema(_: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     from edge.bench import run_bench
 
-    return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat)
+    return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat, delegate=args.delegate)
 
 
 def _tune(args: argparse.Namespace) -> int:

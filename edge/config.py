@@ -39,6 +39,19 @@ def _text_if_number(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _text_if_scalar(value: object) -> object:
+    """Options reach a delegate as text, in which true is `true`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _edgetpu_or_library(value: str) -> str:
+    if value != "edgetpu" and ".so" not in Path(value).suffixes:
+        raise PydanticCustomError("delegate", "{value} is neither edgetpu nor a library (.so)", {"value": value})
+    return value
+
+
 def _number_if_digits(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
@@ -72,7 +85,8 @@ class Settings(BaseModel):
 
 class CameraSettings(Settings):
     source: Annotated[Text, BeforeValidator(_text_if_number), WithJsonSchema({"type": ["string", "integer"]})]
-    """auto, demo, picamera, a V4L2 device (/dev/video0 or 0), an RTSP or HTTP URL, a video file, a folder of photos."""
+    """auto, demo, picamera, csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or HTTP URL, a GStreamer pipeline
+    (gst: ...), a video file, a folder of photos."""
     enabled: bool = True
     """false: this camera is left alone until it is switched on."""
     loop: bool = False
@@ -140,6 +154,16 @@ class RuntimeSettings(Settings):
     """What runs the models; auto: whichever is installed, LiteRT first."""
     threads: Annotated[int, Field(ge=1, le=64)] = 2
     """CPU threads for each model."""
+    delegate: Annotated[Text, AfterValidator(_edgetpu_or_library)] | None = None
+    """edgetpu, or the path of another TFLite delegate's library (.so); null: the CPU runs the models."""
+    delegate_options: dict[Text, Annotated[str, BeforeValidator(_text_if_scalar)]] = {}
+    """What the delegate's own documentation lists, such as {device: "usb:0"} for one of several Edge TPUs."""
+
+    @model_validator(mode="after")
+    def _options_have_delegate(self) -> RuntimeSettings:
+        if self.delegate_options and self.delegate is None:
+            raise contradiction("delegate_options", "there is no delegate to take them; set runtime.delegate as well")
+        return self
 
 
 class TrackingSettings(Settings):
@@ -221,7 +245,8 @@ class MqttSettings(Settings):
     window_s: Annotated[float, Field(ge=1)] | None = None
     """Length of the windows counted in .../compliance, in seconds; null: 60, and 1200 with `privacy: aggregate`."""
     event_expiry_s: Annotated[int, Field(ge=1, le=4_294_967_295)] | None = None
-    """Seconds after which the broker may drop an event that an absent subscriber has not fetched (MQTT 5); null: never."""
+    """Seconds after which the broker may drop an event that an absent subscriber has not fetched (MQTT 5);
+    null: never."""
     commands: bool | None = None
     """Whether thresholds, cameras and privacy can be changed by messages to .../set; null: where this device logs in at
     the broker, which an anonymous broker asks of nobody."""

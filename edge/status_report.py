@@ -37,8 +37,10 @@ class StatusReport:
         cameras: RunningCameras,
         timings: Timings,
         reload_problems: Callable[[], Sequence[str]] = tuple,
+        vision_problems: Sequence[str] = (),
     ) -> None:
-        """`reload_problems`: what reading the configuration again has left, in sentences."""
+        """`reload_problems`: what reading the configuration again has left, in sentences. `vision_problems`: why the
+        CPU runs what a delegate was to run."""
         self.config = config
         """Replaced by any thread."""
         self._models = models
@@ -49,6 +51,7 @@ class StatusReport:
         self._cameras = cameras
         self._timings = timings
         self._reload_problems = reload_problems
+        self._vision_problems = vision_problems
         self._started_at = time.monotonic()
         self._lost_before = 0
 
@@ -70,6 +73,7 @@ class StatusReport:
             problems=[
                 *camera_problems(running),
                 *self._reload_problems(),
+                *self._vision_problems,
                 *(problem for problem in (self._outbox.damaged, self._outbox.disk_problem) if problem is not None),
                 *device_problems(
                     lost=lost - self._lost_before,

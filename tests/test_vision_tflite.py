@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,22 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from edge.config import Config, RuntimeSettings
 from edge.errors import MaskdError
-from edge.vision.model import find_model
+from edge.vision.build import build_vision
+from edge.vision.delegate import Delegate, DelegateError
+from edge.vision.model import (
+    Compiled,
+    Manifest,
+    compiled_path,
+    find_model,
+    load_manifest,
+    open_model,
+    with_delegate,
+    write_manifest,
+)
 from edge.vision.tflite import Interpreter, InterpreterCache, TensorInfo, dequantize, load_interpreter, runtime_name
+from tests.delegates import fake_delegate
 
 CLASSIFIER, _ = find_model("mask-classifier")
 
@@ -145,3 +159,187 @@ def test_one_input_only() -> None:
 
     with pytest.raises(MaskdError, match="the model has 2 inputs"):
         Interpreter(TwoInputs())
+
+
+BLANK = np.zeros((1, 112, 112, 3), np.uint8)
+
+
+def test_a_model_runs_with_a_delegate_and_answers_as_before(tmp_path: Path) -> None:
+    delegate = Delegate(str(fake_delegate(tmp_path)), {"behaviour": "work"})
+    expected = load_interpreter(CLASSIFIER).run(BLANK)[0].values
+    np.testing.assert_array_equal(load_interpreter(CLASSIFIER, delegate=delegate).run(BLANK)[0].values, expected)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("refuse", r"libfake\.so does not start \(the chip is on strike\); see its documentation"),
+        ("silent", r"libfake\.so does not start and gives no reason; see"),
+        ("fail to prepare", r"libfake\.so cannot run the model \("),
+    ],
+)
+def test_a_delegate_that_does_not_start(behaviour: str, message: str, tmp_path: Path) -> None:
+    delegate = Delegate(str(fake_delegate(tmp_path)), {"behaviour": behaviour})
+    with pytest.raises(DelegateError, match=message):
+        load_interpreter(CLASSIFIER.read_bytes(), delegate=delegate)
+
+
+@pytest.mark.parametrize(
+    ("library", "message"),
+    [
+        (
+            "libedgetpu.so.1",
+            r"^the library libedgetpu\.so\.1 is not on this device; install it: sudo apt install libedg",
+        ),
+        ("/nowhere/libnpu.so", r"libnpu\.so is not on this device; correct runtime\.delegate$"),
+        ("libc.so.6", r"libc\.so\.6 is no TFLite delegate: it has no tflite_plugin_create_delegate"),
+        ("text.so", r"text\.so does not load \(.*\); install the one that was built for this device's processor"),
+    ],
+)
+def test_a_library_that_is_none(library: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    if library == "libedgetpu.so.1" and shutil.which("ldconfig") and "libedgetpu" in python_output("ldconfig", "-p"):
+        pytest.skip("this machine has one")
+    if library == "text.so":
+        library = str(tmp_path / library)
+        Path(library).write_text("no library")
+    with pytest.raises(DelegateError, match=message):
+        load_interpreter(CLASSIFIER, delegate=Delegate(library))
+    assert capfd.readouterr().err == ""
+
+
+def python_output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_no_edge_tpu_is_plugged_in(tmp_path: Path) -> None:
+    library = str(fake_delegate(tmp_path, "libedgetpu.so.1"))
+    with pytest.raises(DelegateError, match=r"(no Edge TPU is there|the Edge TPU is there but cannot be opened); "):
+        load_interpreter(CLASSIFIER, delegate=Delegate(library, {"behaviour": "silent"}))
+
+
+def test_a_delegate_that_fails_at_a_picture() -> None:
+    class Failing:
+        def __init__(self) -> None:
+            self._model = load_interpreter(CLASSIFIER)._runtime
+
+        def invoke(self) -> None:
+            raise RuntimeError("Node number 0 (EdgeTpuDelegateForCustomOp)\nfailed to invoke.")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._model, name)
+
+    with pytest.raises(DelegateError, match=r"the Edge TPU failed at a picture \(Node number 0 .* failed to invoke"):
+        Interpreter(Failing(), Delegate("libedgetpu.so.1")).run(BLANK)
+    with pytest.raises(RuntimeError, match="Node number 0"):
+        Interpreter(Failing()).run(BLANK)
+
+
+def compiled_beside(name: str, folder: Path, **changes: Any) -> Path:
+    """A shipped model in a folder, with a stand-in for what a compiler would make of it."""
+    shipped, manifest = find_model(name)
+    for file in (shipped, shipped.with_suffix(".json")):
+        shutil.copy(file, folder)
+    path = folder / shipped.name
+    compiled = Compiled(
+        accelerator="edgetpu",
+        compiler="16.0",
+        source_sha256=manifest.sha256,
+        operators_mapped=10,
+        operators_on_cpu=0,
+    )
+    shutil.copy(shipped, compiled_path(path))
+    described: Manifest = manifest.model_copy(
+        update={
+            "file": compiled_path(path).name,
+            "input": manifest.input.model_copy(update={"resizable": False}),
+            "compiled": compiled.model_copy(update=changes),
+        }
+    )
+    write_manifest(compiled_path(path).with_suffix(".json"), described)
+    return path
+
+
+def test_the_edge_tpu_runs_what_was_compiled_for_it(tmp_path: Path) -> None:
+    model = open_model(compiled_beside("face-detector", tmp_path), "face_detection")
+    accelerated = with_delegate(model, Delegate("libedgetpu.so.1"))
+    assert accelerated.path.name == "face-detector_edgetpu.tflite"
+    assert accelerated.manifest.identity == model.manifest.identity
+    assert not accelerated.manifest.input.resizable
+    assert load_manifest(accelerated.path.with_suffix(".json")) == accelerated.manifest
+
+
+def test_another_delegate_runs_the_model_itself_at_one_shape(tmp_path: Path) -> None:
+    model = open_model("face-detector", "face_detection")
+    assert model.manifest.input.resizable
+    accelerated = with_delegate(model, Delegate("/usr/lib/libnpu.so"))
+    assert accelerated.path == model.path
+    assert not accelerated.manifest.input.resizable
+
+
+def test_nothing_was_compiled(tmp_path: Path) -> None:
+    model = open_model("face-detector", "face_detection")
+    with pytest.raises(DelegateError, match=r"there is no face-detector_edgetpu\.tflite, compiled .* maskd-convert"):
+        with_delegate(model, Delegate("libedgetpu.so.1"))
+
+
+def test_what_was_compiled_from_another_model_is_not_used(tmp_path: Path) -> None:
+    path = compiled_beside("face-detector", tmp_path, source_sha256="0" * 64)
+    with pytest.raises(DelegateError, match=r"was not compiled from face-detector\.tflite as it is now; compile it"):
+        with_delegate(open_model(path, "face_detection"), Delegate("libedgetpu.so.1"))
+
+
+def test_what_was_compiled_and_then_damaged_is_not_used(tmp_path: Path) -> None:
+    path = compiled_beside("face-detector", tmp_path)
+    compiled_path(path).write_bytes(b"damaged")
+    with pytest.raises(DelegateError, match=r"face-detector_edgetpu\.tflite is refused: the sha256"):
+        with_delegate(open_model(path, "face_detection"), Delegate("libedgetpu.so.1"))
+
+
+def config_with(folder: Path, delegate: Path | str, **options: str) -> Config:
+    paths = {name: str(compiled_beside(name, folder)) for name in ("face-detector", "mask-classifier")}
+    return Config.model_validate(
+        {
+            "detector": {"model": paths["face-detector"]},
+            "classifier": {"model": paths["mask-classifier"]},
+            "runtime": {"delegate": str(delegate), "delegate_options": options, "threads": 1},
+        }
+    )
+
+
+def test_vision_on_the_edge_tpu_and_back_on_the_cpu(tmp_path: Path) -> None:
+    picture = np.random.default_rng(2).integers(0, 256, (300, 700, 3), dtype=np.uint8)
+    library = fake_delegate(tmp_path, "libedgetpu.so.1")
+    problems: list[str] = []
+    vision = build_vision(config_with(tmp_path, library), problems.append)
+    assert problems == []
+    # At its one shape, whatever the picture's is; the CPU's model takes the shape that shows it largest.
+    assert vision.detector.prepare(picture).image.shape == (256, 320, 3)  # type: ignore[attr-defined]
+    vision.detector.detect(picture, 0.5)
+    vision = build_vision(config_with(tmp_path, library, behaviour="silent"), problems.append)
+    assert [problem.partition(", for")[0] for problem in problems] == [
+        "face-detector runs on the CPU",
+        "mask-classifier runs on the CPU",
+    ]
+    assert vision.detector.prepare(picture).image.shape != (256, 320, 3)  # type: ignore[attr-defined]
+
+
+def test_a_compiled_model_that_is_none_leaves_the_cpu_at_work(tmp_path: Path) -> None:
+    config = config_with(tmp_path, fake_delegate(tmp_path, "libedgetpu.so.1"))
+    manifest = compiled_path(Path(config.detector.model)).with_suffix(".json")
+    described = load_manifest(manifest)
+    smaller = described.input.model_copy(update={"height": 224})
+    write_manifest(manifest, described.model_copy(update={"input": smaller}))
+    problems: list[str] = []
+    build_vision(config, problems.append)
+    assert len(problems) == 1
+    assert "face-detector runs on the CPU, for the model" in problems[0]
+    assert "is refused: its input has the shape (1, 256, 320, 3), its manifest says (1, 224, 320, 3)" in problems[0]
+
+
+def test_a_delegate_is_edgetpu_or_a_library() -> None:
+    with pytest.raises(ValueError, match="edgtpu is neither edgetpu nor a library"):
+        RuntimeSettings(delegate="edgtpu")
+    with pytest.raises(ValueError, match="there is no delegate to take them"):
+        RuntimeSettings(delegate_options={"device": "usb:0"})
+    settings = RuntimeSettings.model_validate({"delegate": "edgetpu", "delegate_options": {"a": 1, "b": True}})
+    assert settings.delegate_options == {"a": "1", "b": "true"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -13,12 +13,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import edge
 from edge.errors import MaskdError
+from edge.vision.delegate import Delegate, DelegateError
 from edge.vision.tflite import Backend, Interpreter, TensorInfo, load_interpreter, read_model
 
 Task = Literal["face_detection", "mask_classification"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Pixels = Annotated[int, Field(ge=1, le=8192)]
 Stride = Annotated[int, Field(ge=1, le=256)]
+
+_COMPILED_SUFFIX = "_edgetpu"
+"""Which the compiler appends to the name of the model's file."""
 
 UNKNOWN = "unknown"
 """The status where the evidence is too weak; never a label of a model."""
@@ -75,6 +79,19 @@ class TrainingData(ManifestPart):
     licence: str
 
 
+class Compiled(ManifestPart):
+    """Of a model that was compiled for an accelerator from another one."""
+
+    accelerator: Literal["edgetpu"]
+    compiler: Annotated[str, Field(min_length=1)]
+    """Its version."""
+    source_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """Of the .tflite that it was compiled from, which the CPU runs in its place."""
+    operators_mapped: Annotated[int, Field(ge=1)]
+    """Operators that run on the accelerator."""
+    operators_on_cpu: Annotated[int, Field(ge=0)]
+
+
 class Manifest(ManifestPart):
     """The JSON beside a .tflite, with the same stem. Written with `write_manifest`, read with `load_manifest`."""
 
@@ -94,6 +111,7 @@ class Manifest(ManifestPart):
     """Share of a face's longer side that the classifier sees around it, on each side."""
     quantization: Quantization
     thresholds: Thresholds = Thresholds()
+    compiled: Compiled | None = None
     metrics: list[Metric] = []
     training_data: list[TrainingData] = []
     created: dt.date
@@ -129,10 +147,13 @@ class Model:
     path: Path
     manifest: Manifest
     content: bytes
+    delegate: Delegate | None = None
+    """What runs it; None: the CPU."""
 
     def interpreter(self, threads: int, backend: Backend) -> Interpreter:
-        """Ready to run at the manifest's input size. Raises MaskdError where graph and manifest disagree."""
-        interpreter = load_interpreter(self.content, threads, backend)
+        """Ready to run at the manifest's input size. Raises MaskdError where graph and manifest disagree, and
+        DelegateError where the delegate is the reason."""
+        interpreter = load_interpreter(self.content, threads, backend, self.delegate)
         check_input(self.path, self.manifest, interpreter.input)
         return interpreter
 
@@ -208,6 +229,35 @@ def open_model(name_or_path: str | Path, task: Task) -> Model:
     return Model(path, manifest, content)
 
 
+def compiled_path(path: Path) -> Path:
+    """Where the variant for the Edge TPU lies, beside the model that the CPU runs."""
+    return path.with_name(f"{path.stem}{_COMPILED_SUFFIX}.tflite")
+
+
+def with_delegate(model: Model, delegate: Delegate) -> Model:
+    """The model, or what was compiled from it, to be run by a delegate at its own input shape alone: a graph that a
+    delegate has taken over cannot change its shape any more. Raises DelegateError where nothing was compiled."""
+    if not delegate.is_edgetpu:
+        fixed = model.manifest.input.model_copy(update={"resizable": False})
+        return replace(model, manifest=model.manifest.model_copy(update={"input": fixed}), delegate=delegate)
+    path = compiled_path(model.path)
+    if not path.is_file():
+        raise DelegateError(
+            f"there is no {path.name}, compiled for the Edge TPU, beside {model.path}; make it on a PC with "
+            f"maskd-convert --edgetpu, and copy it there with its .json"
+        )
+    try:
+        compiled = open_model(path, model.manifest.task)
+    except MaskdError as error:
+        raise DelegateError(str(error)) from error
+    if compiled.manifest.compiled is None or compiled.manifest.compiled.source_sha256 != model.manifest.sha256:
+        raise DelegateError(
+            f"{path} was not compiled from {model.path.name} as it is now; compile it again with "
+            "maskd-convert --edgetpu"
+        )
+    return replace(compiled, delegate=delegate)
+
+
 def check_input(path: Path, manifest: Manifest, actual: TensorInfo) -> None:
     """Raises MaskdError where a model's input is not what its manifest says."""
     size = manifest.input
@@ -237,4 +287,5 @@ def _shipped_models() -> dict[str, Path]:
     """Path of each shipped .tflite by name: inside the installed package, or in the checkout."""
     package = Path(edge.__file__).parent
     folder = next((f for f in (package / "models", package.parent / "models") if f.is_dir()), None)
-    return {} if folder is None else {path.stem: path for path in folder.glob("*.tflite")}
+    models = [] if folder is None else folder.glob("*.tflite")
+    return {path.stem: path for path in models if not path.stem.endswith(_COMPILED_SUFFIX)}

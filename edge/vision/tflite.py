@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError
+from edge.vision.delegate import Delegate, DelegateError, load_delegate
 
 Backend = Literal["auto", "litert", "tflite-runtime"]
 Shape = tuple[int, ...]
@@ -61,9 +62,10 @@ def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[n
 class Interpreter:
     """A model that is ready to run on one input shape."""
 
-    def __init__(self, runtime: Any) -> None:
-        """`runtime`: an Interpreter of either runtime, from `load_interpreter`."""
+    def __init__(self, runtime: Any, delegate: Delegate | None = None) -> None:
+        """`runtime`: an Interpreter of either runtime, from `load_interpreter`; `delegate`: what it was made with."""
         self._runtime = runtime
+        self._delegate = delegate
         self._allocate()
 
     def _allocate(self) -> None:
@@ -93,9 +95,20 @@ class Interpreter:
             ) from error
 
     def run(self, array: NDArray[Any]) -> list[Output]:
-        """Outputs for one input of shape and dtype `self.input`; in the order of the file, which means nothing."""
+        """Outputs for one input of shape and dtype `self.input`; in the order of the file, which means nothing.
+
+        Raises DelegateError where the delegate fails at it.
+        """
         self._runtime.set_tensor(self._input_index, array)
-        self._runtime.invoke()
+        try:
+            self._runtime.invoke()
+        except (ValueError, RuntimeError) as error:
+            if self._delegate is None:
+                raise
+            raise DelegateError(
+                f"{self._delegate.describe()} failed at a picture ({_one_line(error)}); "
+                "check its cable, port and power supply"
+            ) from error
         return [
             Output(self._runtime.get_tensor(index), info)
             for index, info in zip(self._output_indices, self.outputs, strict=True)
@@ -124,17 +137,26 @@ class InterpreterCache:
         return interpreter
 
 
-def load_interpreter(model: Path | bytes, threads: int = 1, backend: Backend = "auto") -> Interpreter:
+def load_interpreter(
+    model: Path | bytes, threads: int = 1, backend: Backend = "auto", delegate: Delegate | None = None
+) -> Interpreter:
     """A model from a .tflite file or its content, on `threads` CPU threads, allocated for its own input shape.
 
-    Raises MaskdError where no runtime can be imported or the content is not a TFLite model.
+    `delegate` does what it can of it, and the CPU the rest. Raises MaskdError where no runtime can be imported or the
+    content is not a TFLite model, and DelegateError where it can, but not with the delegate.
     """
-    interpreter_class = _interpreter_class(backend)
+    runtime = _runtime(backend)
     place = "the model" if isinstance(model, bytes) else str(model)
     content = model if isinstance(model, bytes) else read_model(model)
+    options = {} if delegate is None else {"experimental_delegates": [load_delegate(runtime, delegate)]}
     try:
-        return Interpreter(interpreter_class(model_content=content, num_threads=threads))
+        return Interpreter(runtime.Interpreter(model_content=content, num_threads=threads, **options), delegate)
     except (ValueError, RuntimeError) as error:
+        if delegate is not None:
+            raise DelegateError(
+                f"{delegate.describe()} cannot run {place} ({_one_line(error)}); the delegate may be made for another "
+                "runtime, and the model for another delegate"
+            ) from error
         raise MaskdError(
             f"{place} is not a TFLite model that this runtime can run ({_one_line(error)}); "
             "copy the file again, or convert the model again with maskd-convert"
@@ -151,7 +173,7 @@ def read_model(path: Path) -> bytes:
 
 def runtime_name(backend: Backend = "auto") -> str:
     """The runtime that would be used and its version, such as `ai-edge-litert 2.1.0`."""
-    package: str = _interpreter_class(backend).__module__.partition(".")[0]
+    package = _runtime(backend).__name__.partition(".")[0]
     distribution = package.replace("_", "-")
     try:
         return f"{distribution} {importlib.metadata.version(distribution)}"
@@ -159,12 +181,12 @@ def runtime_name(backend: Backend = "auto") -> str:
         return distribution
 
 
-def _interpreter_class(backend: Backend) -> Any:
+def _runtime(backend: Backend) -> ModuleType:
     problems = []
     for candidate in list(_MODULES) if backend == "auto" else [backend]:
         found = _import_runtime(candidate)
         if not isinstance(found, str):
-            return found.Interpreter
+            return found
         problems.append(found)
     insisted = "" if backend == "auto" else f" (runtime.backend is {backend})"
     raise MaskdError(f"no TFLite runtime can be used{insisted}: {'; '.join(problems)}")
