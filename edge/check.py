@@ -297,7 +297,7 @@ def _try_camera(name: str, settings: CameraSettings, rows: dict[str, Row]) -> No
 
 def _is_device(source: str) -> bool:
     """Whether only one program at a time can read it."""
-    return source in ("auto", "picamera") or source.isdigit() or source.startswith("/dev/")
+    return source in ("auto", "picamera") or source.isdigit() or source.startswith(("/dev/", "csi"))
 
 
 def _check_broker(settings: MqttSettings, device: str) -> Row:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import cv2
 
+from edge.camera.gstreamer import is_gstreamer
 from edge.camera.photos import is_photo
 
 VIDEO_SUFFIXES = frozenset(
@@ -74,7 +75,8 @@ def _is_camera(argument: str) -> bool:
     if argument.startswith("/dev/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", argument):
         return True
     # A file of that name goes first: a camera can still be given as /dev/video0.
-    return (argument in _NAMED_CAMERAS or (argument.isascii() and argument.isdigit())) and not Path(argument).exists()
+    named = argument in _NAMED_CAMERAS or (argument.isascii() and argument.isdigit()) or is_gstreamer(argument)
+    return named and not Path(argument).exists()
 
 
 def _in_folder(folder: str) -> Iterator[Source | NoSource]:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from edge.camera.auto import AutoCamera
 from edge.camera.base import Camera
 from edge.camera.frame import Frame
+from edge.camera.gstreamer import gstreamer_camera, is_gstreamer
 from edge.camera.photos import PhotosCamera, is_photo
 from edge.camera.picamera import PiCamera
 from edge.camera.stream import StreamCamera
@@ -34,6 +35,8 @@ def open_camera(name: str, settings: CameraSettings) -> Camera:
             return VideoCamera(name, _demo_clip(), settings)
     if source.isascii() and source.isdigit():
         return V4l2Camera(name, f"/dev/video{int(source)}", settings)
+    if is_gstreamer(source):
+        return gstreamer_camera(name, source, settings)
     if source.startswith("/dev/"):
         return V4l2Camera(name, source, settings)
     if source.startswith("file://"):

@@ -1,0 +1,109 @@
+"""Cameras behind a GStreamer pipeline: a Jetson's ribbon-cable (CSI) cameras, and whatever else GStreamer reads."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+import cv2
+
+from edge.camera.live import LiveCamera
+from edge.camera.opencv import Capture
+from edge.config import CameraSettings
+from edge.errors import MaskdError
+
+OPEN_TIMEOUT_MS = 10_000
+READ_TIMEOUT_MS = 5_000
+_TAIL = "videoconvert ! video/x-raw, format=BGR ! appsink drop=true max-buffers=1 sync=false"
+"""OpenCV takes BGR from an appsink; it keeps the newest picture only, and waits for no clock."""
+_CSI = re.compile(r"csi(?::(\d{1,2}))?")
+
+
+class GstCamera(LiveCamera):
+    """A GStreamer pipeline, through an OpenCV that was built with GStreamer."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: CameraSettings,
+        *,
+        pipeline: str,
+        described: str,
+        remedy: str,
+        open_timeout_ms: int = OPEN_TIMEOUT_MS,
+        read_timeout_ms: int = READ_TIMEOUT_MS,
+    ) -> None:
+        super().__init__(name, no_picture=f"{described} gives no more pictures; {remedy}")
+        self.pipeline = pipeline
+        self._described = described
+        self._remedy = remedy
+        self._rotate = settings.rotate
+        self._timeouts = [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            open_timeout_ms,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            read_timeout_ms,
+        ]
+
+    def open(self) -> None:
+        capture = Capture(self.pipeline, cv2.CAP_GSTREAMER, self._rotate, self._timeouts)
+        if not capture.opened:
+            raise MaskdError(f"{self._described} does not open; {self._remedy}")
+        self._capture = capture
+
+    def describe(self) -> str:
+        return self._described
+
+
+def is_gstreamer(source: str) -> bool:
+    """Whether a `source` is csi, csi:<number> or gst:<pipeline>."""
+    return source.startswith("gst:") or _CSI.fullmatch(source) is not None
+
+
+def gstreamer_camera(name: str, source: str, settings: CameraSettings) -> GstCamera:
+    """The camera of such a source; raises MaskdError where this OpenCV has no GStreamer, or the pipeline is empty."""
+    require_gstreamer(source, cv2.getBuildInformation())
+    if csi := _CSI.fullmatch(source):
+        sensor = int(csi.group(1) or 0)
+        return GstCamera(
+            name,
+            settings,
+            pipeline=csi_pipeline(sensor, settings),
+            described=f"the CSI camera {sensor}",
+            remedy="check its ribbon cable, that `nvgstcapture-1.0` shows its picture, and "
+            "`sudo systemctl restart nvargus-daemon`",
+        )
+    pipeline = source.removeprefix("gst:").strip()
+    if not pipeline:
+        raise MaskdError(f"cameras.{name}.source names no pipeline; write gst: and what gst-launch-1.0 would be given")
+    # The rest may hold a password.
+    described = f"the GStreamer pipeline {pipeline.split()[0]} …"
+    remedy = "try it with gst-launch-1.0, and autovideosink at its end"
+    return GstCamera(name, settings, pipeline=complete(pipeline), described=described, remedy=remedy)
+
+
+def csi_pipeline(sensor: int, settings: CameraSettings) -> str:
+    """A Jetson's: its image processor makes colour pictures of the size asked for, in NVIDIA's memory; nvvidconv
+    fetches them from there, but knows no BGR."""
+    rate = Fraction(settings.fps).limit_denominator(1000)
+    asked = f"width={settings.width}, height={settings.height}, framerate={rate.numerator}/{rate.denominator}"
+    return (
+        f"nvarguscamerasrc sensor-id={sensor} ! video/x-raw(memory:NVMM), {asked} ! "
+        f"nvvidconv ! video/x-raw, format=BGRx ! {_TAIL}"
+    )
+
+
+def complete(pipeline: str) -> str:
+    """With an appsink at its end, from which OpenCV takes the pictures."""
+    return pipeline if re.search(r"!\s*appsink\b", pipeline) else f"{pipeline} ! {_TAIL}"
+
+
+def require_gstreamer(source: str, build_information: str) -> None:
+    """Raises MaskdError where OpenCV's `build_information` says that it was built without GStreamer."""
+    if re.search(r"^\s*GStreamer:\s*YES\b", build_information, re.MULTILINE):
+        return
+    raise MaskdError(
+        f"the camera source {source.split()[0]} needs an OpenCV with GStreamer, which those from pip lack (this is "
+        f"{cv2.__version__}); use the system's: `sudo apt install python3-opencv`, make maskd's virtual "
+        "environment with --system-site-packages, and `pip uninstall opencv-python-headless` in it"
+    )

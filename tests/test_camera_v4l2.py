@@ -1,0 +1,168 @@
+"""USB cameras through the kernel's interface, against a camera that a preloaded library plays (fake_v4l2.c)."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.pictures import red_left_blue_right, wait_until, write_photo
+
+READ = """
+import json, sys, time
+from edge.camera.v4l2 import V4l2Camera
+from edge.config import CameraSettings
+from edge.errors import MaskdError
+camera = V4l2Camera("door", sys.argv[1], CameraSettings(source=sys.argv[1]))
+camera.open()
+image = camera.read().image
+print(json.dumps([image.shape, image[50, 50].tolist(), image[50, -50].tolist()]), flush=True)
+started = time.monotonic()
+try:
+    while True:
+        camera.read()
+        started = time.monotonic()
+except MaskdError as error:
+    print(json.dumps([str(error), time.monotonic() - started]), flush=True)
+"""
+WATCH = """
+import json, logging, sys, time
+from edge.camera.capture import CaptureThread
+from edge.camera.latest import LatestFrame
+from edge.camera.v4l2 import V4l2Camera
+from edge.config import CameraSettings
+settings = CameraSettings(source=sys.argv[1])
+capture = CaptureThread(
+    "door", lambda: V4l2Camera("door", sys.argv[1], settings), LatestFrame(), lambda error: None, longest_delay_s=0.2
+)
+capture.start()
+while True:
+    print(json.dumps([capture.connected, capture.frames, capture.last_error]), flush=True)
+    time.sleep(0.05)
+"""
+
+
+class Usb:
+    """The fake camera: a folder, and programs that see it as a device."""
+
+    def __init__(self, folder: Path, library: Path) -> None:
+        self.folder = folder
+        self._library = library
+        (folder / "device").touch()
+        for width, height in ((640, 480), (1280, 720)):
+            write_photo(folder / f"{width}x{height}.jpg", red_left_blue_right(width, height))
+        self._running: list[subprocess.Popen[str]] = []
+
+    def start(self, program: str, **environment: str) -> subprocess.Popen[str]:
+        variables = {**os.environ, "LD_PRELOAD": str(self._library), "FAKE_V4L2": str(self.folder), **environment}
+        command = [sys.executable, "-c", program, str(self.folder / "device")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
+        self._running.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self._running:
+            process.kill()
+            process.wait()
+            assert process.stdout is not None
+            process.stdout.close()
+
+    @property
+    def agreed(self) -> list[str]:
+        """Formats, in their order."""
+        return (self.folder / "log").read_text().splitlines()
+
+
+@pytest.fixture
+def usb(tmp_path: Path) -> Iterator[Usb]:
+    compiled = built()
+    if compiled is None:
+        pytest.skip("there is no C compiler (sudo apt install gcc libc6-dev)")
+    library = tmp_path / "fake_v4l2.so"
+    library.write_bytes(compiled)
+    (tmp_path / "camera").mkdir()
+    camera = Usb(tmp_path / "camera", library)
+    yield camera
+    camera.stop()
+
+
+@functools.cache
+def built() -> bytes | None:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        return None
+    source = Path(__file__).with_name("fake_v4l2.c")
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder) / "library.so"
+        command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
+        subprocess.run(command, check=True)
+        return library.read_bytes()
+
+
+def line(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout is not None
+    text = process.stdout.readline()
+    assert text, f"the program has ended with {process.wait()}"
+    return json.loads(text)
+
+
+def test_compressed_pictures_are_asked_for_before_their_size(usb: Usb) -> None:
+    shape, left, right = line(usb.start(READ))
+    assert shape == [720, 1280, 3]
+    assert left[0] > 200 > 50 > left[2]
+    assert right[2] > 200 > 50 > right[0]
+    assert usb.agreed[-1] == "MJPG 1280x720"
+    # The other way round this size would be asked of uncompressed pictures, which do not have it.
+    assert "YUYV 1280x720" not in usb.agreed
+    assert usb.agreed.index("MJPG 640x480") < usb.agreed.index("MJPG 1280x720")
+
+
+def test_a_camera_without_compression_gives_what_it_has(usb: Usb) -> None:
+    (usb.folder / "yuyv-only").touch()
+    shape, left, _ = line(usb.start(READ))
+    assert shape == [480, 640, 3]
+    assert max(left) - min(left) < 10  # grey
+
+
+def test_a_camera_that_falls_silent_is_an_error_after_five_seconds(usb: Usb) -> None:
+    process = usb.start(READ)
+    line(process)
+    (usb.folder / "silent").touch()
+    error, seconds = line(process)
+    assert error.endswith("gives no more pictures; check its cable and its power supply")
+    assert 4 < seconds < 9  # OpenCV alone waits 10
+
+
+def test_the_owners_time_out_stays(usb: Usb) -> None:
+    process = usb.start(READ, OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT="1")
+    line(process)
+    (usb.folder / "silent").touch()
+    _, seconds = line(process)
+    assert seconds < 4
+
+
+def test_a_camera_that_is_pulled_out_comes_back_when_plugged_in(usb: Usb) -> None:
+    process = usb.start(WATCH)
+    seen: list[Any] = [[False, 0, None]]
+
+    def until(connected: bool, more_than: int) -> bool:
+        seen.append(line(process))
+        return bool(seen[-1][0] is connected and seen[-1][1] > more_than)
+
+    wait_until(lambda: until(True, 5), "the camera is connected", seconds=30)
+    (usb.folder / "gone").touch()
+    wait_until(lambda: until(False, 5), "the loss is noticed", seconds=8)
+    assert "check its cable" in seen[-1][2] or "does not open as a camera" in seen[-1][2]
+    frames = seen[-1][1]
+    wait_until(lambda: until(False, 5) and "does not open as a camera" in seen[-1][2], "it is tried again")
+    (usb.folder / "gone").unlink()
+    wait_until(lambda: until(True, frames + 5), "the camera is back", seconds=30)
