@@ -12,6 +12,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+from edge.accelerator import Accelerator
 from edge.compliance import Transition
 from edge.config import Config
 from edge.errors import MaskdError
@@ -33,6 +34,7 @@ from edge.status_line import StatusLine
 from edge.status_report import StatusReport
 from edge.systemd import Notifier
 from edge.vision.build import build_vision
+from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
 from edge.watcher import Watcher
 
@@ -59,8 +61,9 @@ def run(config: Config, path: Path | None = None) -> int:
     """
     configure_logging(config.log_level)
     with ExitStack() as stack:
+        accelerator = stack.enter_context(Accelerator(config))
         with hangups_held_back():
-            daemon = Daemon(config, path)
+            daemon = Daemon(config, path, accelerator)
             stack.enter_context(stop_signals(daemon.stop))
             stack.enter_context(hangup_signal(daemon.reload))
         daemon.run()
@@ -78,7 +81,7 @@ class Daemon:
     is off could be switched on.
     """
 
-    def __init__(self, config: Config, path: Path | None = None) -> None:
+    def __init__(self, config: Config, path: Path | None = None, accelerator: Accelerator | None = None) -> None:
         """`path`: the file that the configuration came from. Raises MaskdError where a model cannot be used."""
         require_a_camera(config, commands=_commands_on(config))
         self._path = path
@@ -96,7 +99,8 @@ class Daemon:
         self._notifier = Notifier()
         self._notifier.status("loading the models")
         self._notifier.extend_timeout(LOADING_S)
-        vision = build_vision(config)
+        self._accelerator = accelerator or Accelerator(config)
+        vision, vision_problems = self._build_vision()
         self._models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
         storage = config.storage
         self._record = Record(storage.path, keep_days=storage.keep_days, keep_bytes=storage.keep_bytes)
@@ -133,6 +137,7 @@ class Daemon:
             cameras=self._cameras,
             timings=self._watcher.timings,
             reload_problems=lambda: self._reload_news.problems,
+            vision_problems=vision_problems,
         )
         self._status_line = StatusLine(
             self._notifier.status,
@@ -151,6 +156,19 @@ class Daemon:
             on_republish=[self._publisher.republish, self._commands.publish_states],
             on_failure=self._fail,
         )
+
+    def _build_vision(self) -> tuple[Vision, list[str]]:
+        """With why it runs on the CPU, where a delegate was to run it."""
+        problems: list[str] = []
+
+        def degraded(problem: str) -> None:
+            problems.append(f"degraded: {problem}")
+            _log.warning("degraded: %s", problem)
+
+        verdict = self._accelerator.begin(time.time(), time.monotonic())
+        if verdict.problem is not None:
+            degraded(verdict.problem)
+        return build_vision(verdict.config, degraded), problems
 
     @property
     def has_hanging_reads(self) -> bool:
@@ -271,7 +289,10 @@ class Daemon:
         if config.mqtt.enabled:
             self._commands.switch(config.mqtt)
         self._homeassistant.announce_again(config)
-        self._mqtt.reconfigure(config.mqtt)
+        if not self._mqtt.is_connected_by(config.mqtt):
+            self._sender.forget_refusals()
+            self._homeassistant.forget_refusals()
+            self._mqtt.reconfigure(config.mqtt)
         self._cameras.apply(config)
         can_be_switched_on = any(not camera.enabled for camera in config.cameras.values())
         self._watcher.watch(self._cameras.watched, endless=commands_on and can_be_switched_on)
@@ -313,6 +334,7 @@ class Daemon:
         self._writer.write(transitions)
         self._publisher.observe(transitions)
         now = time.monotonic()
+        self._accelerator.ran(now)
         self._notifier.watchdog(now)
         self._status_line.update(now)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Device:
     """A running daemon as a subscriber knows it."""
 
-    def __init__(self, subscriber: Subscriber, port: int) -> None:
+    def __init__(self, subscriber: Subscriber, port: int, process: subprocess.Popen[bytes], config: Path) -> None:
         self.subscriber = subscriber
+        self.process = process
+        self.config = config
         self._port = port
+
+    @property
+    def log(self) -> str:
+        return self.config.with_suffix(".log").read_text(encoding="utf-8")
 
     def command(self, where: str, payload: str) -> None:
         single(f"maskd/lobby/{where}/set", payload, qos=1, hostname=HOST, port=self._port)
@@ -66,21 +73,23 @@ class Device:
 
 
 @contextmanager
-def watched_device(folder: Path, broker: Mosquitto, **changes: Any) -> Iterator[Device]:
+def watched_device(
+    folder: Path, broker: Mosquitto, environment: Mapping[str, str] | None = None, **changes: Any
+) -> Iterator[Device]:
     """Stops it at the end, and sees that this is quick and in order."""
     mqtt = {"host": HOST, "port": broker.port, "commands": True, "homeassistant": {"enabled": False}}
     config = write_config(folder, broker.port, mqtt=mqtt, **changes)
-    with Subscriber(broker.port, "maskd/#") as subscriber, running(config) as process:
-        device = Device(subscriber, broker.port)
+    with Subscriber(broker.port, "maskd/#") as subscriber, running(config, **(environment or {})) as process:
+        device = Device(subscriber, broker.port, process, config)
         wait_until(lambda: availability(subscriber), timeout=60, what="the connection")
         yield device
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, config.with_suffix(".log").read_text(encoding="utf-8")
+        assert process.wait(timeout=30) == 0, device.log
         assert time.monotonic() - began < CLEAN_STOP_S
         wait_until(lambda: availability(subscriber)[-1:] == [b"offline"], what="the goodbye")
         assert device.present() == 0
-        assert "Traceback" not in config.with_suffix(".log").read_text(encoding="utf-8")
+        assert "Traceback" not in device.log
 
 
 def test_a_camera_is_switched_off_and_on_by_a_command(tmp_path: Path, mosquitto: Mosquitto, clip: Path) -> None:
@@ -159,7 +168,7 @@ def test_a_stop_is_quick_where_neither_the_camera_nor_the_broker_answers(
         cameras = {"door": {"source": camera.url}, "gate": {"source": str(clip), "loop": True}}
         config = write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras)
         with Subscriber(mosquitto.port, "maskd/#") as subscriber, running(config) as process:
-            device = Device(subscriber, mosquitto.port)
+            device = Device(subscriber, mosquitto.port, process, config)
             wait_until(lambda: availability(subscriber), timeout=60, what="the connection")
             wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
             wait_until(lambda: device.here("gate"), timeout=60, what="somebody")

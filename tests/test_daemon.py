@@ -42,10 +42,12 @@ def write_config(folder: Path, broker_port: int, **changes: Any) -> Path:
 
 
 @contextmanager
-def running(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(config: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`maskd run` as a process of its own, killed at the end if it is still there."""
     log = config.with_suffix(".log").open("ab")
-    process = subprocess.Popen([sys.executable, "-m", "edge.cli", "run", "-c", str(config)], stderr=log)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge.cli", "run", "-c", str(config)], stderr=log, env={**os.environ, **environment}
+    )
     try:
         yield process
     finally:

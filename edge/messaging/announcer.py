@@ -93,6 +93,7 @@ class Announcer:
         self._born = threading.Event()
         self._asks_for_states = False
         self._changed = threading.Event()
+        self._forgets_refusals = threading.Event()
         self._told: tuple[int | None, Announcement | None] | None = None
         """What was announced last, and on which connection; None: it has to be announced again in any case."""
         self._expects_answers = False
@@ -121,6 +122,12 @@ class Announcer:
         self._listen_for_births(config)
         self._config = config
         self._changed.set()
+        self._wake.set()
+
+    def forget_refusals(self) -> None:
+        """From any thread, when another broker, or another login, comes next: that the connection is lost now, or that
+        something was refused before, is no reason to wait."""
+        self._forgets_refusals.set()
         self._wake.set()
 
     def _listen_for_births(self, config: Config) -> None:
@@ -160,6 +167,9 @@ class Announcer:
 
     def _step(self, now: float) -> None:
         self._take_answers(now)  # first, for a refusal may be the broker's last word on this connection
+        if self._forgets_refusals.is_set():
+            self._forgets_refusals.clear()
+            self._begin_anew(now)
         self._follow_connection(now)
         if self._born.is_set():
             self._born.clear()
@@ -274,6 +284,14 @@ class Announcer:
                 topic,
                 reason,
             )
+        self._ask(now)
+
+    def _begin_anew(self, now: float) -> None:
+        self._end_attempt()
+        self._told = None
+        self._failures = 0
+        self._pause.reset()
+        self._not_before = now + self._least_gap_s
         self._ask(now)
 
     def _end_attempt(self) -> None:

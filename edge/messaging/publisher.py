@@ -89,6 +89,8 @@ class Publisher:
     def apply(self, config: Config) -> None:
         """From any thread: from now on this configuration holds."""
         with self._lock:
+            if config.mqtt.status_interval_s != self._config.mqtt.status_interval_s:
+                self._next_status_at = 0.0
             self._config = config
             self._counts.window_s = config.counting_window_s
             self._counts.watch(_enabled(config))

@@ -98,6 +98,7 @@ class Sender:
         self._in_flight: dict[Receipt, _InFlight] = {}
         self._offered_up_to = 0
         self._refused: dict[str, _Refused] = {}
+        self._forgets_refusals = threading.Event()
         self._left_out_is_logged = False
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
 
@@ -113,6 +114,11 @@ class Sender:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
+
+    def forget_refusals(self) -> None:
+        """From any thread, when another broker, or another login, comes next: what waits because it was refused is
+        offered at once."""
+        self._forgets_refusals.set()
 
     def flush(self, timeout: float) -> bool:
         """Waits until the broker has everything, at most `timeout` seconds; returns whether it has. Does not wait for
@@ -147,6 +153,10 @@ class Sender:
             self._retry_at = now + IDLE_S
             self._outbox.retry()
         self._take_answers(now)
+        if self._forgets_refusals.is_set():
+            self._forgets_refusals.clear()
+            self._refused.clear()
+            self._offered_up_to = 0
         if now >= self._delete_at:
             self._delete_at = math.inf if self._outbox.delete_acknowledged() else now + IDLE_S
         if self._broker.connection != self._connection:

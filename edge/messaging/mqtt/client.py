@@ -109,13 +109,17 @@ class MqttClient:
         once."""
         self._subscriptions = tuple(each for each in self._subscriptions if each.topic_filter != topic_filter)
 
+    def is_connected_by(self, settings: MqttSettings) -> bool:
+        """Whether these would make the same connection, and the same subscriptions."""
+        present = self._wanted.model_dump(include=CONNECTION_SETTINGS)
+        return present == settings.model_dump(include=CONNECTION_SETTINGS)
+
     def reconfigure(self, settings: MqttSettings) -> None:
         """From any thread: a new connection by these settings takes the place of the present one, which ends with
-        `offline`. Does nothing where all that a connection is made by stays as it is. Topics stay in any case."""
-        before, self._wanted = self._wanted, settings
-        if before.model_dump(include=CONNECTION_SETTINGS) != settings.model_dump(include=CONNECTION_SETTINGS):
-            self._outdated.set()
-            self._hurried.set()
+        `offline`. Topics stay as they are."""
+        self._wanted = settings
+        self._outdated.set()
+        self._hurried.set()
 
     def start(self) -> None:
         """Returns at once; the broker may be absent."""
