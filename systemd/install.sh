@@ -266,7 +266,7 @@ active_run() {
 
 last_words() {
   local words
-  words=$(journalctl --quiet --unit maskd --since "@$started_at" --identifier maskd --output cat --lines 1)
+  words=$(journalctl --quiet --unit maskd --since "@$started_at" --identifier maskd --output cat | tail -n 1)
   printf %s "${words:-it said nothing; journalctl -u maskd may tell more}"
 }
 
