@@ -6,7 +6,7 @@ import functools
 import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -171,7 +171,18 @@ def render(*, fps: float = FPS, duration_s: float = DURATION_S) -> Iterator[Imag
             if pose is not None:
                 _draw(picture, wardrobe.sprite(appearance, lift_at(appearance, pose.at_s)), appearance, pose)
         picture[COUNTER_Y:] = counter
-        yield np.asarray(np.clip(picture * 255 + 0.5, 0, 255), dtype=np.uint8)
+        yield _developed(picture)
+
+
+def still(people: Sequence[tuple[Appearance, Pose]]) -> Image:
+    """One picture with everybody in these poses, (480, 640, 3) RGB; masks are as high as at each pose's second. Raises
+    MaskdError where scikit-image is missing."""
+    wardrobe = _Wardrobe(load_portrait())
+    picture = _room()
+    for appearance, pose in people:
+        _draw(picture, wardrobe.sprite(appearance, lift_at(appearance, pose.at_s)), appearance, pose)
+    picture[COUNTER_Y:] = _counter()
+    return _developed(picture)
 
 
 def pose_at(appearance: Appearance, second: float) -> Pose | None:
@@ -241,6 +252,10 @@ def _draw(picture: FloatImage, sprite: Sprite, appearance: Appearance, pose: Pos
 
 COUNTER_Y = 420
 """The row of the clip where the counter begins, which hides where the cut-outs end."""
+
+
+def _developed(picture: FloatImage) -> Image:
+    return np.asarray(np.clip(picture * 255 + 0.5, 0, 255), dtype=np.uint8)
 
 
 def _room() -> FloatImage:

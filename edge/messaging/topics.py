@@ -26,6 +26,11 @@ class Topics:
     def status(self) -> str:
         return f"{self.base}/status"
 
+    @property
+    def check(self) -> str:
+        """Where `maskd check` sends itself a message."""
+        return f"{self.base}/check"
+
     def event(self, camera: str) -> str:
         return f"{self.base}/{camera}/event"
 

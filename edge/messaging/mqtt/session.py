@@ -103,6 +103,12 @@ class Session:
         return [*self._login.warnings, *([key] if key else [])]
 
     @property
+    def tls_version(self) -> str | None:
+        """Such as `TLSv1.3`; None: the connection is plain, or over."""
+        open_socket = self._client.socket()
+        return open_socket.version() if isinstance(open_socket, ssl.SSLSocket) else None
+
+    @property
     def was_flooded(self) -> bool:
         """Whether it ended on a packet that was too large to be read."""
         return self._client.flooded

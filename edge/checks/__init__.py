@@ -1,0 +1,1 @@
+"""What `maskd check` tries, one file for each group of rows."""

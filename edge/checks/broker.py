@@ -1,0 +1,204 @@
+"""The broker, a message to oneself through it, and what it knows of this device."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from pydantic import ValidationError
+
+from edge.checks.row import Row, judged
+from edge.config import Config, MqttSettings
+from edge.errors import MaskdError
+from edge.messaging.announced import Announced
+from edge.messaging.commands import commands_enabled
+from edge.messaging.homeassistant import announce
+from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
+from edge.messaging.mqtt.session import Session
+from edge.messaging.payload import timestamp
+from edge.messaging.topics import Topics
+
+LIMIT_S = 11.0
+"""More than a broker takes that accepts connections and then says nothing, which is said in its own words."""
+ANSWER_S = 3.0
+"""For subscriptions and the message to be answered, once the broker has let us in."""
+ECHO_S = 1.0
+"""For the message to come back, once the broker has acknowledged it."""
+_LOOP_S = 0.05
+_CLOSED = "the broker closed the connection over it"
+
+
+@dataclass(slots=True)
+class Visit:
+    """What was seen at the broker."""
+
+    username: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    tls_version: str | None = None
+    refusal: str | None = None
+    """Why the broker did not take the message."""
+    echo_ms: float | None = None
+    """From publishing the message to its return; None: it did not return."""
+    availability: str | None = None
+    """`online` or `offline`, as the broker keeps it; None: there is none, or it may not be read."""
+    announced: bool = False
+    """The broker keeps a message to Home Assistant."""
+
+
+def visit_broker(config: Config) -> Visit:
+    """Under a client id of its own, so that a running daemon is left alone. Publishes one message, not retained, below
+    the device's own topics. Raises MaskdError where the broker is absent or does not let us in."""
+    visit = Visit()
+    session = Session(config.mqtt, f"maskd-{config.device}-check-{os.getpid()}", topics=None, number=0)
+    try:
+        session.connect()
+        while not session.is_accepted:
+            session.serve(_LOOP_S)
+        visit.username, visit.warnings, visit.tls_version = session.username, session.warnings, session.tls_version
+        _talk(session, config, visit)
+        session.say_goodbye()
+    finally:
+        session.close()
+    return visit
+
+
+def broker_row(settings: MqttSettings, visit: Visit, topics: Topics) -> Row:
+    commands = commands_enabled(settings)
+    warnings = [*visit.warnings]
+    if visit.refusal is not None:
+        warnings.append(
+            f"it does not take messages on {topics.check}: {visit.refusal}; allow this device's user its own topics in "
+            f"the broker's access list (Mosquitto's acl_file): topic write {topics.base}/#"
+        )
+    elif visit.echo_ms is None and settings.protocol == "3.1.1":
+        warnings.append(
+            f"the message on {topics.check} did not come back, and over MQTT 3.1.1 nobody says why; allow this "
+            f"device's user in the broker's access list: topic write {topics.base}/#, and topic read {topics.check}"
+        )
+    elif visit.echo_ms is None and commands:
+        warnings.append(
+            f"it takes the message on {topics.check} but does not give it back, so it is not known whether commands "
+            f"get through; allow this device's user in the broker's access list: topic read {topics.check}"
+        )
+    address = f"{settings.host}:{settings.port}"
+    user = "" if visit.username is None else f" as {visit.username}"
+    tls = "" if visit.tls_version is None else f" and {visit.tls_version}"
+    sent = "" if visit.refusal else ", takes a message"
+    back = "" if visit.echo_ms is None else f" and gives it back in {visit.echo_ms:.0f} ms"
+    on_off = "on" if commands else "off"
+    return judged(
+        "broker",
+        f"{address} lets maskd in{user}, with MQTT {settings.protocol}{tls}{sent}{back}; commands are {on_off}",
+        warnings=warnings,
+        figures={
+            "protocol": settings.protocol,
+            "tls": visit.tls_version,
+            "publish": visit.refusal is None,
+            "receive": visit.echo_ms is not None,
+            "commands": commands,
+        },
+    )
+
+
+def daemon_row(config: Config, visit: Visit | None, *, is_running: bool | None) -> Row:
+    """`visit` None: the broker could not be asked. `is_running` None: this user may not know."""
+    seen = visit.availability if visit is not None else None
+    figures = {"running": is_running, "availability": seen}
+    if is_running is None:
+        return Row("skipped", "daemon", f"whether one runs may not be seen by this user; the broker has {seen}")
+    if is_running and seen == "offline":
+        problem = "it runs, and the broker has not seen it since it was last offline; see journalctl -u maskd"
+        return Row("warn", "daemon", "running, but offline at the broker", problem, figures)
+    if is_running:
+        return Row("ok", "daemon", "running" + (", online at the broker" if seen == "online" else ""), None, figures)
+    if seen == "online":
+        problem = (
+            f"none runs on {config.storage.path}, but somebody is online as {config.device}: another device of that "
+            "name, or a maskd with another configuration; give each its own `device`"
+        )
+        return Row("warn", "daemon", "not running here", problem, figures)
+    return Row("ok", "daemon", "not running; sudo systemctl start maskd", None, figures)
+
+
+def homeassistant_row(config: Config, visit: Visit | None, *, is_running: bool | None) -> Row:
+    """`visit` None: the broker could not be asked."""
+    what = "home assistant"
+    if not config.mqtt.enabled or not config.mqtt.homeassistant.enabled:
+        return Row("skipped", what, "switched off in the configuration")
+    topic = _discovery_topic(config)
+    if visit is not None and visit.announced:
+        return Row("ok", what, f"announced on {topic}", None, {"announced": True})
+    if _remembered(config) == topic:
+        return Row("ok", what, f"announced on {topic}, as this device remembers", None, {"announced": True})
+    if is_running and visit is not None:
+        problem = f"allow this device's user in the broker's access list: topic write {topic}"
+        return Row("warn", what, "not announced", problem, {"announced": False})
+    return Row("skipped", what, "not announced yet: maskd does that when it runs", None, {"announced": False})
+
+
+def broker_rows(config: Config, *, is_running: bool | None) -> Iterator[Row]:
+    """Raises MaskdError where the broker is absent or does not let us in."""
+    visit = visit_broker(config)
+    yield broker_row(config.mqtt, visit, Topics(config.mqtt.prefix, config.device))
+    yield daemon_row(config, visit, is_running=is_running)
+    yield homeassistant_row(config, visit, is_running=is_running)
+
+
+def _talk(session: Session, config: Config, visit: Visit) -> None:
+    topics, discovery = Topics(config.mqtt.prefix, config.device), _discovery_topic(config)
+    wanted = {topics.check, topics.availability, discovery}
+    unanswered = set(wanted)
+    message = Message(topics.check, json.dumps({"nonce": os.urandom(8).hex(), "time": timestamp(time.time())}).encode())
+    published_at = 0.0
+    acknowledged_at: float | None = None
+
+    def received(incoming: Incoming) -> None:
+        if incoming.payload == message.payload and incoming.topic == topics.check:
+            visit.echo_ms = (time.monotonic() - published_at) * 1000
+        elif incoming.topic == topics.availability and incoming.payload in (b"online", b"offline"):
+            visit.availability = incoming.payload.decode()
+        elif incoming.topic == discovery:
+            visit.announced = True
+
+    def acknowledged(acknowledgement: Acknowledgement) -> None:
+        nonlocal acknowledged_at
+        acknowledged_at, visit.refusal = time.monotonic(), acknowledgement.refusal
+
+    def too_large(topic: str, _size: int) -> None:
+        visit.announced = visit.announced or topic == discovery
+
+    session.on_subscribed = lambda topic_filter, _refusal: unanswered.discard(topic_filter)
+    session.on_discarded = too_large
+    session.on_acknowledged = acknowledged
+    session.subscribe([Subscription(topic, received) for topic in sorted(wanted)])
+    give_up_at = time.monotonic() + ANSWER_S
+    try:
+        while unanswered and time.monotonic() < give_up_at:
+            session.serve(_LOOP_S)
+        published_at = time.monotonic()
+        session.publish(message)
+        while time.monotonic() < give_up_at and not (visit.refusal or (visit.echo_ms is not None and acknowledged_at)):
+            if acknowledged_at is not None and time.monotonic() - acknowledged_at >= ECHO_S:
+                break
+            session.serve(_LOOP_S)
+    except MaskdError:
+        # Mosquitto 2.0 closes the connection over a message that its access list forbids.
+        visit.refusal = _CLOSED
+        return
+    if acknowledged_at is None and visit.refusal is None:
+        visit.refusal = f"it did not acknowledge it within {ANSWER_S:g} s"
+
+
+def _discovery_topic(config: Config) -> str:
+    return announce(config, [], commands_on=False, tells_temperature=False).topic
+
+
+def _remembered(config: Config) -> str | None:
+    """The topic of the announcement that this device last made."""
+    try:
+        return Announced.model_validate_json((config.storage.path / "announced.json").read_bytes()).topic
+    except (OSError, ValidationError):
+        return None

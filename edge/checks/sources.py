@@ -1,0 +1,44 @@
+"""What kind of camera a source names, as far as checks differ by it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from edge.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Names of the cameras that are on, by what they need of OpenCV."""
+
+    gstreamer: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
+    """FFmpeg or GStreamer."""
+    devices: tuple[str, ...] = ()
+    """V4L2."""
+
+
+def needs_of(config: Config) -> Needs:
+    from edge.camera.gstreamer import is_gstreamer
+
+    sources = {name: camera.source for name, camera in config.cameras.items() if camera.enabled}
+    return Needs(
+        gstreamer=tuple(name for name, source in sources.items() if is_gstreamer(source)),
+        streams=tuple(name for name, source in sources.items() if is_stream(source)),
+        devices=tuple(name for name, source in sources.items() if is_v4l2(source)),
+    )
+
+
+def is_stream(source: str) -> bool:
+    """Whether it is the address of a network camera."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None and not source.startswith("file://")
+
+
+def is_v4l2(source: str) -> bool:
+    return (source.isascii() and source.isdigit()) or source.startswith("/dev/")
+
+
+def is_exclusive(source: str) -> bool:
+    """Whether only one program at a time can read it."""
+    return source in ("auto", "picamera") or is_v4l2(source) or re.match(r"csi(?::|$)|gst:", source) is not None
