@@ -14,16 +14,24 @@ from edge.errors import MaskdError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts one model; returns the exit status. A problem is one sentence on standard error."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    is_converted = arguments.edgetpu and (arguments.model.suffix == ".tflite" or not arguments.model.exists())
+    if not is_converted and not arguments.data:
+        parser.error("the following arguments are required: --data")
     try:
         # Imported here, so that --help answers at once.
+        if is_converted:
+            from converter.edgetpu import run_edgetpu
+
+            return run_edgetpu(str(arguments.model), arguments.out)
         from converter.command import Conversion, run
 
-        run(
+        path = run(
             Conversion(
                 model=arguments.model,
                 data=tuple(arguments.data),
-                out=arguments.out,
+                out=arguments.out or Path("models"),
                 name=arguments.name,
                 version=arguments.version,
                 task=arguments.task,
@@ -38,6 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 seed=arguments.seed,
             )
         )
+        if arguments.edgetpu:
+            from converter.edgetpu import run_edgetpu
+
+            return run_edgetpu(str(path))
     except MaskdError as error:
         print(f"maskd-convert: {error}", file=sys.stderr)
         return error.exit_status
@@ -53,12 +65,26 @@ def _parser() -> argparse.ArgumentParser:
         description="Converts a trained model to a full-integer int8 .tflite with its manifest, and proves on the test "
         "photos that it answers as before.",
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help="a .keras or .h5 file, or a SavedModel folder")
+    parser.add_argument(
+        "model",
+        type=Path,
+        metavar="MODEL",
+        help="a .keras or .h5 file, or a SavedModel folder; with --edgetpu also a .tflite beside its manifest, or a "
+        "shipped model's name",
+    )
     add_data(
-        parser, "labelled photos to calibrate and test with: Pascal VOC, class folders, or photos without any face"
+        parser,
+        "labelled photos to calibrate and test with: Pascal VOC, class folders, or photos without any face",
+        required=False,
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("models"), metavar="DIR", help="where both files go (default: %(default)s)"
+        "--out", type=Path, metavar="DIR", help="where both files go (default: models; of a .tflite: its own folder)"
+    )
+    parser.add_argument(
+        "--edgetpu",
+        action="store_true",
+        help="say what a Coral Edge TPU can run of the model, and compile it where edgetpu_compiler is installed "
+        "(exit status 3 where it is not)",
     )
     parser.add_argument("--name", help="the model's name (default: as trained, or the file's)")
     parser.add_argument("--version", default="1.0.0", help="the model's version (default: %(default)s)")

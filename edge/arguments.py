@@ -45,13 +45,13 @@ def existing_file(text: str) -> Path:
     return path
 
 
-def add_data(parser: argparse.ArgumentParser, photos: str) -> None:
+def add_data(parser: argparse.ArgumentParser, photos: str, *, required: bool = True) -> None:
     """`--data DIR`, which may be given several times; `photos` tells what lies there."""
     parser.add_argument(
         "--data",
         type=Path,
         action="append",
-        required=True,
+        required=required,
         metavar="DIR",
         help=f"{photos}; may be given several times",
     )
