@@ -287,6 +287,8 @@ class Announcer:
         self._ask(now)
 
     def _begin_anew(self, now: float) -> None:
+        if self._attempt is not None and not self._attempt.awaited:
+            self._succeed(self._attempt.aim, self._attempt.given_up)
         self._end_attempt()
         self._told = None
         self._failures = 0
