@@ -16,6 +16,8 @@ SHOWN = 10
 """Of a long list of numbers, so many are printed."""
 ORPHAN_AFTER = 60
 """Later events of the same camera, after which nobody can still be the same person before it."""
+LONGEST_VISIT_S = 20.0
+"""The pictures show nobody for longer than 2.5 s, but a busy machine takes its time."""
 RSS_GROWTH_MB = 15.0
 FILES_GROWTH = 5
 THREADS_GROWTH = 2
@@ -145,6 +147,15 @@ def check_times(events: Iterable[ArrivedEvent], *, clock_was_set_back: bool) -> 
             problems.append(f"seq {event.seq} of {camera} happened at {moment}, before {newest[camera]}")
         newest[camera] = max(moment, newest.get(camera, ""))
     return problems
+
+
+def check_durations(events: Iterable[ArrivedEvent]) -> list[str]:
+    """Nobody stays longer than people do here, whatever the clock does."""
+    return [
+        f"seq {event.seq} tells of a visit of {event.event['duration_s']} s"
+        for event in events
+        if event.event["duration_s"] > LONGEST_VISIT_S
+    ]
 
 
 def check_repeats(events: Sequence[ArrivedEvent], *, seen: Collection[str], allowed: int) -> tuple[int, list[str]]:

@@ -1,6 +1,7 @@
-"""`maskd run` with a wall clock that can be stepped: `python -m tests.faults.daemon_process CLOCK -c config.yaml`.
+"""`maskd run` on a machine that is tampered with: `python -m tests.faults.daemon_process CLOCK BOOT -c config.yaml`.
 
-CLOCK is a file that holds one float64, the seconds by which time.time() is wrong.
+CLOCK is a file that holds one float64, the seconds by which time.time() is wrong; BOOT one with the id of the machine's
+latest start.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import struct
 import sys
 import time
+from pathlib import Path
 
 
 def main() -> int:
@@ -16,8 +18,10 @@ def main() -> int:
     true_time = time.time
     time.time = lambda: true_time() + struct.unpack("d", os.pread(clock, 8, 0))[0]
     from edge.cli import main as maskd  # now, so that nothing has taken hold of the true clock
+    from edge.messaging import seq_file
 
-    return maskd(["run", *sys.argv[2:]])
+    seq_file._boot_id = Path(sys.argv[2]).read_text
+    return maskd(["run", *sys.argv[3:]])
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def table(results: Sequence[Result], *, seed: int, minutes: float, left_out: Seq
         f"{rounds} rounds with seed {seed}, {failed} of them failed; {minutes:.0f} minutes on "
         f"{datetime.now(timezone.utc):%Y-%m-%d} with maskd {version('maskd')}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}."
-        + (f" Left out, for want of the right to mount a small disk: {', '.join(left_out)}." if left_out else ""),
+        + (f" Left out, for want of the right to mount a disk: {', '.join(left_out)}." if left_out else ""),
         "",
         "| fault | rounds | events | repeats | lost | longest time to quiet |",
         "|---|---:|---:|---:|---:|---:|",

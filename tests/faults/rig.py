@@ -8,25 +8,27 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
 import yaml
 
+from edge.messaging.events import parse_event
 from tests.faults import traffic
 from tests.faults.checks import ArrivedEvent, Usage
 from tests.faults.collector import Collector
+from tests.faults.disk import Disk, SmallDisk
 from tests.faults.proxy import Proxy
 from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import Mosquitto, free_port
 
 DEVICE = "lobby"
 CAMERAS = ("door", "hall")
-SMALL_DISK_BYTES = 24_000_000
 RESTART_S = 1.0
 """A daemon that failed is started again after so long, as systemd does."""
 STARTING_S = 10.0
@@ -45,11 +47,11 @@ class Rig:
     has failed.
     """
 
-    def __init__(self, folder: Path, *, protocol: str = "5", small_disk: bool = False) -> None:
-        """`folder` must not exist; `small_disk` needs the right to mount."""
+    def __init__(self, folder: Path, *, protocol: str = "5", disk: Disk = Disk.ORDINARY) -> None:
+        """`folder` must not exist."""
         self.folder = folder
         self.storage = folder / "storage"
-        self.small_disk = small_disk
+        self.disk = SmallDisk(self.storage, disk) if disk is not Disk.ORDINARY else None
         self.forgiven_until = 0.0
         """The daemon may fail until then (monotonic seconds): the disk is full."""
         self.unrecorded: set[int] = set()
@@ -78,13 +80,14 @@ class Rig:
     def __enter__(self) -> Rig:
         self.folder.mkdir(parents=True)
         self.storage.mkdir()
-        if self.small_disk:
-            mount(self.storage, SMALL_DISK_BYTES)
-            self._stack.callback(unmount, self.storage)
+        if self.disk is not None:
+            self.disk.attach()
+            self._stack.callback(self.disk.detach)
         loop = traffic.pictures()
         traffic.write_clip(self.folder / "door.avi", loop)
         self._jpegs = traffic.as_jpegs(loop)
         self.step_clock(0.0)
+        self.boot_anew()
         # Without limits on what is in flight, a message is with the subscriber before the daemon hears that it was
         # taken; so a broker that is killed takes nothing with it that the daemon has forgotten.
         self.broker = Mosquitto(self.folder / "mosquitto", persistence=True, extra=["max_inflight_messages 0"])
@@ -119,7 +122,7 @@ class Rig:
         assert self._daemon is None
         self.note("the daemon is started")
         command = [sys.executable, "-m", "tests.faults.daemon_process"]
-        command += [str(self.folder / "clock"), "-c", str(self.folder / "config.yaml")]
+        command += [str(self.folder / "clock"), str(self.folder / "boot"), "-c", str(self.folder / "config.yaml")]
         with (self.folder / "daemon.log").open("ab") as log:
             self._daemon = subprocess.Popen(command, stdout=log, stderr=log)
         self.starts += 1
@@ -220,6 +223,20 @@ class Rig:
                 return arrival.payload
         return None
 
+    def recorded(self) -> list[str]:
+        """The lines of the local record; one that is being written has no end yet, and does not count."""
+        files = sorted((self.storage / "record").glob("*.jsonl"))
+        return [line for path in files for line in path.read_text(errors="replace").split("\n")[:-1]]
+
+    @contextmanager
+    def losing_of_the_record(self) -> Iterator[None]:
+        """What happens to the record meanwhile is the fault's doing. No daemon may write to it at the end."""
+        before = self.recorded()
+        yield
+        lost = Counter(before) - Counter(self.recorded())
+        self.unrecorded |= {event.seq for line in lost if (event := parse_event(line.encode())) is not None}
+        self.torn_lines += 1
+
     # What is around the daemon
 
     def broker_comes_for_all(self, start: Callable[[], None]) -> None:
@@ -249,6 +266,10 @@ class Rig:
         path.touch()
         with path.open("rb+") as file:
             file.write(struct.pack("d", seconds))
+
+    def boot_anew(self) -> None:
+        """The machine is another one as far as the daemon can tell its starts apart."""
+        (self.folder / "boot").write_text(str(uuid.uuid4()))
 
     # Time
 
@@ -307,25 +328,3 @@ class Rig:
             "storage": {"path": str(self.storage), "keep_days": 36_500},
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-
-
-def mount(folder: Path, size: int) -> None:
-    """A file system of so many bytes in memory. Raises subprocess.CalledProcessError without the right to."""
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)], check=True, stderr=subprocess.DEVNULL
-    )
-
-
-def unmount(folder: Path) -> None:
-    subprocess.run(["umount", "-l", str(folder)], check=False)
-
-
-def can_mount() -> bool:
-    """Whether this process may; `run.py` gets it the right where it can."""
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            mount(Path(folder), 100_000)
-        except (OSError, subprocess.CalledProcessError):
-            return False
-        unmount(Path(folder))
-        return True

@@ -6,11 +6,10 @@ import json
 import random
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from edge.messaging.schemas import published_schemas
 from tests.faults import checks
-from tests.faults.faults import Fault
+from tests.faults.fault import Fault
 from tests.faults.rig import CAMERAS, Rig, RigError
 
 IN_FLIGHT = 20
@@ -193,6 +192,7 @@ class Trial:
         problems += checks.check_order(events)
         problems += checks.check_lives(events, stopped=stopped, forgotten=rig.unrecorded)
         problems += checks.check_times(events[mark.events :], clock_was_set_back=expect.clock_goes_back)
+        problems += checks.check_durations(events[mark.events :])
         problems += checks.check_schemas(arrivals, self._schemas)
         problems += checks.check_log(rig.log[mark.log :], limit=LOG_LINES)
         if expect.log is not None and not any(expect.log in line for line in rig.log[mark.log :]):
@@ -215,18 +215,12 @@ class Trial:
 
     def _check_record(self, events: list[checks.ArrivedEvent]) -> list[str]:
         rig = self._rig
-        folder = rig.storage / "record"
         expected = [event for event in events if event.seq not in rig.unrecorded]
-        problems = checks.check_record(_recorded(folder), expected, torn=rig.torn_lines)
+        problems = checks.check_record(rig.recorded(), expected, torn=rig.torn_lines)
         if problems:  # an event can be with the subscriber a moment before it is in the record
             rig.pause(1.0)
-            problems = checks.check_record(_recorded(folder), expected, torn=rig.torn_lines)
+            problems = checks.check_record(rig.recorded(), expected, torn=rig.torn_lines)
         return problems
-
-
-def _recorded(folder: Path) -> list[str]:
-    """All lines; one that is being written has no end yet."""
-    return [line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text().split("\n")[:-1]]
 
 
 def _is_well(status: dict[str, object]) -> bool:

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.faults.faults import PAIRS, SINGLE, Fault
+from tests.faults.catalogue import PAIRS, SINGLE
+from tests.faults.disk import Disk, best_disk
+from tests.faults.fault import Fault
 from tests.faults.report import table, write_between_markers
-from tests.faults.rig import Rig, can_mount
+from tests.faults.rig import Rig
 from tests.faults.rounds import Result, Trial
 from tests.mosquitto import find_mosquitto
 
@@ -34,7 +36,7 @@ class Job:
     rounds: tuple[tuple[int, str], ...]
     """Number and fault."""
     protocol: str
-    small_disk: bool
+    disk: Disk
     patient: bool
 
 
@@ -46,10 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     _enter_own_namespace()
     faults = _chosen(args.fault, pairs=args.pairs)
-    left_out = [] if can_mount() else [fault.name for fault in faults if fault.expect.small_disk]
+    disk = best_disk()
+    left_out = [fault.name for fault in faults if fault.expect.disk > disk]
     faults = [fault for fault in faults if fault.name not in left_out]
     if not faults:
-        print("no right to mount a small disk here, which all of these faults need", file=sys.stderr)
+        print("no right to mount a disk here, which all of these faults need", file=sys.stderr)
         return 2
     folder = Path(args.folder or tempfile.mkdtemp(prefix="maskd-faults-"))
     print(f"{args.rounds} rounds over {len(faults)} faults, seed {args.seed}, in {folder}", flush=True)
@@ -59,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         folder=folder,
         seed=args.seed,
         jobs=args.jobs,
+        disk=disk,
         patient=not args.brief,
     )
     report = table(results, seed=args.seed, minutes=(time.monotonic() - begin) / 60, left_out=left_out)
@@ -89,17 +93,19 @@ def plan(faults: Sequence[Fault], seed: int, numbers: range) -> list[tuple[int, 
     return planned
 
 
-def play(rounds: Sequence[tuple[int, str]], *, folder: Path, seed: int, jobs: int, patient: bool) -> list[Result]:
-    """All rounds, on `jobs` rigs side by side; in order of their numbers."""
-    small = {fault.name for fault in (*SINGLE, *PAIRS) if fault.expect.small_disk}
+def play(
+    rounds: Sequence[tuple[int, str]], *, folder: Path, seed: int, jobs: int, disk: Disk, patient: bool
+) -> list[Result]:
+    """All rounds, on `jobs` rigs side by side; in order of their numbers. `disk`: for the faults that need one."""
+    on_disk = {fault.name for fault in (*SINGLE, *PAIRS) if fault.expect.disk is not Disk.ORDINARY}
     queue = []
     for index in range(jobs):
-        for small_disk in (False, True):
-            mine = tuple(r for r in rounds if (r[1] in small) is small_disk)[index::jobs]
-            name = f"rig-{index + 1}{'-small-disk' if small_disk else ''}"
-            protocol = "3.1.1" if (index + small_disk) % 2 else "5"
+        for kind in {Disk.ORDINARY, disk}:
+            mine = tuple(r for r in rounds if (r[1] in on_disk) is (kind is not Disk.ORDINARY))[index::jobs]
+            name = f"rig-{index + 1}{'' if kind is Disk.ORDINARY else '-disk'}"
+            protocol = "3.1.1" if (index + bool(kind)) % 2 else "5"
             if mine:
-                queue.append(Job(folder / name, seed, mine, protocol, small_disk, patient))
+                queue.append(Job(folder / name, seed, mine, protocol, kind, patient))
     queue.sort(key=lambda job: len(job.rounds), reverse=True)
     results: list[Result] = []
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
@@ -117,7 +123,7 @@ def run_job(job: Job) -> list[Result]:
     while left:
         attempt += 1
         folder = job.folder.with_name(f"{job.folder.name}-{attempt}")
-        rig = Rig(folder, protocol=job.protocol, small_disk=job.small_disk)
+        rig = Rig(folder, protocol=job.protocol, disk=job.disk)
         with rig:
             trial = Trial(rig, job.seed, patient=job.patient)
             try:
@@ -131,7 +137,7 @@ def run_job(job: Job) -> list[Result]:
                     break
             if not results[-1].problems:
                 results.append(_told(trial.finish(results[-1].number)))
-            if results[-1].problems and job.small_disk:
+            if results[-1].problems and rig.disk is not None:
                 shutil.copytree(rig.storage, folder / "storage-as-it-was", ignore=shutil.ignore_patterns("ballast"))
     return results
 

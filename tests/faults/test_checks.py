@@ -117,6 +117,11 @@ def test_time_goes_on_within_a_camera() -> None:
     )
 
 
+def test_a_visit_is_short() -> None:
+    assert checks.check_durations(VISIT) == []
+    assert checks.check_durations([event(1, duration_s=3601.5)]) == ["seq 1 tells of a visit of 3601.5 s"]
+
+
 def test_repeats_are_counted_and_limited() -> None:
     known = [event(1), event(2)]
     ids = {e.event["id"] for e in known}

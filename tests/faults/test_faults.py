@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.faults import PAIRS, SINGLE
+from tests.faults.catalogue import PAIRS, SINGLE
 from tests.faults.report import BEGIN, END, table, write_between_markers
 from tests.faults.rounds import Result
 from tests.faults.run import plan
@@ -53,7 +53,7 @@ def test_the_table_takes_its_place_in_the_page(tmp_path: Path) -> None:
     assert "old" not in text
     assert "2 rounds with seed 7, 1 of them failed" in text
     assert "Left out" not in text
-    assert "a small disk: disk full." in table(results, seed=7, minutes=3, left_out=["disk full"])
+    assert "to mount a disk: disk full." in table(results, seed=7, minutes=3, left_out=["disk full"])
     assert "| network: cut | 1 | 10 | 3 | 1 | 31.5 s |" in text
     assert "| **all** | 2 | 1,210 | 3 | 1 | 31.5 s |" in text
     page.write_text("no place\n")

@@ -1,0 +1,50 @@
+"""All faults, and which of them come in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tests.faults import around, storage
+from tests.faults.fault import Fault, Pair
+
+SINGLE: Sequence[Fault] = (
+    Fault(),
+    around.DaemonKilled(),
+    around.DaemonStopped(),
+    around.DaemonFrozen(),
+    around.BrokerKilled(),
+    around.BrokerRestarted(),
+    around.BrokerForgets(),
+    around.BrokerFrozen(),
+    around.cut(),
+    around.Network("black hole", around.held),
+    around.Network("slow", around.slow, long_s=15.0),
+    around.Network("cut within a packet, again and again", around.cutting),
+    around.AnswersLost(),
+    storage.DiskFull(),
+    around.ClockStepped(),
+    storage.OutboxDamaged("truncated", storage.truncate),
+    storage.OutboxDamaged("overwritten", storage.overwrite),
+    storage.OutboxDamaged("a file removed", storage.remove),
+    storage.RecordTorn(),
+    storage.PowerCut(),
+    around.CameraGone(),
+    around.CameraSilent(),
+)
+
+PAIRS: Sequence[Fault] = (
+    Pair(around.BrokerKilled(), around.DaemonKilled()),
+    Pair(around.BrokerKilled(), around.DaemonStopped()),
+    Pair(around.BrokerForgets(), storage.OutboxDamaged("truncated", storage.truncate)),
+    Pair(around.BrokerKilled(), storage.OutboxDamaged("overwritten", storage.overwrite)),
+    Pair(around.cut(), storage.OutboxDamaged("a file removed", storage.remove)),
+    Pair(around.BrokerFrozen(), storage.RecordTorn()),
+    Pair(storage.DiskFull(), around.DaemonStopped()),
+    Pair(storage.DiskFull(), around.DaemonKilled()),
+    Pair(around.BrokerRestarted(), storage.DiskFull()),
+    Pair(around.BrokerKilled(), storage.PowerCut()),
+    Pair(storage.DiskFull(), storage.PowerCut()),
+    Pair(around.cut(), around.ClockStepped()),
+    Pair(around.Network("slow", around.slow, long_s=15.0), around.DaemonKilled()),
+    Pair(around.CameraGone(), around.DaemonStopped()),
+)
