@@ -72,6 +72,7 @@ def test_what_the_broker_has_is_gone_and_the_rest_stays(outbox: Outbox) -> None:
         assert outbox.delete_acknowledged()
     assert outbox.oldest_unsent_at == pytest.approx(WALL_OFFSET + 103.25, abs=0.001)
     outbox.acknowledge([1, 4])
+    assert (outbox.depth, outbox.oldest_unsent_at) == (0, None)  # though they are not deleted yet
     outbox.delete_acknowledged()
     assert outbox.oldest_unsent_at is None
 

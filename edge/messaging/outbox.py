@@ -160,9 +160,10 @@ class Outbox:
     def oldest_unsent_at(self) -> float | None:
         """When the oldest unacknowledged event happened, in seconds since 1970."""
         with self._lock:
-            row = self._db.execute("SELECT created FROM events ORDER BY seq LIMIT 1").fetchone()
-            if row is not None:
-                return float(row[0])
+            limit = len(self._acknowledged) + 1
+            for seq, created in self._db.execute("SELECT seq, created FROM events ORDER BY seq LIMIT ?", (limit,)):
+                if seq not in self._acknowledged:
+                    return float(created)
             return self._held[0].wall_time if self._held else None
 
     def append(self, drafts: Sequence[Draft]) -> list[Event]:
