@@ -208,6 +208,7 @@ class Trial:
         problems += self._check_record(events)
         if (usage := rig.usage()) is not None:
             self._usage.append(usage)
+            rig.note(str(usage))
         result.events = len({event.event["id"] for event in events} - known)
         result.repeats = repeats
         result.lost = len(checks.missing(events))
