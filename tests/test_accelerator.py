@@ -24,7 +24,8 @@ from edge.accelerator import (
     may_use_delegate,
 )
 from edge.accelerator_trial import try_delegate
-from edge.check import Row, check
+from edge.check import check
+from edge.checks.row import Row
 from edge.config import Config
 from edge.errors import MaskdError
 from edge.vision.delegate import DelegateError, edgetpu_is_there
