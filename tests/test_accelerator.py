@@ -25,6 +25,7 @@ from edge.accelerator import (
 )
 from edge.accelerator_trial import try_delegate
 from edge.check import check
+from edge.checks.accelerator import accelerator_row as accelerator_check
 from edge.checks.row import Row
 from edge.config import Config
 from edge.errors import MaskdError
@@ -224,6 +225,14 @@ def test_check_tries_the_delegate_and_forgives_it(tmp_path: Path) -> None:
     assert count.exists()
     assert accelerator_row(tmp_path, library, "work").result == "ok"
     assert not count.exists()
+
+
+def test_check_leaves_a_delegate_alone_that_the_daemon_uses(tmp_path: Path) -> None:
+    config = config_with(tmp_path, fake_delegate(tmp_path), behaviour="work")
+    begun(config, MOST_ABORTS)
+    assert accelerator_check(config, maskd_is_running=True).result == "skipped"
+    assert Accelerator(config).begin(NOW + 9, 0).problem is not None, "given up: nobody uses it"
+    assert accelerator_check(config, maskd_is_running=True).result == "ok"
 
 
 class Device:

@@ -276,6 +276,14 @@ def test_another_delegate_runs_the_model_itself_at_one_shape(tmp_path: Path) -> 
     assert not accelerated.manifest.input.resizable
 
 
+def test_what_was_compiled_is_no_model_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models").mkdir()
+    compiled_beside("face-detector", tmp_path / "models")
+    monkeypatch.setattr("edge.__file__", str(tmp_path / "edge" / "__init__.py"))
+    with pytest.raises(MaskdError, match=r"no shipped model 'face-detector_edgetpu'; shipped: face-detector;"):
+        find_model("face-detector_edgetpu")
+
+
 def test_nothing_was_compiled(tmp_path: Path) -> None:
     model = open_model("face-detector", "face_detection")
     with pytest.raises(DelegateError, match=r"there is no face-detector_edgetpu\.tflite, compiled .* maskd-convert"):
