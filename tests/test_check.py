@@ -106,7 +106,8 @@ def test_the_configuration_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_running_maskd_is_said_and_is_no_failure(tmp_path: Path, video: Path) -> None:
-    cameras = {"usb": {"source": "/dev/video63"}, "door": {"source": str(video)}, "gone": {"source": "gone.mp4"}}
+    sources = {"usb": "/dev/null", "unplugged": "/dev/video63", "door": str(video), "gone": "gone.mp4"}
+    cameras = {name: {"source": source} for name, source in sources.items()}
     config = write_config(tmp_path, cameras=cameras)
     rows = rows_of(config)
     assert rows["camera usb"].result == "FAIL"
@@ -122,7 +123,7 @@ def test_a_running_maskd_is_said_and_is_no_failure(tmp_path: Path, video: Path) 
     assert rows["daemon"].figures["running"] is True
     assert rows["camera usb"].result == "warn"
     assert "the maskd that is running has it" in (rows["camera usb"].problem or "")
-    assert (rows["camera door"].result, rows["camera gone"].result) == ("ok", "FAIL")
+    assert [rows[f"camera {name}"].result for name in ("unplugged", "door", "gone")] == ["FAIL", "ok", "FAIL"]
     assert "writable by" in rows_of(config)["storage"].detail
 
 
@@ -131,6 +132,21 @@ def test_what_is_switched_off_is_skipped(tmp_path: Path, video: Path) -> None:
     cameras = {"door": {"source": str(video)}, "off": off, "clip": {"source": "demo"}}
     rows = rows_of(write_config(tmp_path, cameras=cameras))
     assert {rows[what].result for what in ("broker", "home assistant", "camera off", "camera clip")} == {"skipped"}
+
+
+def test_the_page_names_every_row_and_figure(mosquitto: Mosquitto, tmp_path: Path, video: Path) -> None:
+    mqtt = {"port": mosquitto.port, "host": "127.0.0.1"}
+    tried, figures = (CHECKOUT / "docs/check.md").read_text().split("## For programs")
+    names = [
+        name for line in tried.splitlines() if line.startswith("| ") for name in line.split(" | ")[0][2:].split(", ")
+    ]
+    documented = {line.split(" | ")[0][2:]: line for line in figures.splitlines() if line.startswith("| ")}
+    assert len(documented) > 15
+    config = write_config(tmp_path, cameras={"dot": {"source": str(video)}}, mqtt=mqtt)
+    for row in check(config):
+        what = row.what.replace("camera dot", "camera ...")
+        assert what in names
+        assert all(f"`{figure}`" in documented[what] for figure in row.figures)
 
 
 # --- what is wrong ---
@@ -194,9 +210,14 @@ def test_where_nothing_answers_it_ends_all_the_same(tmp_path: Path) -> None:
 
 
 def test_a_camera_that_hangs_does_not_spoil_the_end(tmp_path: Path) -> None:
+    code = (
+        "import atexit, edge.checks.cameras\n"
+        "edge.checks.cameras.FRAME_TIMEOUT_S = 0.2\n"
+        "atexit.register(print, 'the interpreter ends, and a read that returns meanwhile would abort it')"
+    )
     with silent_server() as port:
         config = write_config(tmp_path, cameras={"a": {"source": f"http://127.0.0.1:{port}/"}})
-        result = run_command(config, code="import edge.checks.cameras\nedge.checks.cameras.FRAME_TIMEOUT_S = 0.2")
+        result = run_command(config, code=code)
     assert (result.returncode, result.stderr) == (1, "")
     assert "no picture came within 0.2 s" in result.stdout
     assert "1 FAIL" in result.stdout.splitlines()[-1]

@@ -81,7 +81,8 @@ def broker_row(settings: MqttSettings, visit: Visit, topics: Topics) -> Row:
     elif visit.echo_ms is None and commands:
         warnings.append(
             f"it takes the message on {topics.check} but does not give it back, so it is not known whether commands "
-            f"get through; allow this device's user in the broker's access list: topic read {topics.check}"
+            f"get through; allow this device's user in the broker's access list: topic read {topics.check}, and for "
+            f"commands topic read {topics.base}/+/+/set"
         )
     address = f"{settings.host}:{settings.port}"
     user = "" if visit.username is None else f" as {visit.username}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from edge.checks.jobs import Job, run_together
 from edge.checks.row import Row, judged
-from edge.checks.sources import is_exclusive
+from edge.checks.sources import is_exclusive, is_there
 from edge.config import CameraSettings, Config
 from edge.errors import MaskdError
 from edge.live_settings import require_a_camera
@@ -68,7 +68,8 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
         elif name not in rows:
             yield Row("skipped", f"camera {name}", "the built-in clip, which is made when it is first played")
         else:
-            yield _as_busy(rows[name]) if maskd_is_running and is_exclusive(settings.source) else rows[name]
+            may_be_busy = maskd_is_running and is_exclusive(settings.source) and is_there(settings.source)
+            yield _as_busy(rows[name]) if may_be_busy else rows[name]
     yield from _none_is_on(config)
 
 

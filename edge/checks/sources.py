@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from edge.config import Config
 
@@ -33,6 +34,13 @@ def needs_of(config: Config) -> Needs:
 def is_stream(source: str) -> bool:
     """Whether it is the address of a network camera."""
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source) is not None and not source.startswith("file://")
+
+
+def is_there(source: str) -> bool:
+    """False where it names a device that the kernel does not know, which nobody can have."""
+    if not is_v4l2(source):
+        return True
+    return Path(source if source.startswith("/dev/") else f"/dev/video{int(source)}").exists()
 
 
 def is_v4l2(source: str) -> bool:
