@@ -29,7 +29,7 @@ from edge.messaging.record import Record
 from edge.messaging.sender import Sender
 from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras
-from edge.signals import hangup_signal, hangups_held_back, stop_signals
+from edge.signals import HangupSignal, stop_signals
 from edge.status_line import StatusLine
 from edge.status_report import StatusReport
 from edge.systemd import Notifier
@@ -61,11 +61,11 @@ def run(config: Config, path: Path | None = None) -> int:
     """
     configure_logging(config.log_level)
     with ExitStack() as stack:
+        hangups = stack.enter_context(HangupSignal())
         accelerator = stack.enter_context(Accelerator(config))
-        with hangups_held_back():
-            daemon = Daemon(config, path, accelerator)
-            stack.enter_context(stop_signals(daemon.stop))
-            stack.enter_context(hangup_signal(daemon.reload))
+        daemon = Daemon(config, path, accelerator)
+        stack.enter_context(stop_signals(daemon.stop))
+        hangups.tell(daemon.reload)
         daemon.run()
     if daemon.has_hanging_reads:
         # Python aborts where a thread returns from such a read while the interpreter ends; all else is done.

@@ -145,13 +145,15 @@ def test_a_file_with_mistakes_changes_nothing_and_is_told(
         supervisor.wait_for(["READY=1", *["RELOADING=1", "READY=1"] * 2])
 
         device.config.write_text(good, encoding="utf-8")
-        editor.change(mqtt__prefix="elsewhere", runtime__threads=1)
+        editor.change(device="hall", mqtt__prefix="elsewhere", runtime__threads=1)
         wait_until(lambda: "restart" in str(device.status()["problems"]), what="what waits")
         assert device.status()["problems"] == [
-            f"of the changes in {device.config} these take effect with the next restart: mqtt.prefix, runtime.threads"
+            f"of the changes in {device.config} these take effect with the next restart: "
+            "device, mqtt.prefix, runtime.threads"
         ]
+        assert device.status()["device"] == "lobby"
         wait_for_value(device, "hold_s", 1.0)  # the file is the truth again
-        wait_until(lambda: "restart for mqtt.prefix" in supervisor.status(), what="the line")
+        wait_until(lambda: "restart for device" in supervisor.status(), what="the line")
 
         device.config.write_text(good, encoding="utf-8")
         editor.reload()

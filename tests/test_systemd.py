@@ -139,11 +139,14 @@ def test_a_missing_camera_and_broker_do_not_hold_the_start_up(tmp_path: Path) ->
     cameras = {"door": {"source": f"http://{HOST}:{free_port()}/stream"}}
     config = write_config(tmp_path, free_port(), cameras=cameras)
     with Supervisor(tmp_path, watchdog_s=2) as supervisor, running(config, **supervisor.environment) as process:
-        supervisor.wait_for(["READY=1"])
+        wait_until(lambda: supervisor.status() == "loading the models", what="the beginning")
+        process.send_signal(signal.SIGHUP)  # whoever cannot wait
+        wait_until(lambda: supervisor.of("READY"), timeout=60, what="the start")
         log = config.with_suffix(".log").read_text(encoding="utf-8")
         assert "trying again until it comes back" in log, "ready before the camera was tried"
         assert "broker" in log, "ready before the broker was tried"
         wait_until(lambda: supervisor.status() == "door lost; broker lost; outbox 0", what="what is missing")
+        supervisor.wait_for(["READY=1", "RELOADING=1", "READY=1"])
         count = len(supervisor.of("WATCHDOG"))
         wait_until(lambda: len(supervisor.of("WATCHDOG")) >= count + 2, what="signs of life while it waits")
         process.terminate()
