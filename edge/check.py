@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 from edge.checks import accelerator, broker, cameras, clock, device, models, outbox, software, storage
@@ -18,6 +17,7 @@ from edge.checks.row import Row, as_dict, as_table
 from edge.config import Config
 from edge.config_file import SEARCH_PATHS, find_config, load_config
 from edge.errors import MaskdError
+from edge.messaging.topics import Topics
 
 LIMIT_S = 10.0
 """For whatever has no longer limit of its own."""
@@ -30,7 +30,11 @@ def run_check(config_path: Path | None, *, as_json: bool = False) -> int:
     rows = check(config_path)
     failed = any(row.result == "FAIL" for row in rows)
     if as_json:
-        print(json.dumps({"ok": not failed, "version": version("maskd"), "checks": [as_dict(row) for row in rows]}))
+        print(
+            json.dumps(
+                {"ok": not failed, "version": software.version_of("maskd"), "checks": [as_dict(row) for row in rows]}
+            )
+        )
     else:
         print(as_table(rows))
     status = 1 if failed else 0
@@ -47,7 +51,8 @@ def check(config_path: Path | None, root: Path = Path("/")) -> list[Row]:
     configuration, config = _read_configuration(config_path)
     is_running = None if config is None else storage.is_in_use(config.storage.path)
     # The network is waited for while the processor is at work.
-    network = Running([] if config is None or not config.mqtt.enabled else [_broker_job(config, is_running)])
+    visits: list[broker.Visit] = []
+    network = Running([_broker_job(config, visits)] if config is not None and config.mqtt.enabled else [])
     programs = run_together([_job("software", "numpy and OpenCV", partial(software.software_rows, config))])
     rows = [configuration, *programs]
     if config is None:
@@ -55,10 +60,9 @@ def check(config_path: Path | None, root: Path = Path("/")) -> list[Row]:
     else:
         has_opencv = any(row.what == "opencv" for row in programs)
         rows += _vision_rows(config, has_opencv=has_opencv, is_running=is_running is True)
-        rows += _messaging_rows(config, network, is_running=is_running)
-    board = _job("device", "this board", partial(device.device_rows, root, maskd_is_running=is_running is True))
-    rows.append(clock.clock_row(time.time(), synchronized=clock.is_synchronized(root, clock.kernel_is_synchronized)))
-    return [*rows, *run_together([board])]
+        rows += network.rows() if config.mqtt.enabled else [_broker_is_off()]
+        rows += _messaging_rows(config, visits[0] if visits else None, is_running=is_running)
+    return rows + _board_rows(root, is_running=is_running is True)
 
 
 def _read_configuration(path: Path | None) -> tuple[Row, Config | None]:
@@ -91,32 +95,48 @@ def _vision_rows(config: Config, *, has_opencv: bool, is_running: bool) -> Itera
             ]
         )
     yield from cameras.camera_rows(config, maskd_is_running=is_running)
+    yield from run_together([_job("cameras", "all of them", partial(cameras.none_is_on, config))])
 
 
-def _messaging_rows(config: Config, network: Running, *, is_running: bool | None) -> Iterator[Row]:
+def _messaging_rows(config: Config, visit: broker.Visit | None, *, is_running: bool | None) -> list[Row]:
+    """`visit` None: the broker could not be asked."""
     settings, path = config.storage, str(config.storage.path)
-    local = Running(
+    return run_together(
         [
+            _job("daemon", config.device, lambda: [broker.daemon_row(config, visit, is_running=is_running)]),
+            _job(
+                "home assistant",
+                config.device,
+                lambda: [broker.homeassistant_row(config, visit, is_running=is_running)],
+            ),
             _job("storage", path, lambda: [storage.check_storage(settings, is_running=is_running)]),
             _job("outbox", path, lambda: [outbox.outbox_row(settings.path / "outbox.db", is_running=is_running)]),
             _job("record", path, lambda: [outbox.record_row(settings)]),
         ]
     )
-    told = network.rows()
-    if not config.mqtt.enabled:
-        told = [Row("skipped", "broker", "mqtt.enabled is false: events stay in the outbox on this device")]
-    if not any(row.what == "daemon" for row in told):
-        told += [
-            broker.daemon_row(config, None, is_running=is_running),
-            broker.homeassistant_row(config, None, is_running=is_running),
-        ]
-    yield from told
-    yield from local.rows()
 
 
-def _broker_job(config: Config, is_running: bool | None) -> Job:
-    address = f"{config.mqtt.host}:{config.mqtt.port}"
-    return _job("broker", address, partial(broker.broker_rows, config, is_running=is_running), broker.LIMIT_S)
+def _board_rows(root: Path, *, is_running: bool) -> list[Row]:
+    def keep_time() -> Iterator[Row]:
+        synchronized = clock.is_synchronized(root, clock.kernel_is_synchronized)
+        yield clock.clock_row(time.time(), synchronized=synchronized)
+
+    board = partial(device.device_rows, root, maskd_is_running=is_running)
+    return run_together([_job("clock", "this device", keep_time), _job("device", "this board", board)])
+
+
+def _broker_job(config: Config, visits: list[broker.Visit]) -> Job:
+    """Puts what was seen at the broker into `visits`, where it let us in."""
+
+    def visit() -> Iterator[Row]:
+        visits.append(broker.visit_broker(config))
+        yield broker.broker_row(config.mqtt, visits[0], Topics(config.mqtt.prefix, config.device))
+
+    return _job("broker", f"{config.mqtt.host}:{config.mqtt.port}", visit, broker.LIMIT_S)
+
+
+def _broker_is_off() -> Row:
+    return Row("skipped", "broker", "mqtt.enabled is false: events stay in the outbox on this device")
 
 
 def _job(what: str, detail: str, attempt: Callable[[], Iterable[Row]], limit_s: float = LIMIT_S) -> Job:

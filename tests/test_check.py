@@ -223,7 +223,7 @@ def test_a_camera_that_hangs_does_not_spoil_the_end(tmp_path: Path) -> None:
     assert "1 FAIL" in result.stdout.splitlines()[-1]
 
 
-def test_what_hangs_or_trips_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_hangs_or_trips_is_a_row() -> None:
     release = threading.Event()
 
     def hang() -> Iterator[Row]:
@@ -236,11 +236,14 @@ def test_what_hangs_or_trips_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> Iterator[Row]:
         raise MaskdError("it is broken; mend it")
 
+    def say_nothing() -> Iterator[Row]:
+        yield from ()
+
     def tell_then_trip() -> Iterator[Row]:
         yield Row("ok", "told", "")
         raise OSError("not closed")
 
-    attempts = {"hang": hang, "trip": trip, "refuse": refuse, "told": tell_then_trip}
+    attempts = {"hang": hang, "trip": trip, "refuse": refuse, "none": say_nothing, "told": tell_then_trip}
     started = time.monotonic()
     rows = run_together([Job(what, "tried", attempt, 0.3, "too slow") for what, attempt in attempts.items()])
     elapsed = time.monotonic() - started

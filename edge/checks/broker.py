@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -138,14 +137,6 @@ def homeassistant_row(config: Config, visit: Visit | None, *, is_running: bool |
         problem = f"allow this device's user in the broker's access list: topic write {topic}"
         return Row("warn", what, "not announced", problem, {"announced": False})
     return Row("skipped", what, "not announced yet: maskd does that when it runs", None, {"announced": False})
-
-
-def broker_rows(config: Config, *, is_running: bool | None) -> Iterator[Row]:
-    """Raises MaskdError where the broker is absent or does not let us in."""
-    visit = visit_broker(config)
-    yield broker_row(config.mqtt, visit, Topics(config.mqtt.prefix, config.device))
-    yield daemon_row(config, visit, is_running=is_running)
-    yield homeassistant_row(config, visit, is_running=is_running)
 
 
 def _talk(session: Session, config: Config, visit: Visit) -> None:

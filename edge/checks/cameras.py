@@ -70,7 +70,6 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
         else:
             may_be_busy = maskd_is_running and is_exclusive(settings.source) and is_there(settings.source)
             yield _as_busy(rows[name]) if may_be_busy else rows[name]
-    yield from _none_is_on(config)
 
 
 def judge_look(what: str, described: str, look: Look, asked_fps: float | None) -> Row:
@@ -141,7 +140,8 @@ def _as_busy(row: Row) -> Row:
     return dataclasses.replace(row, result="warn", problem=problem)
 
 
-def _none_is_on(config: Config) -> Iterator[Row]:
+def none_is_on(config: Config) -> Iterator[Row]:
+    """A row where no camera is enabled, and none otherwise."""
     try:
         require_a_camera(config, commands=config.mqtt.enabled and commands_enabled(config.mqtt))
     except MaskdError as error:

@@ -21,7 +21,8 @@ class Job:
     detail: str
     """Of that row: what was tried."""
     attempt: Callable[[], Iterable[Row]]
-    """Gives its rows as it goes; what comes after the last one, such as closing a camera, may fail unnoticed."""
+    """Gives its rows, if any, as it goes. What comes after the last one, such as closing a camera, may fail
+    unnoticed."""
     limit_s: float
     too_slow: str
     """What is wrong and how to mend it where no row has come within the limit."""
@@ -46,7 +47,8 @@ class Running:
         result = []
         for job, thread, rows in zip(self._jobs, self._threads, self._rows, strict=True):
             thread.join(max(0.0, self._started_at + job.limit_s - time.monotonic()))
-            result += rows.copy() or [Row("FAIL", job.what, job.detail, job.too_slow)]
+            hangs = thread.is_alive()
+            result += rows.copy() or ([Row("FAIL", job.what, job.detail, job.too_slow)] if hangs else [])
         return result
 
 

@@ -135,13 +135,14 @@ def _try_imports() -> Installed:
         python=sys.version.split()[0],
         numpy=np.__version__,
         opencv=cv2.__version__,
-        litert=_version("ai-edge-litert"),
-        tflite_runtime=_version("tflite-runtime"),
+        litert=version_of("ai-edge-litert"),
+        tflite_runtime=version_of("tflite-runtime"),
         picamera2_is_from_apt=_is_from_apt("picamera2"),
     )
 
 
-def _version(distribution: str) -> str | None:
+def version_of(distribution: str) -> str | None:
+    """None where it is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
