@@ -12,7 +12,6 @@ from edge.camera.opencv import Capture
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 
-OPEN_TIMEOUT_MS = 10_000
 READ_TIMEOUT_MS = 5_000
 _TAIL = "videoconvert ! video/x-raw, format=BGR ! appsink drop=true max-buffers=1 sync=false"
 """OpenCV takes BGR from an appsink; it keeps the newest picture only, and waits for no clock."""
@@ -30,7 +29,6 @@ class GstCamera(LiveCamera):
         pipeline: str,
         described: str,
         remedy: str,
-        open_timeout_ms: int = OPEN_TIMEOUT_MS,
         read_timeout_ms: int = READ_TIMEOUT_MS,
     ) -> None:
         super().__init__(name, no_picture=f"{described} gives no more pictures; {remedy}")
@@ -38,16 +36,14 @@ class GstCamera(LiveCamera):
         self._described = described
         self._remedy = remedy
         self._rotate = settings.rotate
-        self._timeouts = [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            open_timeout_ms,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            read_timeout_ms,
-        ]
+        # OpenCV heeds a time-out for opening only once it has opened; without a picture that takes its own 30 s.
+        self._timeouts = [cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_timeout_ms]
 
     def open(self) -> None:
         capture = Capture(self.pipeline, cv2.CAP_GSTREAMER, self._rotate, self._timeouts)
-        if not capture.opened:
+        # OpenCV calls a pipeline open from which no picture came, and one of which an element is missing.
+        if not capture.opened or capture.get(cv2.CAP_PROP_FRAME_WIDTH) <= 0:
+            capture.close()
             raise MaskdError(f"{self._described} does not open; {self._remedy}")
         self._capture = capture
 

@@ -40,8 +40,8 @@ class StreamCamera(LiveCamera):
     def open(self) -> None:
         if cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends():
             capture = Capture(self._url, cv2.CAP_FFMPEG, self._rotate, self._timeouts)
-        else:  # NVIDIA builds OpenCV with GStreamer alone, which has time-outs of its own
-            capture = Capture(self._url, cv2.CAP_ANY, self._rotate)
+        else:  # NVIDIA builds OpenCV with GStreamer alone, which heeds no time-out for opening
+            capture = Capture(self._url, cv2.CAP_GSTREAMER, self._rotate, self._timeouts[2:])
         if not capture.opened:
             raise MaskdError(
                 f"the stream {self.describe()} does not open; check that the address, the user and the password "
