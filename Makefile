@@ -19,10 +19,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto bundle system-test
+.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto bundle system-test arm64-test matrix lock audit
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(VENV)/.demo ## Broker, clip, daemon and shipped models on this one machine; Ctrl-C ends it
 	@exec $(VENV)/bin/maskd demo
@@ -59,6 +59,18 @@ bundle: $(VENV)/bin/python ## A folder to install from without a network, in dis
 
 system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install maskd there and try it; as root, for some minutes
 	MASKD_SYSTEM_TEST='$(RELEASE)' $(VENV)/bin/python -m pytest tests/system $(PYTEST)
+
+arm64-test: $(VENV)/.dev ## maskd check and detect on an emulated aarch64 Debian, beside x86-64; as root, for some minutes; its table goes into docs/platforms.md
+	$(VENV)/bin/python -m tests.platforms.arm64 --report docs/platforms.md
+
+matrix: $(VENV)/.release mosquitto ## The tests on other Pythons and libraries, ONLY="name name" for some of them; its table goes into docs/platforms.md
+	PATH="$(abspath $(VENV)/bin):$$PATH" $(VENV)/bin/python -m tests.platforms.matrix $(ONLY) --report docs/platforms.md
+
+lock: $(VENV)/.release ## Bring requirements/ up to pyproject.toml; UPGRADE=1 takes the newest versions
+	PATH="$(abspath $(VENV)/bin):$$PATH" $(VENV)/bin/python -m requirements.lock $(if $(UPGRADE),--upgrade)
+
+audit: $(VENV)/.release ## What is known against the locked packages; status 2 where nobody can be asked
+	@PATH="$(abspath $(VENV)/bin):$$PATH" $(VENV)/bin/python -m requirements.audit
 
 format: $(VENV)/.dev ## Format the code, and mend what the linter can mend
 	$(VENV)/bin/ruff format .
@@ -131,6 +143,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing maskd and what its tests need into $(VENV): some minutes, once.'
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.release: pyproject.toml | $(VENV)/bin/python
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[release]'
+	@touch $@
 
 # The tests talk to a real broker, which pip cannot install. Without one they skip, and say so.
 mosquitto:

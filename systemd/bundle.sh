@@ -35,9 +35,11 @@ trap 'rm -rf "$temporary"' EXIT
 mkdir "$temporary/bundle"
 "${pip[@]}" wheel --no-deps --wheel-dir "$temporary/bundle/wheels" "$checkout"
 wheel=$(echo "$temporary"/bundle/wheels/maskd-*.whl)
+lock=$checkout/requirements/python$python-$machine.txt
 "${pip[@]}" download --dest "$temporary/bundle/wheels" --only-binary :all: --python-version "$python" "${platforms[@]}" \
-  --constraint "$checkout/systemd/pins/$release.txt" "$wheel"
-cp -R "$checkout"/systemd/{install.sh,install-broker.sh,maskd.service,pins} "$checkout"/{LICENSE,docs/install.md} \
+  --no-deps --require-hashes --requirement "$lock"
+cp "$lock" "$temporary/bundle/wheels"
+cp "$checkout"/systemd/{install.sh,install-broker.sh,maskd.service} "$checkout"/{LICENSE,docs/install.md} \
   "$temporary/bundle"
 
 version=$(basename "$wheel" | cut -d - -f 2)

@@ -187,22 +187,28 @@ install_maskd() {
 }
 
 make_environment() {
-  local wheels=$1 from=() pins=() options=() codename
+  local wheels=$1 wheel lock from=() options=()
   if is_raspberry_pi; then options=(--system-site-packages); fi # picamera2 is there and nowhere else
   quietly python3 -m venv "${options[@]}" "$new" || fail 'Python could not make an environment; its words stand above'
   local pip=("$new/bin/python" -m pip --disable-pip-version-check)
-  codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-  if [ -f "$here/pins/$codename.txt" ]; then pins=(--constraint "$here/pins/$codename.txt"); fi
+  # A folder of wheels comes with the lock that it was filled by.
+  lock=${wheels:-$here/../requirements}/$("$new/bin/python" -c \
+    'import platform, sys; print("python%d.%d-%s.txt" % (*sys.version_info[:2], platform.machine()))')
   if [ -n "$wheels" ]; then
-    from=(--no-index --find-links "$wheels" "$(newest_wheel "$wheels")")
+    wheel=$(newest_wheel "$wheels")
+    from=(--no-index --find-links "$wheels")
   else
     quietly "${pip[@]}" wheel --no-deps --wheel-dir "$temporary/built" "$here/.." ||
       fail 'maskd could not be built from this checkout; the reason stands above'
-    from=(--prefer-binary "$(newest_wheel "$temporary/built")")
+    wheel=$(newest_wheel "$temporary/built")
   fi
-  quietly "${pip[@]}" install "${pins[@]}" "${from[@]}" ||
-    fail 'what maskd needs could not be installed (the reason stands above); connect this machine to the network,' \
-      'or bring a folder of wheels that was made for this system and processor'
+  local no_packages='what maskd needs could not be installed (the reason stands above); connect this machine to the'
+  no_packages+=' network, or bring a folder of wheels that was made for this system and processor'
+  if [ -f "$lock" ]; then
+    quietly "${pip[@]}" install "${from[@]}" --require-hashes --only-binary :all: --requirement "$lock" ||
+      fail "$no_packages"
+  fi
+  quietly "${pip[@]}" install "${from[@]}" --prefer-binary "$wheel" || fail "$no_packages"
 }
 
 make_user_and_folders() {
