@@ -15,9 +15,9 @@ _LIKE_A_PORT = re.compile(rf"{_USER}:[^\s\"']{{0,300}}@")
 _WHOLE_ADDRESS = re.compile(rf"\A\s*{_USER}:{_REST_OF_LINE}@")
 _NAME = (
     r"(?:[A-Za-z_-]{0,30}(?:password|passwd|passphrase|loginpas|secret|token|signature|credential|apikey|api_key)"
-    r"|pass|pwd|psw|auth|key|sig)"
+    r"|user-pw|pass|pwd|psw|auth|key|sig)"
 )
-_QUERY = re.compile(rf"\b({_NAME}=)[^&\s\"']+", re.IGNORECASE)
+_QUERY = re.compile(rf"""\b({_NAME}=)(?:"[^"\n]{{0,300}}"|'[^'\n]{{0,300}}'|[^&\s"']+)""", re.IGNORECASE)
 _SETTING = re.compile(rf"\b({_NAME}[\"']?\s*:\s*)[^\s,}}#].*", re.IGNORECASE)
 
 

@@ -385,6 +385,8 @@ def test_what_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
         ("from rtsp://host:554/cam; ask me@home", "from rtsp://host:554/cam; ask me@home"),
         ("http://h/cgi?loginuse=admin&loginpas=abc&x=1", "http://h/cgi?loginuse=admin&loginpas=***&x=1"),
         ("rtsp://h:554/user=admin_password=abc_channel=1", "rtsp://h:554/user=admin_password=***"),
+        ('gst: rtspsrc user-id=v user-pw="a b" ! decodebin', "gst: rtspsrc user-id=v user-pw=*** ! decodebin"),
+        ("gst: rtspsrc user-pw=abc ! decodebin", "gst: rtspsrc user-pw=*** ! decodebin"),
         ("monkey=1, turkey=2", "monkey=1, turkey=2"),
     ],
 )
