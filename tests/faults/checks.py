@@ -48,6 +48,17 @@ class Usage:
     threads: int
 
 
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """From the first look at one start of the daemon to the last."""
+
+    over_s: float
+    rounds: int
+    rss_mb: float
+    files: int
+    threads: int
+
+
 def first_arrivals(events: Iterable[ArrivedEvent]) -> list[ArrivedEvent]:
     """Without repeats, as a subscriber sees them who drops what has an `id` that was there before."""
     first: dict[str, ArrivedEvent] = {}
@@ -239,24 +250,36 @@ def check_log(lines: Sequence[str], *, limit: int) -> list[str]:
     return problems
 
 
-def check_usage(samples: Iterable[Usage]) -> list[str]:
-    """Memory, open files and threads come back to where they were, within each start of the daemon."""
+def growth(samples: Iterable[Usage]) -> list[Growth]:
+    """Of each start of the daemon that was looked at more than once."""
     by_start: dict[int, list[Usage]] = defaultdict(list)
     for sample in samples:
         if sample.age_s >= WARM_UP_S:
             by_start[sample.start].append(sample)
+    return [
+        Growth(
+            over_s=usages[-1].age_s - usages[0].age_s,
+            rounds=len(usages),
+            rss_mb=usages[-1].rss_mb - usages[0].rss_mb,
+            files=usages[-1].files - usages[0].files,
+            threads=usages[-1].threads - usages[0].threads,
+        )
+        for usages in by_start.values()
+        if len(usages) > 1
+    ]
+
+
+def check_growth(growths: Iterable[Growth]) -> list[str]:
+    """Memory, open files and threads come back to where they were."""
     problems = []
-    for usages in by_start.values():
-        first, last = usages[0], usages[-1]
-        grown = (
-            ("memory", last.rss_mb - first.rss_mb, RSS_GROWTH_MB, "MB"),
-            ("open files", last.files - first.files, FILES_GROWTH, "files"),
-            ("threads", last.threads - first.threads, THREADS_GROWTH, "threads"),
+    for grown in growths:
+        limits = (
+            ("memory", grown.rss_mb, RSS_GROWTH_MB, "MB"),
+            ("open files", grown.files, FILES_GROWTH, "files"),
+            ("threads", grown.threads, THREADS_GROWTH, "threads"),
         )
         problems += [
-            f"{what} grew by {by:g} {unit} in {last.age_s - first.age_s:.0f} s"
-            for what, by, most, unit in grown
-            if by > most
+            f"{what} grew by {by:g} {unit} in {grown.over_s:.0f} s" for what, by, most, unit in limits if by > most
         ]
     return problems
 

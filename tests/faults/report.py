@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.faults.checks import Growth
 from tests.faults.rounds import Result
 
 BEGIN = "<!-- faults: begin (written by python -m tests.faults.run --report) -->"
@@ -26,6 +27,7 @@ def table(results: Sequence[Result], *, seed: int, minutes: float, left_out: Seq
         f"{datetime.now(timezone.utc):%Y-%m-%d} with maskd {version('maskd')}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}."
         + (f" Left out, for want of the right to mount a disk: {', '.join(left_out)}." if left_out else ""),
+        *_growth([growth for result in results for growth in result.growths]),
         "",
         "| fault | rounds | events | repeats | lost | longest time to quiet |",
         "|---|---:|---:|---:|---:|---:|",
@@ -42,6 +44,16 @@ def write_between_markers(path: Path, text: str) -> None:
     if not begin or not end:
         raise ValueError(f"{path} lacks the lines {BEGIN} and {END}")
     path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+
+
+def _growth(growths: Sequence[Growth]) -> list[str]:
+    if not growths:
+        return []
+    return [
+        f"Within one start of the daemon, which lived through up to {max(g.rounds for g in growths)} rounds in "
+        f"{max(g.over_s for g in growths):.0f} s, memory grew by at most {max(g.rss_mb for g in growths):.1f} MB, "
+        f"open files by {max(g.files for g in growths)}, threads by {max(g.threads for g in growths)}."
+    ]
 
 
 def _row(name: str, results: Sequence[Result]) -> str:

@@ -40,6 +40,8 @@ class Result:
     quiet_s: float = 0.0
     """From healing the fault until all that had happened was with the subscriber, and everything worked again."""
     problems: list[str] = field(default_factory=list)
+    growths: list[checks.Growth] = field(default_factory=list)
+    """At the end of a rig's rounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ class Trial:
         except AssertionError as error:
             result.problems.append(str(error))
         self._judge(Fault(), mark, result, stopped=True)
-        result.problems += checks.check_usage(self._usage)
+        result.growths = checks.growth(self._usage)
+        result.problems += checks.check_growth(result.growths)
         return result
 
     def _wait_for_a_moment(self, rng: random.Random) -> None:

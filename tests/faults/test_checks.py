@@ -181,12 +181,18 @@ def usage(age_s: float, *, start: int = 1, rss_mb: float = 100, files: int = 30,
     return Usage(start, age_s, rss_mb, files, threads)
 
 
+def grown(*samples: Usage) -> list[str]:
+    return checks.check_growth(checks.growth(samples))
+
+
 def test_what_is_used_comes_back_to_where_it_was() -> None:
-    assert checks.check_usage([]) == []
-    assert checks.check_usage([usage(10), usage(60, rss_mb=110, files=33, threads=11)]) == []
-    assert checks.check_usage([usage(1, rss_mb=50), usage(10), usage(20)]) == []  # while it starts it grows
-    assert checks.check_usage([usage(10), usage(10, start=2, rss_mb=150)]) == []
-    assert "memory grew by 20 MB" in checks.check_usage([usage(10), usage(60, rss_mb=120)])[0]
-    assert "open files grew" in checks.check_usage([usage(10), usage(60, files=40)])[0]
-    assert "threads grew" in checks.check_usage([usage(10), usage(60, threads=13)])[0]
-    assert "memory" in checks.check_usage([usage(10, start=2), usage(60, start=2, rss_mb=120), usage(9, start=3)])[0]
+    assert grown() == []
+    assert grown(usage(10), usage(60, rss_mb=110, files=33, threads=11)) == []
+    assert grown(usage(1, rss_mb=50), usage(10), usage(20)) == []  # while it starts it grows
+    assert grown(usage(10), usage(10, start=2, rss_mb=150)) == []
+    assert "memory grew by 20 MB" in grown(usage(10), usage(60, rss_mb=120))[0]
+    assert "open files grew" in grown(usage(10), usage(60, files=40))[0]
+    assert "threads grew" in grown(usage(10), usage(60, threads=13))[0]
+    assert "memory" in grown(usage(10, start=2), usage(60, start=2, rss_mb=120), usage(9, start=3))[0]
+    [two] = checks.growth([usage(10), usage(30), usage(60, rss_mb=104.5)])
+    assert (two.rounds, two.over_s, two.rss_mb) == (3, 50, 4.5)

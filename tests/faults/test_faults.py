@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import PAIRS, SINGLE
+from tests.faults.checks import Growth
 from tests.faults.report import BEGIN, END, table, write_between_markers
 from tests.faults.rounds import Result
 from tests.faults.run import plan
@@ -41,7 +42,7 @@ def test_every_fault_has_its_turn() -> None:
 
 def test_the_table_takes_its_place_in_the_page(tmp_path: Path) -> None:
     results = [
-        Result(1, "none", events=1200, repeats=0, lost=0, quiet_s=0.5),
+        Result(1, "none", events=1200, quiet_s=0.5, growths=[Growth(60, 7, 3.21, 1, 0), Growth(80, 5, -2, 2, -1)]),
         Result(2, "network: cut", events=10, repeats=3, lost=1, quiet_s=31.5, problems=["lost"]),
     ]
     page = tmp_path / "page.md"
@@ -52,6 +53,7 @@ def test_the_table_takes_its_place_in_the_page(tmp_path: Path) -> None:
     assert text.endswith("\nafter\n")
     assert "old" not in text
     assert "2 rounds with seed 7, 1 of them failed" in text
+    assert "up to 7 rounds in 80 s, memory grew by at most 3.2 MB, open files by 2, threads by 0." in text
     assert "Left out" not in text
     assert "to mount a disk: disk full." in table(results, seed=7, minutes=3, left_out=["disk full"])
     assert "| network: cut | 1 | 10 | 3 | 1 | 31.5 s |" in text
