@@ -407,6 +407,7 @@ def test_no_topic_is_made_of_what_does_not_exist(
     mosquitto: Mosquitto, states: States, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Subscriber(mosquitto.port, "#") as subscriber, changeable(mosquitto) as parts:
+        states.wait("hold_s", 1)
         for camera, setting in (("yard", "min_score"), ("door", "source"), ("\u202edoor", "x" * 500)):
             parts.send(setting, "0.6", camera=camera)
         parts.send("hold_s", "3")
@@ -493,6 +494,7 @@ def test_a_persistent_command_is_written_into_the_file(
 
 def test_a_value_that_cannot_be_kept_stays_in_effect(mosquitto: Mosquitto, states: States, config_file: Path) -> None:
     with changeable(mosquitto, path=config_file) as parts:
+        states.wait("hold_s", 1)
         config_file.write_text("nonsense: true\n")
         parts.send("hold_s", '{"value": 3, "persist": true}')
         answer = states.wait("hold_s", 2)
@@ -505,6 +507,7 @@ def test_a_value_that_cannot_be_kept_stays_in_effect(mosquitto: Mosquitto, state
 
 def test_without_a_file_nothing_can_be_kept(mosquitto: Mosquitto, states: States) -> None:
     with changeable(mosquitto) as parts:
+        states.wait("hold_s", 1)
         parts.send("hold_s", '{"value": 3, "persist": true}')
         assert states.wait("hold_s", 2)["error"] == (
             "in effect until the next start, but not kept: there is no config.yaml to write to; start maskd with one "
@@ -514,6 +517,7 @@ def test_without_a_file_nothing_can_be_kept(mosquitto: Mosquitto, states: States
 
 def test_the_file_is_written_so_many_times_a_minute(mosquitto: Mosquitto, states: States, config_file: Path) -> None:
     with changeable(mosquitto, path=config_file) as parts:
+        states.wait("hold_s", 1)
         for number in range(1, 23):
             parts.send("hold_s", f'{{"value": {number}, "persist": true}}')
         wait_until(lambda: parts.daemon.times == 21, what="all changes")  # the file's own value is no change

@@ -68,7 +68,7 @@ def test_every_supported_python_has_its_locks() -> None:
         (r"^numpy", "--index-url https://packages.example/simple\nnumpy", "form"),
         (r"numpy==\S+", "numpy @ https://packages.example/numpy.whl", "form"),
         (r"sha256", "md5", "form"),
-        (r"paho-mqtt==\S+", "paho-mqtt==1.6.1", r"paho-mqtt>=2.1, and 1.6.1 is locked"),
+        (r"paho-mqtt==\S+", "paho-mqtt==1.6.1", r"paho-mqtt>=2.2, and 1.6.1 is locked"),
         (r"pyyaml==.+(\n +--hash.+)+\n", "", r"pyyaml>=6.0, and None is locked"),
         (r"numpy==\S+", "numpy==2.2.6", "numpy<2.*, and 2.2.6 is locked"),
         (r"opencv-python-headless==\S+", "opencv-python-headless==5.0.0.93", "opencv.*<4.12.* 5.0.0.93 is locked"),
