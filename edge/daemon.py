@@ -293,6 +293,8 @@ class Daemon:
             self._sender.forget_refusals()
             self._homeassistant.forget_refusals()
             self._mqtt.reconfigure(config.mqtt)
+        # A source that is closed on the way to its next settings has not ended.
+        self._watcher.watch(self._cameras.watched, endless=True)
         self._cameras.apply(config)
         can_be_switched_on = any(not camera.enabled for camera in config.cameras.values())
         self._watcher.watch(self._cameras.watched, endless=commands_on and can_be_switched_on)

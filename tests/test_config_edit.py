@@ -310,10 +310,9 @@ def test_what_a_person_changed_meanwhile_stays(tmp_path: Path) -> None:
 
 def test_a_file_that_became_invalid_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path, "cameras: {door: {sourc: 0}}\n")
-    assert refusal(path) == (
+    assert refusal(path).startswith(
         "nothing was written, since the file is not valid now: config.yaml:1:11: cameras.door.source: is missing; "
-        "add a line `source: ...` (auto, demo, picamera, a V4L2 device (/dev/video0 or 0), an RTSP or HTTP URL, a "
-        "video file, a folder of photos)"
+        "add a line `source: ...` (auto, demo, picamera, "
     )
 
 

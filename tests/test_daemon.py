@@ -7,16 +7,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jsonschema
+import numpy as np
 import pytest
 import yaml
 
+from edge.config import Config
+from edge.config_file import load_config
+from edge.daemon import Daemon
 from edge.messaging.events import event_schema
 from tests.mosquitto import Mosquitto, Subscriber, wait_until
 
@@ -183,3 +189,42 @@ def test_every_camera_disabled_is_refused_where_none_can_be_switched_on(tmp_path
     with running(config) as daemon:
         assert daemon.wait(timeout=60) == 2
     assert "enabled" in config.with_suffix(".log").read_text(encoding="utf-8")
+
+
+def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = tmp_path / "dark.png"
+    assert cv2.imwrite(str(picture), np.zeros((120, 160, 3), np.uint8))
+    config = load_config(
+        write_config(
+            tmp_path,
+            1,
+            cameras={"door": {"source": str(picture), "loop": True, "photo_seconds": 0.05}},
+            mqtt={"host": "127.0.0.1", "port": 1, "commands": True},
+        )
+    )
+    daemon = Daemon(config)
+    cameras, watcher = daemon._cameras, daemon._watcher
+    apply_at_once = cameras.apply
+
+    def apply_slowly(config: Config) -> None:
+        apply_at_once(config)
+        rounds: list[object] = []
+        monkeypatch.setattr(watcher, "_on_round", rounds.append)
+        wait_until(lambda: len(rounds) >= 2 or not watcher._thread.is_alive(), what="the vision thread's rounds")
+
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    try:
+        wait_until(lambda: cameras.running and cameras.running["door"].capture.frames, timeout=60, what="pictures")
+        monkeypatch.setattr(cameras, "apply", apply_slowly)
+        door = config.cameras["door"].model_copy(update={"enabled": False})
+        daemon.apply(config.model_copy(update={"cameras": {"door": door}}))
+        assert cameras.running == {}
+        daemon.apply(config)
+        wait_until(lambda: cameras.running["door"].capture.frames, timeout=60, what="pictures again")
+        assert thread.is_alive()
+        assert watcher._thread.is_alive()
+    finally:
+        daemon.stop()
+        thread.join(CLEAN_STOP_S)
+    assert not thread.is_alive()
