@@ -7,6 +7,8 @@ SHELL := bash
 
 VENV ?= .venv
 PYTEST ?=
+# Tests at a time: most of them wait for a broker, a camera or a daemon. 0: one after another, in one process.
+JOBS ?= 4
 DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
 MODEL_VERSION ?= 1.1.0
@@ -28,7 +30,7 @@ demo: $(VENV)/.demo ## Broker, clip, daemon and shipped models on this one machi
 	@exec $(VENV)/bin/maskd demo
 
 test: $(VENV)/.dev mosquitto ## What the tests need, then the tests; PYTEST="-k tracking" for some of them
-	$(VENV)/bin/python -m pytest $(PYTEST)
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST)
 
 check: $(VENV)/.dev ## Format, lint and types, as CI checks them
 	$(VENV)/bin/ruff format --check .

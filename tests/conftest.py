@@ -19,6 +19,11 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The rounds of faults take minutes, so they begin first and the others run beside them."""
+    items.sort(key=lambda item: "tests/faults/" not in item.nodeid)
+
+
 @pytest.fixture
 def mosquitto_folder(tmp_path: Path) -> Path:
     """A folder for a broker; skips the test where Mosquitto is not installed."""
