@@ -18,14 +18,14 @@ class DaemonKilled(Fault):
     expect = Expectations(says_offline=True, reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.kill_daemon()
+        rig.daemon.kill()
         if rng.random() < 0.3:  # again, while it starts and cleans up
-            rig.start_daemon()
+            rig.daemon.start()
             rig.pause(rng.uniform(0.1, 3.0))
-            rig.kill_daemon()
+            rig.daemon.kill()
 
     def heal(self, rig: Rig) -> None:
-        rig.start_daemon()
+        rig.daemon.start()
 
 
 class DaemonStopped(Fault):
@@ -33,10 +33,10 @@ class DaemonStopped(Fault):
     expect = Expectations(says_offline=True, reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.stop_daemon()
+        rig.daemon.stop()
 
     def heal(self, rig: Rig) -> None:
-        rig.start_daemon()
+        rig.daemon.start()
 
 
 class DaemonFrozen(Fault):
@@ -44,10 +44,10 @@ class DaemonFrozen(Fault):
     lasts_long_s = (9.0, 15.0)  # the keep-alive is 5 s
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.signal_daemon(signal.SIGSTOP)
+        rig.daemon.send(signal.SIGSTOP)
 
     def heal(self, rig: Rig) -> None:
-        rig.signal_daemon(signal.SIGCONT)
+        rig.daemon.send(signal.SIGCONT)
 
 
 class BrokerKilled(Fault):

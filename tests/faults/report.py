@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.faults.checks import Growth
+from tests.faults.growth import Growth
 from tests.faults.rounds import Result
 
 BEGIN = "<!-- faults: begin (written by python -m tests.faults.run --report) -->"

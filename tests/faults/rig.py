@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import signal
 import struct
-import subprocess
-import sys
 import time
 import uuid
 from collections import Counter
@@ -20,31 +16,23 @@ import yaml
 
 from edge.messaging.events import parse_event
 from tests.faults import traffic
-from tests.faults.checks import ArrivedEvent, Usage
+from tests.faults.checks import ArrivedEvent
 from tests.faults.collector import Collector
 from tests.faults.disk import Disk, SmallDisk
 from tests.faults.proxy import Proxy
+from tests.faults.supervisor import Supervisor
 from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import Mosquitto, free_port
 
 DEVICE = "lobby"
 CAMERAS = ("door", "hall")
-RESTART_S = 1.0
-"""A daemon that failed is started again after so long, as systemd does."""
-STARTING_S = 10.0
 _TICK_S = 0.02
-_EVENT_LINE = re.compile(r"\bseq (\d+)\)?$")
-
-
-class RigError(AssertionError):
-    """What should not happen did, or what should did not."""
 
 
 class Rig:
     """One device that lives through many faults. As a context manager it is running on entry.
 
-    All methods belong to one thread, which must come by often (every wait does): it is also what starts a daemon that
-    has failed.
+    All methods belong to one thread, which must come by often (every wait does): it also tends the daemon.
     """
 
     def __init__(self, folder: Path, *, protocol: str = "5", disk: Disk = Disk.ORDINARY) -> None:
@@ -52,26 +40,13 @@ class Rig:
         self.folder = folder
         self.storage = folder / "storage"
         self.disk = SmallDisk(self.storage, disk) if disk is not Disk.ORDINARY else None
-        self.forgiven_until = 0.0
-        """The daemon may fail until then (monotonic seconds): the disk is full."""
         self.unrecorded: set[int] = set()
         """Numbers of events that a fault took out of the record."""
         self.torn_lines = 0
         """Lines of the record of which a fault may have left one half."""
-        self.starts = 0
-        self.stops: list[float] = []
-        """Seconds that each stop in order took."""
-        self.failures: list[str] = []
-        """Exits that nobody asked for."""
         self._protocol = protocol
         self._begin = time.monotonic()
-        self._daemon: subprocess.Popen[bytes] | None = None
-        self._started_at = 0.0
-        self._restart_at: float | None = None
-        self._log_offset = 0
-        self._log: list[str] = []
-        self._log_searched = 0
-        self._committed: set[int] = set()
+        self.daemon = Supervisor(folder, self.note)
         self._arrivals_searched = 0
         self._events: list[ArrivedEvent] = []
         self._arrived: set[int] = set()
@@ -102,9 +77,9 @@ class Rig:
         self._stack.callback(self.camera_goes)
         self.camera_comes()
         self._write_config()
-        self._stack.callback(self.kill_daemon)
+        self._stack.callback(self.daemon.kill)
         self.wait_until(lambda: self.collector.subscriptions, what="the subscription", timeout=20)
-        self.start_daemon()
+        self.daemon.start()
         return self
 
     def __exit__(
@@ -112,91 +87,7 @@ class Rig:
     ) -> None:
         self._stack.close()
 
-    # The daemon
-
-    @property
-    def running(self) -> bool:
-        return self._daemon is not None
-
-    def start_daemon(self) -> None:
-        assert self._daemon is None
-        self.note("the daemon is started")
-        command = [sys.executable, "-m", "tests.faults.daemon_process"]
-        command += [str(self.folder / "clock"), str(self.folder / "boot"), "-c", str(self.folder / "config.yaml")]
-        with (self.folder / "daemon.log").open("ab") as log:
-            self._daemon = subprocess.Popen(command, stdout=log, stderr=log)
-        self.starts += 1
-        self._started_at = time.monotonic()
-        self._restart_at = None
-
-    def kill_daemon(self) -> None:
-        """As by a crash; nothing starts it again."""
-        self._restart_at = None
-        if self._daemon is not None:
-            self.note("the daemon is killed")
-            self._daemon.kill()
-            self._daemon.wait()
-            self._daemon = None
-
-    def stop_daemon(self) -> None:
-        """In order, by SIGTERM; how long it took goes to `stops`."""
-        self._restart_at = None
-        if self._daemon is None:
-            return
-        self.note("the daemon is stopped")
-        begin = time.monotonic()
-        self._daemon.send_signal(signal.SIGTERM)
-        try:
-            status = self._daemon.wait(20)
-        except subprocess.TimeoutExpired:
-            self.kill_daemon()
-            raise RigError("the daemon did not stop within 20 s of SIGTERM") from None
-        self._daemon = None
-        self.stops.append(time.monotonic() - begin)
-        # Before Python has come as far as to ask for signals, one simply ends it.
-        if status != 0 and not (status == -signal.SIGTERM and begin - self._started_at < STARTING_S):
-            self.failures.append(f"the daemon left with status {status} on SIGTERM: {self.log[-1:]}")
-
-    def signal_daemon(self, number: signal.Signals) -> None:
-        if self._daemon is not None:
-            self._daemon.send_signal(number)
-
-    def usage(self) -> Usage | None:
-        """None where no daemon runs."""
-        if self._daemon is None:
-            return None
-        process = Path("/proc") / str(self._daemon.pid)
-        lines = (process / "status").read_text().splitlines()
-        status = dict(line.split(":", 1) for line in lines)
-        return Usage(
-            start=self.starts,
-            age_s=time.monotonic() - self._started_at,
-            rss_mb=int(status["VmRSS"].split()[0]) / 1024,
-            files=len(list((process / "fd").iterdir())),
-            threads=int(status["Threads"]),
-        )
-
-    # What the daemon says
-
-    @property
-    def log(self) -> list[str]:
-        """The daemon's log, all starts together."""
-        path = self.folder / "daemon.log"
-        if path.exists():
-            with path.open("rb") as file:
-                file.seek(self._log_offset)
-                complete, newline, _ = file.read().rpartition(b"\n")
-            self._log_offset += len(complete) + len(newline)
-            self._log += complete.decode("utf-8", errors="replace").splitlines()
-        return self._log
-
-    def committed(self) -> set[int]:
-        """The numbers of the events that the daemon said were safe."""
-        for line in self.log[self._log_searched :]:
-            if match := _EVENT_LINE.search(line):
-                self._committed.add(int(match[1]))
-        self._log_searched = len(self._log)
-        return self._committed
+    # What arrived and what was recorded
 
     def events(self) -> list[ArrivedEvent]:
         """Every event that arrived, repeats among them, in order of arrival."""
@@ -281,30 +172,19 @@ class Rig:
     def pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._tend()
+            self.daemon.tend()
             time.sleep(min(left, _TICK_S))
 
     def wait_until(
         self, condition: Callable[[], object], *, what: str, timeout: float, tick_s: float = _TICK_S
     ) -> None:
-        """Raises RigError where it does not come true in time."""
+        """Raises AssertionError where it does not come true in time."""
         deadline = time.monotonic() + timeout
         while not condition():
             if time.monotonic() > deadline:
-                raise RigError(f"{what} did not come within {timeout:g} s")
-            self._tend()
+                raise AssertionError(f"{what} did not come within {timeout:g} s")
+            self.daemon.tend()
             time.sleep(tick_s)
-
-    def _tend(self) -> None:
-        """Does what systemd does for a daemon that has failed."""
-        if self._daemon is not None and (status := self._daemon.poll()) is not None:
-            self._daemon = None
-            self.note(f"the daemon left with status {status}")
-            if time.monotonic() > self.forgiven_until:
-                self.failures.append(f"the daemon left by itself with status {status}: {self.log[-1:]}")
-            self._restart_at = time.monotonic() + RESTART_S
-        if self._restart_at is not None and time.monotonic() >= self._restart_at:
-            self.start_daemon()
 
     def _write_config(self) -> None:
         config = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import random
@@ -26,12 +27,12 @@ class DiskFull(Fault):
     expect = Expectations(disk=Disk.SMALL, keeps_acknowledged=True, log="cannot be written")
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.forgiven_until = math.inf
+        rig.daemon.forgiven_until = math.inf
         _fill(rig.storage / BALLAST, leave=rng.choice([0, 0, rng.randrange(1, 2_000)]))
 
     def heal(self, rig: Rig) -> None:
         (rig.storage / BALLAST).unlink()
-        rig.forgiven_until = time.monotonic() + ENDING_S
+        rig.daemon.forgiven_until = time.monotonic() + ENDING_S
 
 
 class OutboxDamaged(Fault):
@@ -44,13 +45,13 @@ class OutboxDamaged(Fault):
         self._damage = damage
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.kill_daemon()
+        rig.daemon.kill()
         names = ["outbox.db", "outbox.db", "outbox.db-wal", "outbox.db-wal", "seq"]
         path = rng.choice([path for name in names if (path := rig.storage / name).exists()])
         rig.note(f"{path.name}: {self._damage(path, rng)}")
 
     def heal(self, rig: Rig) -> None:
-        rig.start_daemon()
+        rig.daemon.start()
 
 
 class RecordTorn(Fault):
@@ -60,7 +61,7 @@ class RecordTorn(Fault):
     expect = Expectations(reconnects=True)
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
-        rig.kill_daemon()
+        rig.daemon.kill()
         path = max((rig.storage / "record").glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
         size = path.stat().st_size
         kept = max(0, size - rng.randrange(1, 5000))
@@ -69,7 +70,7 @@ class RecordTorn(Fault):
         rig.note(f"{path.name}: cut after {kept} of {size} bytes")
 
     def heal(self, rig: Rig) -> None:
-        rig.start_daemon()
+        rig.daemon.start()
 
 
 class PowerCut(Fault):
@@ -83,14 +84,14 @@ class PowerCut(Fault):
         rig.proxy.apply(Conditions(held=BOTH_WAYS))  # no goodbye either
         with rig.losing_of_the_record():
             rig.disk.cut_power()
-            rig.kill_daemon()
+            rig.daemon.kill()
             rig.disk.reattach()
         rig.boot_anew()
 
     def heal(self, rig: Rig) -> None:
         rig.proxy.reset()
         rig.proxy.apply(Conditions())
-        rig.start_daemon()
+        rig.daemon.start()
 
 
 def truncate(path: Path, rng: random.Random) -> str:
@@ -120,12 +121,11 @@ def remove(path: Path, rng: random.Random) -> str:
 
 def _fill(path: Path, *, leave: int) -> None:
     """Takes all the space of the disk but `leave` bytes."""
-    block = bytes(65536)
     with path.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(block)
-        except OSError:
-            pass
-        size = file.seek(0, 1)
-        file.truncate(max(0, size - leave))
+        # Once more in small pieces: a file system sets space aside until it has written what it was given.
+        for block in (65536, 512, 512):
+            with contextlib.suppress(OSError):
+                while file.write(bytes(block)):
+                    pass
+            os.fsync(file.fileno())
+        file.truncate(max(0, file.tell() - leave))

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 
 from edge.messaging.schemas import published_schemas
-from tests.faults import checks
-from tests.faults.checks import ArrivedEvent, Usage
+from tests.faults import checks, growth
+from tests.faults.checks import ArrivedEvent
 from tests.faults.collector import Arrival
+from tests.faults.growth import Usage
 from tests.people import drafts, transition
 
 
@@ -182,7 +183,7 @@ def usage(age_s: float, *, start: int = 1, rss_mb: float = 100, files: int = 30,
 
 
 def grown(*samples: Usage) -> list[str]:
-    return checks.check_growth(checks.growth(samples))
+    return growth.check_growth(growth.growth(samples))
 
 
 def test_what_is_used_comes_back_to_where_it_was() -> None:
@@ -194,5 +195,5 @@ def test_what_is_used_comes_back_to_where_it_was() -> None:
     assert "open files grew" in grown(usage(10), usage(60, files=40))[0]
     assert "threads grew" in grown(usage(10), usage(60, threads=13))[0]
     assert "memory" in grown(usage(10, start=2), usage(60, start=2, rss_mb=120), usage(9, start=3))[0]
-    [two] = checks.growth([usage(10), usage(30), usage(60, rss_mb=104.5)])
+    [two] = growth.growth([usage(10), usage(30), usage(60, rss_mb=104.5)])
     assert (two.rounds, two.over_s, two.rss_mb) == (3, 50, 4.5)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.catalogue import PAIRS, SINGLE
-from tests.faults.checks import Growth
+from tests.faults.growth import Growth
 from tests.faults.report import BEGIN, END, table, write_between_markers
 from tests.faults.rounds import Result
 from tests.faults.run import plan
