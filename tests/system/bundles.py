@@ -13,9 +13,10 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parent.parent.parent
 
 
-def make_bundle(release: str, out: Path) -> Path:
+def make_bundle(release: str, out: Path, machine: str = "") -> Path:
+    """`machine`: the processor that it is for, such as `aarch64`; this machine's where it is not told."""
     done = subprocess.run(
-        [CHECKOUT / "systemd/bundle.sh", release, os.uname().machine, out],
+        [CHECKOUT / "systemd/bundle.sh", release, machine or os.uname().machine, out],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHON": sys.executable},

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 BARE = ("systemd", "systemd-sysv", "dbus")
@@ -28,34 +29,42 @@ def why_not() -> str | None:
     return None
 
 
-def cached_root(release: str) -> Path:
-    """The folder of a bare Debian of that name, with the packages of FETCHED in its apt cache; to be copied, never
-    changed. Takes a minute and the network the first time. Raises RuntimeError with the tools' output."""
-    content = hashlib.sha256(" ".join(BARE + FETCHED).encode()).hexdigest()[:8]
+def cached_root(
+    release: str, architecture: str = "", include: Sequence[str] = BARE, fetch: Sequence[str] = FETCHED
+) -> Path:
+    """The folder of a bare Debian of that name, and of that architecture, such as `arm64`, where one is given; with the
+    packages `include` installed, and those of `fetch` in its apt cache. To be copied, never changed. Takes a minute and
+    the network the first time, longer where the processor is emulated. Raises RuntimeError with the tools' output."""
+    content = hashlib.sha256(" ".join((*include, *fetch)).encode()).hexdigest()[:8]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/tmp") / "maskd-system-test"
     cache.mkdir(parents=True, exist_ok=True)
-    root = cache / f"{release}-{content}"
-    with (cache / f"{release}.lock").open("w") as lock:
+    name = f"{release}-{architecture}" if architecture else release
+    root = cache / f"{name}-{content}"
+    with (cache / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
             making = root.with_name(root.name + ".making")
             shutil.rmtree(making, ignore_errors=True)
-            _make(release, making)
+            _make(making, release, architecture, include, fetch)
             making.rename(root)
     return root
 
 
-def _make(release: str, root: Path) -> None:
-    _run("debootstrap", "--variant=minbase", f"--include={','.join(BARE)}", release, str(root), *_mirror())
+def _make(root: Path, release: str, architecture: str, include: Sequence[str], fetch: Sequence[str]) -> None:
+    options = ["--variant=minbase", f"--include={','.join(include)}"]
+    options += [f"--arch={architecture}"] if architecture else []
+    _run("debootstrap", *options, release, str(root), *_mirror())
     # A person's own machine knows its own name; debootstrap writes no such file.
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    if not fetch:
+        return
     # How this machine reaches its packages is how the new one does.
     acquire = [line for line in _run("apt-config", "dump").splitlines() if line.startswith("Acquire::")]
     (root / "etc/apt/apt.conf.d/99host").write_text("\n".join(acquire) + "\n")
     names = {path: path.read_bytes() for path in (root / "etc/resolv.conf",) if path.exists()}
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
     _run("chroot", str(root), "apt-get", "update", "-q")
-    _run("chroot", str(root), "apt-get", "install", "-y", "-q", "--no-install-recommends", "--download-only", *FETCHED)
+    _run("chroot", str(root), "apt-get", "install", "-y", "-q", "--no-install-recommends", "--download-only", *fetch)
     for path, content in names.items():
         path.write_bytes(content)
 
@@ -68,7 +77,7 @@ def _mirror() -> list[str]:
 
 def _run(*command: str) -> str:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=1800)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {(done.stdout + done.stderr)[-3000:]}")
     return done.stdout

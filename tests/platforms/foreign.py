@@ -1,0 +1,82 @@
+"""maskd installed in a Debian for another processor, whose programs run here by emulation, or for this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.system import roots
+from tests.system.bundles import make_bundle
+
+ARCHITECTURES = {"aarch64": "arm64", "x86_64": "amd64"}
+"""Debian's names of processors."""
+MASKD = Path("/opt/maskd/bin/maskd")
+PYTHON = MASKD.with_name("python")
+
+
+def why_not(machine: str) -> str | None:
+    """What this machine lacks for running a Debian for that processor; None where nothing does."""
+    if reason := roots.why_not():
+        return reason
+    if os.uname().machine == machine:
+        return None
+    handlers = [path.read_text() for path in Path("/proc/sys/fs/binfmt_misc").glob(f"qemu-{machine}")]
+    if not any(text.startswith("enabled") for text in handlers):
+        return (
+            f"this machine does not run programs for {machine}: apt-get install qemu-user-static binfmt-support; where "
+            "systemd does not run, mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc, and "
+            f"update-binfmts --enable qemu-{machine}"
+        )
+    return None
+
+
+class Foreign:
+    """A copy of a bare Debian, with maskd installed from a bundle on entry, removed on exit."""
+
+    def __init__(self, release: str, machine: str, folder: Path) -> None:
+        self.machine = machine
+        self._release = release
+        self._folder = folder
+        self._root = folder / "root"
+
+    def __enter__(self) -> Foreign:
+        original = roots.cached_root(self._release, ARCHITECTURES[self.machine], ("python3", "python3-venv"), ())
+        bundle = make_bundle(self._release, self._folder, self.machine)
+        subprocess.run(["cp", "-a", "--reflink=auto", original, self._root], check=True)
+        try:
+            wheels = self.inside("/srv/wheels")
+            shutil.copytree(bundle / "wheels", wheels)
+            (maskd,) = wheels.glob("maskd-*.whl")
+            (lock,) = wheels.glob("*.txt")
+            self.run("python3", "-m", "venv", MASKD.parent.parent)
+            # As systemd/install.sh does.
+            install = (PYTHON, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", "/srv/wheels")
+            self.run(
+                *install, "--require-hashes", "--only-binary", ":all:", "--requirement", f"/srv/wheels/{lock.name}"
+            )
+            self.run(*install, f"/srv/wheels/{maskd.name}")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._root, ignore_errors=True)
+
+    def inside(self, path: str) -> Path:
+        """Where this machine sees that path of the other."""
+        return self._root / path.lstrip("/")
+
+    def run(self, *command: str | Path, check: bool = True, timeout: float = 1800) -> str:
+        """What a command prints there, run by root without a network. Fails the test where the command fails."""
+        nspawn = ["systemd-nspawn", "--quiet", f"--directory={self._root}", f"--machine=maskd-{self.machine}"]
+        nspawn += ["--register=no", "--keep-unit", "--private-network", "--as-pid2", "--pipe", "--link-journal=no"]
+        nspawn += ["--setenv=LC_ALL=C.UTF-8"]
+        done = subprocess.run(
+            [*nspawn, *map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{command} on {self.machine}: status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
