@@ -14,6 +14,7 @@ import pytest
 from edge.cli import main
 from edge.errors import MaskdError, UsageError
 from tests.pictures import numbered, write_video
+from tests.processes import killed_at_the_end
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -113,7 +114,7 @@ def test_bench(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_interrupting_a_long_detection_is_quiet(tmp_path: Path) -> None:
     write_video(tmp_path / "long.avi", [numbered(3)] * 2000)
-    with subprocess.Popen(
+    detecting = subprocess.Popen(
         [
             sys.executable,
             "-m",
@@ -128,7 +129,8 @@ def test_interrupting_a_long_detection_is_quiet(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-    ) as process:
+    )
+    with killed_at_the_end(detecting) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith(b"{")
         process.send_signal(signal.SIGINT)

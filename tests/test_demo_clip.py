@@ -50,6 +50,7 @@ from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Observation
 from tests.mosquitto import wait_until
+from tests.processes import killed_at_the_end
 
 pytest.importorskip("skimage", reason="the demo's clip is made from a portrait in scikit-image")
 pytest.importorskip("amqtt", reason="the demo needs the broker amqtt")
@@ -421,7 +422,7 @@ def test_a_signal_ends_everything_in_order(fake_daemon: Path, stop: signal.Signa
     )
     temporary = fake_daemon.parent / "temporary"
     temporary.mkdir()
-    demo = subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -429,9 +430,10 @@ def test_a_signal_ends_everything_in_order(fake_daemon: Path, stop: signal.Signa
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONIOENCODING": "utf-8"},
     )
     pid_file = fake_daemon.with_name("pid")
-    wait_until(lambda: pid_file.exists() and pid_file.read_text(), timeout=40, what="the daemon running")
-    demo.send_signal(stop)
-    out, err = demo.communicate(timeout=20)
+    with killed_at_the_end(started) as demo:
+        wait_until(lambda: pid_file.exists() and pid_file.read_text(), timeout=40, what="the daemon running")
+        demo.send_signal(stop)
+        out, err = demo.communicate(timeout=20)
     assert demo.returncode == 0
     assert err == ""
     assert out.endswith("Stopped.\n")

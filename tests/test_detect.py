@@ -17,6 +17,7 @@ import skimage.data
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from tests.pictures import write_photo, write_video
+from tests.processes import killed_at_the_end
 
 ASTRONAUT: Image = skimage.data.astronaut()
 ASTRONAUT_FACE = Box(180, 62, 274, 178)
@@ -201,9 +202,10 @@ def test_a_reader_that_leaves_early_is_no_error(photos: Path) -> None:
     # 50 times more lines than a pipe's buffer would need to hide the closed end.
     command = [sys.executable, "-m", "edge.cli", "detect", "--json", *["photos/nothing.jpg"] * 50]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    with subprocess.Popen(
+    detecting = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=photos.parent, env=environment
-    ) as process:
+    )
+    with killed_at_the_end(detecting) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline().startswith(b"{")

@@ -25,6 +25,7 @@ from edge.messaging.record import Record
 from edge.since import parse_since
 from tests.mosquitto import wait_until
 from tests.people import MODELS, TOPICS, transition
+from tests.processes import killed_at_the_end
 
 ROOT = Path(__file__).parent.parent
 AT = transition().at
@@ -214,11 +215,9 @@ def test_a_user_who_may_not_read_it_is_told(capsys: pytest.CaptureFixture[str]) 
 @contextmanager
 def following(config: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "edge.cli", "events", "--follow", "-c", str(config), *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with killed_at_the_end(process):
+        yield process
 
 
 def read_seqs(process: subprocess.Popen[str], count: int) -> Sequence[int]:

@@ -17,6 +17,7 @@ from edge.config import MqttSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker
 from tests.mosquitto import Mosquitto, Subscriber, free_port, wait_until
+from tests.processes import killed_at_the_end
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"
@@ -71,11 +72,9 @@ def test_availability_is_retained_and_follows_the_daemon(mosquitto: Mosquitto, p
 
 def test_a_killed_process_is_offline_by_its_will(mosquitto: Mosquitto, tmp_path: Path) -> None:
     with Subscriber(mosquitto.port, "maskd/lobby/availability") as subscriber:
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.sending_process", str(tmp_path / "outbox"), str(mosquitto.port)], cwd=ROOT
-        ) as process:
+        command = [sys.executable, "-m", "tests.sending_process", str(tmp_path / "outbox"), str(mosquitto.port)]
+        with killed_at_the_end(subprocess.Popen(command, cwd=ROOT)):
             assert subscriber.wait_for(1)[0].payload == b"online"
-            process.kill()
         assert [message.payload for message in subscriber.wait_for(2)] == [b"online", b"offline"]
 
 

@@ -22,6 +22,7 @@ from edge.messaging.outbox import HELD_LIMIT, Outbox
 from edge.messaging.outbox_file import put_meta
 from tests.disks import small_disk
 from tests.people import WALL_OFFSET, drafts, passers_by, transition
+from tests.processes import killed_at_the_end
 
 ROOT = Path(__file__).parent.parent
 
@@ -273,9 +274,8 @@ def test_kill_9_at_random_moments_leaves_no_gap_and_loses_nothing(tmp_path: Path
     dice = random.Random(7)
     reported: dict[int, tuple[str, str]] = {}
     for _ in range(6):
-        with subprocess.Popen(
-            [sys.executable, "-m", "tests.outbox_writer", str(tmp_path)], stdout=subprocess.PIPE, cwd=ROOT, text=True
-        ) as writer:
+        command = [sys.executable, "-m", "tests.outbox_writer", str(tmp_path)]
+        with killed_at_the_end(subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)) as writer:
             assert writer.stdout is not None
             for _ in range(dice.randint(1, 40)):
                 reported.update(parse_report(writer.stdout.readline()))

@@ -22,6 +22,7 @@ from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
 from tests.mosquitto import Mosquitto, Received, Subscriber, wait_until
 from tests.people import drafts, passers_by, transition
+from tests.processes import killed_at_the_end
 
 ROOT = Path(__file__).parent.parent
 
@@ -163,9 +164,8 @@ def test_a_sender_killed_at_random_moments_delivers_every_number(
         for _ in range(4):
             so_far = len(subscriber.messages)
             command = [sys.executable, "-m", "tests.sending_process", str(tmp_path / "outbox"), str(mosquitto.port)]
-            with subprocess.Popen(command, cwd=ROOT) as process:
+            with killed_at_the_end(subprocess.Popen(command, cwd=ROOT)):
                 subscriber.wait_for(so_far + dice.randint(1, 60))
-                process.kill()
         outbox.open()
         outbox.recover(time.time())
         with sending(outbox, mosquitto, Backoff(0.05, 0.2)):
