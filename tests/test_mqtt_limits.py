@@ -222,6 +222,24 @@ def test_a_refused_subscription_is_told_once_and_ends_nothing(caplog: pytest.Log
         wait_until(lambda: "lets maskd-lobby listen to maskd/lobby/+/+/set again" in caplog.text)
 
 
+def test_a_huge_message_over_mqtt_5_is_laid_to_the_broker(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told the limit: whoever speaks MQTT 5 already need not be told to."""
+    monkeypatch.setattr(client_module, "DEAF_S", 0.1)
+    megabyte = b"\x30\x80\x80\x40"
+
+    def answer(kind: int, body: bytes) -> bytes:
+        return megabyte if kind == SUBSCRIBE else accepting()(kind, body)
+
+    with FakeBroker(answer) as broker, connecting(broker.host, broker.port) as client:
+        client.subscribe("#", lambda _incoming: None)
+        client.start()
+        wait_until(lambda: "sent a message of more than 262144 bytes" in caplog.text)
+    assert "or put a newer version of the broker there, since this one does not keep to the limit" in caplog.text
+    assert "mqtt.protocol" not in caplog.text
+
+
 @pytest.mark.parametrize(
     "reply",
     [

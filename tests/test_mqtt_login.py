@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
-from edge.messaging.mqtt import MqttClient, check_broker
+from edge.messaging.mqtt import MqttClient, check_broker, session
 from edge.messaging.mqtt.login import Login, has_login, read_login
 from tests.mosquitto import Mosquitto, wait_until
 
@@ -75,8 +76,64 @@ def test_what_is_set_goes_before_what_systemd_hands_over(tmp_path: Path) -> None
     assert read_login(MqttSettings(), environment) == Login("credential", "credential's")
     assert read_login(MqttSettings(username="me"), environment) == Login("me", "credential's")
     assert read_login(MqttSettings(username_file=own, password_file=own), environment) == Login("own", "own")
-    assert read_login(MqttSettings(), {}) == Login()
+    assert read_login(MqttSettings(), {}, tmp_path / "none") == Login()
     assert read_login(MqttSettings(), {"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}) == Login()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """The folder that systemd hands the service's login over from; only root can read it."""
+    folder = tmp_path / "credstore"
+    folder.mkdir(mode=0o700)
+    secret(folder / "maskd.mqtt-username", "device")
+    secret(folder / "maskd.mqtt-password", "device's\n")
+    return folder
+
+
+def handed_over(store: Path, folder: Path) -> dict[str, str]:
+    """The environment of the service."""
+    folder.mkdir()
+    for path in store.iterdir():
+        secret(folder / path.name.removeprefix("maskd."), path.read_bytes())
+    return {"CREDENTIALS_DIRECTORY": str(folder)}
+
+
+def test_a_command_typed_by_root_has_the_services_login(store: Path, tmp_path: Path) -> None:
+    service = handed_over(store, tmp_path / "handed")
+    for settings in (MqttSettings(), MqttSettings(username="me"), MqttSettings(tls=TlsSettings())):
+        assert read_login(settings, {}, store) == read_login(settings, service, tmp_path / "none")
+        assert has_login(settings, {}, store) == has_login(settings, service, tmp_path / "none")
+    assert read_login(MqttSettings(), {}, store) == Login("device", "device's")
+    own = secret(tmp_path / "own", "own")
+    assert read_login(MqttSettings(username_file=own, password_file=own), {}, store) == Login("own", "own")
+    assert not has_login(MqttSettings(), {}, tmp_path / "none")
+
+
+def test_what_systemd_hands_over_is_all_that_the_service_reads(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    service = {"CREDENTIALS_DIRECTORY": str(tmp_path / "empty")}
+    assert read_login(MqttSettings(), service, store) == Login()
+    assert not has_login(MqttSettings(), service, store)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read a file")
+def test_whoever_may_not_read_the_services_login_goes_without_and_is_told_who_may(
+    store: Path, guarded_broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TemporaryDirectory() as name:  # pytest's own folders are closed to others, unlike /etc
+        Path(name).chmod(0o755)
+        etc = store.rename(Path(name, "credstore"))
+        monkeypatch.setattr(session, "read_login", lambda settings: read_login(settings, {}, etc))
+        os.seteuid(65534)
+        try:
+            assert read_login(MqttSettings(), {}, etc) == Login(is_withheld=True)
+            assert not has_login(MqttSettings(), {}, etc)
+            assert not read_login(MqttSettings(username="me"), {}, etc).is_withheld
+            assert not read_login(MqttSettings(), {}, Path(name, "none")).is_withheld
+            with pytest.raises(MaskdError, match="or do this as root, who may read the service's login in /etc/cred"):
+                check_broker(settings_for(guarded_broker), "lobby")
+        finally:
+            os.seteuid(0)
 
 
 def test_who_logs_in(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from edge.errors import MaskdError
 
 SECRET_LIMIT = 65_535
 """Bytes of a user name or password: MQTT carries no more."""
+CREDENTIAL_STORE = Path("/etc/credstore")
+"""From where systemd/maskd.service has the login handed over; only root can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,33 +23,41 @@ class Login:
     password: str | None = field(default=None, repr=False)
     warnings: tuple[str, ...] = ()
     """What is not as it should be with the files, in sentences."""
+    is_withheld: bool = False
+    """There may be a login for the service, which this user cannot read."""
 
 
-def read_login(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> Login:
-    """Read anew for every connection, so that a changed password needs no restart.
+def read_login(
+    settings: MqttSettings, environment: Mapping[str, str] = os.environ, store: Path = CREDENTIAL_STORE
+) -> Login:
+    """Read anew for every connection, so that a changed password needs no restart. What systemd hands over comes from
+    `store` itself for a process that systemd has handed nothing, if it may read there: root's `maskd check`.
 
     Raises MaskdError for a file that cannot be read or holds nothing that could be sent.
     """
     warnings: list[str] = []
     username = settings.username
     if username is None:
-        path = settings.username_file or _credential("mqtt-username", environment)
+        path = settings.username_file or _credential("mqtt-username", environment, store)
         username = None if path is None else _read(path, "user name", "mqtt.username_file", warnings)
-    path = settings.password_file or _credential("mqtt-password", environment)
+    path = settings.password_file or _credential("mqtt-password", environment, store)
     password = None if path is None else _read(path, "password", "mqtt.password_file", warnings)
     if password is not None and username is None:
         raise MaskdError(
             f"there is a password for the broker in {path}, but no user name; "
             "set mqtt.username, or give the systemd credential mqtt-username as well"
         )
-    return Login(username, password, tuple(warnings))
+    is_withheld = username is None and not environment.get("CREDENTIALS_DIRECTORY") and _is_closed(store)
+    return Login(username, password, tuple(warnings), is_withheld)
 
 
-def has_login(settings: MqttSettings, environment: Mapping[str, str] = os.environ) -> bool:
+def has_login(
+    settings: MqttSettings, environment: Mapping[str, str] = os.environ, store: Path = CREDENTIAL_STORE
+) -> bool:
     """Whether this device shows the broker who it is, by a user name or by a certificate."""
     has_certificate = settings.tls is not None and settings.tls.cert_file is not None
     has_name = settings.username is not None or settings.username_file is not None
-    return has_certificate or has_name or _credential("mqtt-username", environment) is not None
+    return has_certificate or has_name or _credential("mqtt-username", environment, store) is not None
 
 
 def readable_by_everybody(path: Path) -> str | None:
@@ -57,11 +67,18 @@ def readable_by_everybody(path: Path) -> str | None:
     return f"every user of this device can read the secret in {path}; keep it to maskd: chmod o= {path}"
 
 
-def _credential(name: str, environment: Mapping[str, str]) -> Path | None:
-    """A file that systemd hands over (LoadCredential=, SetCredential= and their like)."""
-    folder = environment.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder, name) if folder else None
-    return path if path is not None and path.exists() else None
+def _credential(name: str, environment: Mapping[str, str], store: Path) -> Path | None:
+    """A file that systemd hands over (LoadCredential=, SetCredential= and their like), or would hand to the service."""
+    if folder := environment.get("CREDENTIALS_DIRECTORY"):
+        path = Path(folder, name)
+        return path if path.exists() else None
+    path = store / f"maskd.{name}"
+    return path if os.access(path, os.R_OK, effective_ids=True) else None
+
+
+def _is_closed(folder: Path) -> bool:
+    """Whether there is such a folder for others only."""
+    return os.access(folder, os.F_OK, effective_ids=True) and not os.access(folder, os.X_OK, effective_ids=True)
 
 
 def _read(path: Path, what: str, setting: str, warnings: list[str]) -> str:

@@ -6,7 +6,7 @@ import socket
 import ssl
 
 from edge.config import TlsSettings
-from edge.messaging.mqtt.login import Login
+from edge.messaging.mqtt.login import CREDENTIAL_STORE, Login
 from edge.messaging.mqtt.tls_reasons import explain_tls
 
 
@@ -52,11 +52,17 @@ def explain_lost_connection(why: str, address: str) -> str:
     return f"the connection to the broker {address} was lost ({why}); events wait in the outbox until it is back"
 
 
-def explain_oversized(limit: int, address: str) -> str:
+def explain_oversized(limit: int, address: str, *, is_version_5: bool) -> str:
+    # In MQTT 5 the broker was told the limit, and keeps such messages to itself.
+    remedy = (
+        "put a newer version of the broker there, since this one does not keep to the limit that it was told"
+        if is_version_5
+        else "set mqtt.protocol to 5, with which the broker keeps such messages to itself"
+    )
     return (
         f"the broker {address} sent a message of more than {limit} bytes, which no command has, so the connection was "
-        "given up; find who publishes it below mqtt.prefix, and forbid it in the broker's access list, or set "
-        "mqtt.protocol to 5"
+        "given up; find who publishes it below mqtt.prefix, and forbid it in the broker's access list, or "
+        f"{remedy}"
     )
 
 
@@ -64,6 +70,8 @@ def explain_refusal(reason: str, address: str, client_id: str, login: Login) -> 
     """`reason`: the name that MQTT 5 gives it."""
     if login.username is None:
         account = "set mqtt.username and mqtt.password_file to a login that the broker knows"
+        if login.is_withheld:
+            account += f", or do this as root, who may read the service's login in {CREDENTIAL_STORE}"
     elif login.password is None:
         account = f"set mqtt.password_file to the password of {login.username}"
     else:

@@ -259,7 +259,7 @@ class Session:
 
     def _explain_end(self, result: MQTTErrorCode) -> str:
         if self._client.flooded:
-            return reasons.explain_oversized(PACKET_LIMIT, self.address)
+            return reasons.explain_oversized(PACKET_LIMIT, self.address, is_version_5=self._is_version_5)
         if self._client.tls_error is not None and self._settings.tls is not None and self._accepted_at is None:
             return explain_tls(self._client.tls_error, self.address, self._settings.tls)
         if self._accepted_at is None:
