@@ -19,6 +19,7 @@ from edge.vision.model import find_model
 from tests.pictures import write_photo
 from tests.platforms.differences import Tensors
 from tests.platforms.foreign import MASKD, PYTHON, Foreign
+from tests.platforms.versions import VERSIONS
 
 DETECTORS = ("face-detector", "face-detector-far")
 MODELS = (*DETECTORS, "mask-classifier")
@@ -99,11 +100,7 @@ def ask(machine: Foreign, pictures: Pictures) -> Answers:
             to = machine.inside(f"/srv/{path.relative_to(pictures.folder)}")
             to.parent.mkdir(exist_ok=True)
             to.write_bytes(path.read_bytes())
-    versions = "import cv2, numpy, platform; from edge.vision.tflite import runtime_name; print("
-    versions += (
-        "f'Python {platform.python_version()}, {runtime_name()}, numpy {numpy.__version__}, OpenCV {cv2.__version__}')"
-    )
-    told = machine.run(PYTHON, "-c", versions).strip()
+    told = machine.run(PYTHON, "-c", VERSIONS).strip()
     checks, detections = {}, {}
     for detector in DETECTORS:
         config = f"/srv/{detector}.yaml"

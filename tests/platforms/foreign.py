@@ -71,7 +71,7 @@ class Foreign:
 
     def run(self, *command: str | Path, check: bool = True, timeout: float = 1800) -> str:
         """What a command prints there, run by root without a network. Fails the test where the command fails."""
-        nspawn = ["systemd-nspawn", "--quiet", f"--directory={self._root}", f"--machine=maskd-{self.machine}"]
+        nspawn = ["systemd-nspawn", "--quiet", f"--directory={self._root}", f"--machine=maskd-{os.getpid()}"]
         nspawn += ["--register=no", "--keep-unit", "--private-network", "--as-pid2", "--pipe", "--link-journal=no"]
         nspawn += ["--setenv=LC_ALL=C.UTF-8"]
         done = subprocess.run(

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.platforms.answers import DETECTORS, MODELS, Answers
 from tests.platforms.differences import compare_detections, most_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    name: str
+    date: str
+    versions: str
+    passed: int
+    failed: int
+    busy: int
+    """Of those that passed, how many did only when tried again by themselves."""
+    skipped: int
+    reasons: dict[str, int]
+    """Why tests were skipped, and how many."""
 
 
 def write_between_markers(path: Path, name: str, text: str) -> None:
@@ -46,4 +63,18 @@ def arm64_table(release: str, x86: Answers, arm: Answers) -> str:
     for model in MODELS:
         steps, share = most_steps(x86.outputs[model], arm.outputs[model])
         lines.append(f"| `{model}` | {steps} quantization steps | {share:.2%} |")
+    return "\n".join(lines)
+
+
+def matrix_table(outcomes: Sequence[Outcome]) -> str:
+    lines = ["| name | with | passed | at the second try | failed | skipped | on |", "|---|---|---|---|---|---|---|"]
+    reasons: Counter[str] = Counter()
+    for outcome in outcomes:
+        lines.append(
+            f"| `{outcome.name}` | {outcome.versions} | {outcome.passed} | {outcome.busy} | {outcome.failed} "
+            f"| {outcome.skipped} | {outcome.date} |"
+        )
+        reasons.update(outcome.reasons)
+    lines += ["", "Skipped, in all of them together:", ""]
+    lines += [f"- {count}: {reason}" for reason, count in reasons.most_common()]
     return "\n".join(lines)
