@@ -7,7 +7,6 @@ import math
 import queue
 import random
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from edge.config import Config
 from edge.messaging.announced import Announced, AnnouncedFile, plan
 from edge.messaging.homeassistant import Announcement, announce, birth_topic, retained_topics
 from edge.messaging.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
+from edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,6 @@ class Announcer:
         """Replaced by any thread, before announce_again()."""
         self._file = AnnouncedFile(path)
         self._on_republish = on_republish
-        self._on_failure = on_failure
         self._jitter_s = jitter_s
         self._least_gap_s = least_gap_s
         self._settled_s = settled_s
@@ -99,22 +98,18 @@ class Announcer:
         self._expects_answers = False
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Filled for the seconds of an attempt only."""
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="homeassistant", daemon=True)
+        self._worker = Worker("homeassistant", self._work, on_failure=on_failure)
 
     def start(self) -> None:
         """Before the client is started."""
+        self._last = self._file.read()
         self._client.add_listener(self)
         self._listen_for_births(self._config)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self, timeout: float = 1.0) -> None:
         """Ends the thread; what was announced stays."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        self._worker.stop(timeout)
 
     def announce_again(self, config: Config) -> None:
         """From any thread, but one at a time: all is now as `config` says. Births under another prefix are heard from
@@ -122,13 +117,13 @@ class Announcer:
         self._listen_for_births(config)
         self._config = config
         self._changed.set()
-        self._wake.set()
+        self._worker.wake()
 
     def forget_refusals(self) -> None:
         """From any thread, when another broker, or another login, comes next: that the connection is lost now, or that
         something was refused before, is no reason to wait."""
         self._forgets_refusals.set()
-        self._wake.set()
+        self._worker.wake()
 
     def _listen_for_births(self, config: Config) -> None:
         wanted = birth_topic(config.mqtt) if config.mqtt.homeassistant.enabled else None
@@ -141,29 +136,22 @@ class Announcer:
         self._birth_topic = wanted
 
     def connection_changed(self) -> None:
-        self._wake.set()
+        self._worker.wake()
 
     def acknowledged(self, acknowledgement: Acknowledgement) -> None:
         if self._expects_answers:
             self._answers.put(acknowledgement)
-            self._wake.set()
+            self._worker.wake()
 
     def _status_came(self, incoming: Incoming) -> None:
         """In the connection's thread. A retained birth is old news: a new connection has us announce anyway."""
         if incoming.payload == b"online" and not incoming.retained:
             self._born.set()
-            self._wake.set()
+            self._worker.wake()
 
-    def _run(self) -> None:
-        try:
-            self._last = self._file.read()
-            while not self._stopping.is_set():
-                now = time.monotonic()
-                self._step(now)
-                self._wake.wait(self._rest(now))
-                self._wake.clear()
-        except BaseException as error:  # noqa: BLE001
-            self._on_failure(error)
+    def _work(self, now: float) -> float:
+        self._step(now)
+        return self._rest(now)
 
     def _step(self, now: float) -> None:
         self._take_answers(now)  # first, for a refusal may be the broker's last word on this connection

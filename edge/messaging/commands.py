@@ -23,10 +23,12 @@ from edge.messaging.settable import DEVICE_SETTINGS, Command, Settable, parse_co
 from edge.messaging.setting import Setting
 from edge.messaging.topics import Topics
 from edge.rate_limit import PerMinute
+from edge.worker import Worker
 from edge.yaml_edit import Value
 
 WAITING_LIMIT = 32
 """Commands that wait for their turn; what comes on top of them is dropped."""
+IDLE_S = 1.0
 GAP_S = 0.05
 """Between two commands, so that a flood of them leaves the processor to the cameras."""
 STATES_AT_ONCE = 5
@@ -89,7 +91,6 @@ class Commands:
         self._config = config
         self._apply = apply
         self._effective = effective
-        self._on_failure = on_failure
         self._changing = nullcontext() if changing is None else changing
         self._is_on = False
         self._inbox: queue.Queue[Incoming] = queue.Queue(WAITING_LIMIT)
@@ -107,9 +108,7 @@ class Commands:
         self._all_due = threading.Event()
         self._writes = PerMinute(WRITES_PER_MINUTE)
         self._log = CommandLog()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+        self._worker = Worker("commands", self._work, on_failure=on_failure)
 
     def start(self) -> None:
         """Before the client is started."""
@@ -119,14 +118,11 @@ class Commands:
             log.info("%s", _why_off(config.mqtt))
         self.configuration_read(config)
         self._broker.add_listener(self)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self, timeout: float = 1.0) -> None:
         """Ends the thread after the command that it is at."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        self._worker.stop(timeout)
 
     def switch(self, settings: MqttSettings) -> None:
         """From any thread: on or off, as the settings say. Off holds at once; on, from the next connection on."""
@@ -146,7 +142,7 @@ class Commands:
     def publish_states(self) -> None:
         """From any thread: every state is published again."""
         self._all_due.set()
-        self._wake.set()
+        self._worker.wake()
 
     def configuration_read(self, config: Config) -> None:
         """From any thread: `config` is what the next start will find."""
@@ -154,12 +150,12 @@ class Commands:
         self.publish_states()
 
     def connection_changed(self) -> None:
-        self._wake.set()
+        self._worker.wake()
 
     def acknowledged(self, acknowledgement: Acknowledgement) -> None:
         if self._expects_answers:
             self._answers.put(acknowledgement)
-            self._wake.set()
+            self._worker.wake()
 
     def _received(self, incoming: Incoming) -> None:
         """In the connection's thread."""
@@ -167,19 +163,14 @@ class Commands:
             self._inbox.put_nowait(incoming)
         except queue.Full:
             self.dropped += 1
-        self._wake.set()
+        self._worker.wake()
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._wake.wait(1.0)
-                self._wake.clear()
-                self._step(time.monotonic())
-                if not self._inbox.empty():
-                    self._stopping.wait(GAP_S)
-                    self._wake.set()
-        except BaseException as error:  # noqa: BLE001
-            self._on_failure(error)
+    def _work(self, now: float) -> float:
+        self._step(now)
+        if self._inbox.empty():
+            return IDLE_S
+        self._worker.pause(GAP_S)
+        return 0
 
     def _step(self, now: float) -> None:
         self._follow_connection()

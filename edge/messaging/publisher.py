@@ -15,6 +15,7 @@ from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
 from edge.messaging.reports import Presence, Status, Window
 from edge.messaging.windows import WindowCounts
+from edge.worker import Worker
 
 LOOK_S = 1.0
 """How often the device's state is looked at for news."""
@@ -49,7 +50,6 @@ class Publisher:
         self._client = client
         self._config = config
         self._status = status
-        self._on_failure = on_failure
         self._lock = threading.Lock()
         """Guards what follows, which the vision thread adds to."""
         self._counts = WindowCounts(
@@ -63,8 +63,6 @@ class Publisher:
         self._answered: queue.SimpleQueue[Receipt] = queue.SimpleQueue()
         """Emptied at least each `LOOK_S`."""
         self._unanswered: set[Receipt] = set()
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._connection: int | None = None
         self._next_presence_at = 0.0
         self._next_refresh_at = 0.0
@@ -72,19 +70,16 @@ class Publisher:
         self._next_status_at = 0.0
         self._told: object = None
         """The news of the latest status."""
-        self._thread = threading.Thread(target=self._run, name="status", daemon=True)
+        self._worker = Worker("status", self._work, on_failure=on_failure, on_stop=self._finish)
 
     def start(self) -> None:
         """Before the client is started."""
         self._client.add_listener(self)
-        self._thread.start()
+        self._worker.start()
 
     def stop(self, timeout: float = 1.0) -> None:
         """Publishes the window that is not over yet, so that a short run leaves its counts, and ends the thread."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        self._worker.stop(timeout)
 
     def apply(self, config: Config) -> None:
         """From any thread: from now on this configuration holds."""
@@ -96,7 +91,7 @@ class Publisher:
             self._counts.watch(_enabled(config))
             self._presence_due = set(config.cameras)
             self._next_look_at = self._next_presence_at = 0.0
-        self._wake.set()
+        self._worker.wake()
 
     def republish(self) -> None:
         """From any thread: says status and presence again."""
@@ -104,7 +99,7 @@ class Publisher:
             self._presence_due = set(self._config.cameras)
             self._told = None
             self._next_look_at = 0.0
-        self._wake.set()
+        self._worker.wake()
 
     def observe(self, transitions: Sequence[Transition]) -> None:
         """From any thread."""
@@ -115,28 +110,22 @@ class Publisher:
                 self._counts.observe(transition)
                 self._presence.observe(transition)
                 self._presence_due.add(transition.camera)
-        self._wake.set()
+        self._worker.wake()
 
     def connection_changed(self) -> None:
-        self._wake.set()
+        self._worker.wake()
 
     def acknowledged(self, acknowledgement: Acknowledgement) -> None:
         self._answered.put(acknowledgement.receipt)
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._step(time.monotonic())
-                self._wake.wait(self._pause_s())
-                self._wake.clear()
-            self._close_window(time.monotonic())
-            self._publish_windows()
-            self._publish_presence()
-        except BaseException as error:  # noqa: BLE001
-            self._on_failure(error)
-
-    def _pause_s(self) -> float:
+    def _work(self, now: float) -> float:
+        self._step(now)
         return PRESENCE_PAUSE_S if self._presence_due and self._connection is not None else LOOK_S
+
+    def _finish(self) -> None:
+        self._close_window(time.monotonic())
+        self._publish_windows()
+        self._publish_presence()
 
     def _step(self, now: float) -> None:
         self._client.ensure_alive()

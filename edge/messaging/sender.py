@@ -14,6 +14,7 @@ from typing import Protocol
 from edge.backoff import Backoff
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
 from edge.messaging.outbox import Outbox, Pending
+from edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -84,11 +85,8 @@ class Sender:
         """Seconds that the broker keeps an event for who is absent; None: for ever. Replaced by any thread."""
         self._outbox = outbox
         self._broker = broker
-        self._on_failure = on_failure
         self._refusal_backoff = refusal_backoff
         self._acknowledge_timeout_s = acknowledge_timeout_s
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Never longer than what is in flight, plus the few status messages."""
         self._delete_at = math.inf
@@ -100,20 +98,17 @@ class Sender:
         self._refused: dict[str, _Refused] = {}
         self._forgets_refusals = threading.Event()
         self._left_out_is_logged = False
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._worker = Worker("outbox", self._work, on_failure=on_failure, on_stop=self._finish)
 
     def start(self) -> None:
         """Before the broker's connection is started."""
         self._broker.add_listener(self)
-        self._outbox.on_commit = self._wake.set
-        self._thread.start()
+        self._outbox.on_commit = self._worker.wake
+        self._worker.start()
 
     def stop(self, timeout: float = 2.0) -> None:
         """Ends the thread; what is unacknowledged stays in the outbox."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+        self._worker.stop(timeout)
 
     def forget_refusals(self) -> None:
         """From any thread, when another broker, or another login, comes next: what waits because it was refused is
@@ -126,27 +121,25 @@ class Sender:
         deadline = time.monotonic() + timeout
         while self._outbox.depth:
             absent = self._broker.connection is None and self._broker.problem is not None
-            if absent or not self._thread.is_alive() or time.monotonic() > deadline:
+            if absent or not self._worker.is_alive or time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
         return True
 
     def connection_changed(self) -> None:
-        self._wake.set()
+        self._worker.wake()
 
     def acknowledged(self, acknowledgement: Acknowledgement) -> None:
         self._answers.put(acknowledgement)
-        self._wake.set()
+        self._worker.wake()
 
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set():
-                self._wake.wait(min(IDLE_S, max(0.0, self._delete_at - time.monotonic())))
-                self._wake.clear()
-                self._step(time.monotonic())
-            self._outbox.delete_acknowledged()
-        except BaseException as error:  # noqa: BLE001
-            self._on_failure(error)
+    def _work(self, now: float) -> float:
+        self._step(now)
+        return min(IDLE_S, max(0.0, self._delete_at - time.monotonic()))
+
+    def _finish(self) -> None:
+        self._take_answers(time.monotonic())
+        self._outbox.delete_acknowledged()
 
     def _step(self, now: float) -> None:
         if now >= self._retry_at:

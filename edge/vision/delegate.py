@@ -26,16 +26,16 @@ class DelegateError(MaskdError):
 class Delegate:
     """A shared library with the entry points of TFLite's external delegates, and its own options."""
 
-    library: str
+    file: str
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_edgetpu(self) -> bool:
         """Whether it runs models that were compiled for the Edge TPU, and no others."""
-        return Path(self.library).name.startswith("libedgetpu")
+        return Path(self.file).name.startswith("libedgetpu")
 
     def describe(self) -> str:
-        return "the Edge TPU" if self.is_edgetpu else f"the delegate {self.library}"
+        return "the Edge TPU" if self.is_edgetpu else f"the delegate {self.file}"
 
 
 def configured_delegate(settings: RuntimeSettings) -> Delegate | None:
@@ -51,31 +51,31 @@ def load_delegate(runtime: ModuleType, delegate: Delegate) -> Any:
     # The runtime's own object leaves a traceback on standard error when it cannot load the library.
     _require_delegate_library(delegate)
     try:
-        return runtime.load_delegate(delegate.library, dict(delegate.options))
+        return runtime.load_delegate(delegate.file, dict(delegate.options))
     except (ValueError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).removeprefix(f"Failed to load delegate from {delegate.library}").strip()
+        reason = " ".join(str(error).split()).removeprefix(f"Failed to load delegate from {delegate.file}").strip()
         raise DelegateError(_not_started(delegate, reason)) from error
 
 
 def _require_delegate_library(delegate: Delegate) -> None:
     try:
-        library = ctypes.CDLL(delegate.library)
+        library = ctypes.CDLL(delegate.file)
     except OSError as error:
         reason = " ".join(str(error).split())
-        if reason.startswith(f"{delegate.library}: cannot open shared object file: No such file"):
+        if reason.startswith(f"{delegate.file}: cannot open shared object file: No such file"):
             remedy = (
                 "install it: sudo apt install libedgetpu1-std, from Coral's package source (docs/accelerators.md)"
                 if delegate.is_edgetpu
                 else "correct runtime.delegate"
             )
-            raise DelegateError(f"the library {delegate.library} is not on this device; {remedy}") from error
+            raise DelegateError(f"the library {delegate.file} is not on this device; {remedy}") from error
         raise DelegateError(
-            f"the library {delegate.library} does not load ({reason}); "
+            f"the library {delegate.file} does not load ({reason}); "
             "install the one that was built for this device's processor and system"
         ) from error
     if missing := [name for name in _ENTRY_POINTS if not hasattr(library, name)]:
         raise DelegateError(
-            f"the library {delegate.library} is no TFLite delegate: it has no {missing[0]}; correct runtime.delegate"
+            f"the library {delegate.file} is no TFLite delegate: it has no {missing[0]}; correct runtime.delegate"
         )
 
 
@@ -83,7 +83,7 @@ def _not_started(delegate: Delegate, reason: str) -> str:
     because = f" ({reason})" if reason else ""
     if not delegate.is_edgetpu:
         return (
-            f"the delegate {delegate.library} does not start{because or ' and gives no reason'}; "
+            f"the delegate {delegate.file} does not start{because or ' and gives no reason'}; "
             "see its documentation, and runtime.delegate_options"
         )
     if edgetpu_is_there():
