@@ -39,8 +39,8 @@ lock=$checkout/requirements/python$python-$machine.txt
 "${pip[@]}" download --dest "$temporary/bundle/wheels" --only-binary :all: --python-version "$python" "${platforms[@]}" \
   --no-deps --require-hashes --requirement "$lock"
 cp "$lock" "$temporary/bundle/wheels"
-cp "$checkout"/systemd/{install.sh,install-broker.sh,maskd.service} "$checkout"/{LICENSE,docs/install.md} \
-  "$temporary/bundle"
+cp "$checkout"/systemd/{install.sh,install-broker.sh,installation.sh,maskd.service} \
+  "$checkout"/{LICENSE,docs/install.md} "$temporary/bundle"
 
 version=$(basename "$wheel" | cut -d - -f 2)
 made=$out/maskd-$version-$release-$machine

@@ -1,35 +1,22 @@
 #!/usr/bin/env bash
 # The broker Mosquitto on this machine, with a password that maskd gets; called by install.sh --with-broker.
-# --remove takes the configuration back, and leaves the package.
 set -euo pipefail
-shopt -s nullglob
 
-readonly settings=/etc/mosquitto/conf.d/maskd.conf
-readonly passwords=/etc/mosquitto/maskd.passwords
-readonly credentials=/etc/credstore
-readonly config=/etc/maskd/config.yaml
+# shellcheck source-path=SCRIPTDIR source=installation.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/installation.sh"
 
 done=false
 was_there=false
 
-fail() {
-  printf 'install.sh: %s\n' "$*" >&2
-  exit 1
-}
-
 main() {
-  if [ "${1:-}" = --remove ]; then
-    remove
-    return
-  fi
-  if [ -e "$settings" ]; then was_there=true; fi
+  if [ -e "$broker_settings" ]; then was_there=true; fi
   refuse_foreign_configuration
   trap finish EXIT
   install_mosquitto
   write_login
   write_settings
   systemctl --quiet enable mosquitto
-  systemctl restart mosquitto || fail "Mosquitto does not start with $settings; journalctl -u mosquitto tells why"
+  systemctl restart mosquitto || fail "Mosquitto does not start with $broker_settings; journalctl -u mosquitto tells why"
   restart_and_prove
   done=true
 }
@@ -38,7 +25,8 @@ main() {
 refuse_foreign_configuration() {
   local file host
   for file in /etc/mosquitto/mosquitto.conf /etc/mosquitto/conf.d/*.conf; do
-    if [ "$file" != "$settings" ] && grep -qsE '^[[:space:]]*(listener|port|password_file|allow_anonymous)\b' "$file"; then
+    if [ "$file" = "$broker_settings" ]; then continue; fi
+    if grep -qsE '^[[:space:]]*(listener|port|password_file|allow_anonymous)\b' "$file"; then
       fail "Mosquitto has a configuration of its own in $file; add a login for maskd there, and put it into" \
         "$credentials/maskd.mqtt-username and $credentials/maskd.mqtt-password"
     fi
@@ -79,18 +67,19 @@ write_login() {
   # Nothing secret on a command line: mosquitto_passwd hashes the file in its place.
   (
     umask 077
-    printf '%s:%s\n' "$(cat "$credentials/maskd.mqtt-username")" "$(cat "$credentials/maskd.mqtt-password")" > "$passwords"
+    printf '%s:%s\n' "$(cat "$credentials/maskd.mqtt-username")" "$(cat "$credentials/maskd.mqtt-password")" \
+      > "$broker_passwords"
   )
-  mosquitto_passwd -U "$passwords"
-  chown mosquitto: "$passwords"
+  mosquitto_passwd -U "$broker_passwords"
+  chown mosquitto: "$broker_passwords"
 }
 
 write_settings() {
-  cat > "$settings" << END
-# Written by maskd's install.sh --with-broker.
+  cat > "$broker_settings" << END
+# Written by maskd's install-broker.sh.
 listener 1883
 allow_anonymous false
-password_file $passwords
+password_file $broker_passwords
 END
 }
 
@@ -115,19 +104,8 @@ restart_and_prove() {
 
 finish() {
   local status=$?
-  if ! $done && ! $was_there; then remove; fi
+  if ! $done && ! $was_there; then remove_broker_settings; fi
   exit "$status"
-}
-
-remove() {
-  local had=false
-  if [ -e "$settings" ]; then had=true; fi
-  rm -f "$settings" "$passwords" "$credentials/maskd.mqtt-username" "$credentials/maskd.mqtt-password"
-  # Newer versions of systemd keep the folder for everybody.
-  if [ ! -e /usr/lib/tmpfiles.d/credstore.conf ] && [ -d "$credentials" ]; then
-    rmdir --ignore-fail-on-non-empty "$credentials"
-  fi
-  if $had && systemctl --quiet is-active mosquitto; then systemctl restart mosquitto; fi
 }
 
 main "$@"

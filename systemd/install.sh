@@ -1,34 +1,15 @@
 #!/usr/bin/env bash
 # Installs, upgrades and removes maskd on Debian, Raspberry Pi OS and their like. --help tells how.
-#
-# Each version has a folder of its own below /opt/maskd, and the link /opt/maskd/current tells which one runs: an upgrade
-# moves the link, and so does the way back. Whatever goes wrong, what was there before stays or is put back.
 set -euo pipefail
-shopt -s nullglob
-
-readonly base=/opt/maskd
-readonly current=$base/current
-readonly command=/usr/local/bin/maskd
-readonly unit=/etc/systemd/system/maskd.service
-readonly config=/etc/maskd/config.yaml
-readonly state=/var/lib/maskd
-readonly come_up_s=60
-# READY comes when every part has started; what fails at the first picture fails soon after.
-readonly stay_up_s=5
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 readonly here
+# shellcheck source-path=SCRIPTDIR source=installation.sh
+. "$here/installation.sh"
 
-# What this run has made or changed, and what to do about it where it fails.
-new=''
-previous=''
+readonly command=/usr/local/bin/maskd
+readonly unit=/etc/systemd/system/maskd.service
 old_unit=''
-made_user=false
-made_state=false
-made_config=false
-switched=false
-done=false
-temporary=''
 
 usage() {
   cat << 'END'
@@ -46,25 +27,8 @@ An upgrade keeps the configuration. A version that does not come up within a min
 END
 }
 
-say() { printf '%s\n' "$*"; }
-
-fail() {
-  printf 'install.sh: %s\n' "$*" >&2
-  if [ -n "$temporary" ]; then touch "$temporary/said"; fi
-  exit 1
-}
-
-# Runs a command whose output matters only if it fails.
-quietly() {
-  "$@" > "$temporary/log" 2>&1 || {
-    local status=$?
-    tail -n 15 "$temporary/log" | sed 's/^/  | /' >&2
-    return "$status"
-  }
-}
-
 main() {
-  local action=install with_broker=false purge=false wheels=''
+  local action=install with_broker=false purge=false wheels='' version
   while [ $# -gt 0 ]; do
     case $1 in
       --with-broker) with_broker=true ;;
@@ -96,41 +60,33 @@ main() {
   [ -d /run/systemd/system ] || fail 'systemd does not run this machine, and maskd is installed as its service'
   exec 9> /run/maskd-install.lock
   flock --nonblock 9 || fail 'another install.sh is at work; wait for it'
-  trap finish EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM HUP
-  temporary=$(mktemp -d)
+  begin
+  [ ! -e /usr/lib/maskd/installation.sh ] || fail 'maskd is installed here as a package; apt upgrades and removes it'
 
   if [ "$action" = uninstall ]; then
     uninstall "$purge"
   else
-    install_maskd "$wheels"
+    check_machine
+    version=$(offered_version "$wheels")
+    install_version "$version" "$wheels"
     if $with_broker; then "$here/install-broker.sh"; fi
-    show_result "$with_broker"
+    show_result --with-broker
   fi
 }
 
 # --- what there is to install ---------------------------------------------------------------------------------------
 
-newest_wheel() {
-  local found=("$1"/maskd-*.whl)
-  [ ${#found[@]} -gt 0 ] || fail "there is no maskd-*.whl in $1; 'make bundle' makes such a folder"
-  printf '%s\n' "${found[@]}" | sort -V | tail -n 1
-}
-
 offered_version() {
   local wheel
   if [ -n "$1" ]; then
     wheel=$(newest_wheel "$1")
-    basename "$wheel" | cut -d - -f 2
+    version_of_wheel "$wheel"
   elif [ -f "$here/../pyproject.toml" ]; then
     sed -n 's/^version = "\(.*\)"$/\1/p' "$here/../pyproject.toml"
   else
     fail 'there is neither a checkout around this script nor a folder of wheels; say where: --wheels DIR'
   fi
 }
-
-is_raspberry_pi() { grep -qs 'Raspberry Pi' /proc/device-tree/model; }
 
 # The names of packages that are not there yet go to apt.
 need_packages() {
@@ -157,188 +113,30 @@ check_machine() {
     fail "maskd runs on Python 3.10 to 3.13, and this is $(python3 --version); use a system that has one of these"
   python3 -c 'import ensurepip, venv' 2> /dev/null || need_packages python3-venv
   if is_raspberry_pi; then need_packages python3-picamera2; fi # brings libcamera along
-  local free_mb
-  mkdir -p "$base"
-  free_mb=$(df --output=avail -BM "$base" | tail -n 1 | tr -dc '0-9')
-  [ "$free_mb" -ge 600 ] || fail "$base has $free_mb MB left, and an installation needs 600 MB; make room"
+  need_room
 }
 
-# --- installation ---------------------------------------------------------------------------------------------------
+# --- the service ----------------------------------------------------------------------------------------------------
 
-install_maskd() {
-  local wheels=$1 version
-  version=$(offered_version "$wheels")
-  check_machine
-  if [ -L "$current" ]; then previous=$(readlink -f "$current"); fi
-  say "Installing maskd $version${previous:+; it runs as $(basename "$previous") so far}."
-  new=$base/$version-$(date -u +%Y%m%dT%H%M%S)
-  make_environment "$wheels"
-  make_user_and_folders
-  "$new/bin/maskd" config show -c "$config" > /dev/null 2> "$temporary/refused" ||
-    fail "maskd $version does not accept the configuration as it is: $(sed 's/^maskd: //' "$temporary/refused")"
-  switch
-  systemctl --quiet enable maskd
-  if comes_up; then
-    remove_older_versions
-    done=true
-  else
-    fail "maskd $version did not come up within a minute: $(last_words)"
-  fi
-}
+starts_now() { true; }
 
-make_environment() {
-  local wheels=$1 wheel lock from=() options=()
-  if is_raspberry_pi; then options=(--system-site-packages); fi # picamera2 is there and nowhere else
-  quietly python3 -m venv "${options[@]}" "$new" || fail 'Python could not make an environment; its words stand above'
-  local pip=("$new/bin/python" -m pip --disable-pip-version-check)
-  # A folder of wheels comes with the lock that it was filled by.
-  lock=${wheels:-$here/../requirements}/$("$new/bin/python" -c \
-    'import platform, sys; print("python%d.%d-%s.txt" % (*sys.version_info[:2], platform.machine()))')
-  if [ -n "$wheels" ]; then
-    wheel=$(newest_wheel "$wheels")
-    from=(--no-index --find-links "$wheels")
-  else
-    quietly "${pip[@]}" wheel --no-deps --wheel-dir "$temporary/built" "$here/.." ||
-      fail 'maskd could not be built from this checkout; the reason stands above'
-    wheel=$(newest_wheel "$temporary/built")
-  fi
-  local no_packages='what maskd needs could not be installed (the reason stands above); connect this machine to the'
-  no_packages+=' network, or bring a folder of wheels that was made for this system and processor'
-  if [ -f "$lock" ]; then
-    quietly "${pip[@]}" install "${from[@]}" --require-hashes --only-binary :all: --requirement "$lock" ||
-      fail "$no_packages"
-  fi
-  quietly "${pip[@]}" install "${from[@]}" --prefer-binary "$wheel" || fail "$no_packages"
-}
-
-make_user_and_folders() {
-  if ! getent passwd maskd > /dev/null; then
-    useradd --system --home-dir "$state" --no-create-home --shell /usr/sbin/nologin --user-group maskd
-    made_user=true
-  fi
-  if [ ! -e "$state" ]; then made_state=true; fi # systemd makes it at the first start
-  local group
-  for group in video render plugdev; do
-    if getent group "$group" > /dev/null; then usermod --append --groups "$group" maskd; fi
-  done
-  # maskd may replace the configuration, for settings that a message asks to keep; nobody else may read it.
-  install -d -o root -g maskd -m 770 "$(dirname "$config")"
-  if [ ! -e "$config" ]; then
-    made_config=true
-    install -o maskd -g maskd -m 640 "$("$new/bin/python" -c \
-      'import edge, pathlib; print(pathlib.Path(edge.__file__).with_name("config.yaml"))')" "$config"
-  fi
-}
-
-point_current_to() {
-  ln -sfn "$(basename "$1")" "$base/.next"
-  mv -T "$base/.next" "$current"
-}
-
-switch() {
+put_service() {
   if [ -f "$unit" ]; then
     old_unit=$temporary/maskd.service
     cp -p "$unit" "$old_unit"
   fi
-  switched=true
   install -m 644 "$here/maskd.service" "$unit"
-  point_current_to "$new"
   ln -sfn "$current/bin/maskd" "$command"
+  systemctl daemon-reload
+  systemctl --quiet enable maskd
+}
+
+put_service_back() {
+  if [ -n "$old_unit" ]; then cp -p "$old_unit" "$unit"; fi
   systemctl daemon-reload
 }
 
-# Starts the version that is current: true if it says READY in time and is still there a little later.
-comes_up() {
-  local deadline=$((SECONDS + come_up_s)) before run
-  before=$(active_run)
-  started_at=$(date +%s)
-  systemctl reset-failed maskd 2> /dev/null || true
-  systemctl --no-block restart maskd
-  while [ "$SECONDS" -lt "$deadline" ]; do
-    sleep 1
-    run=$(active_run)
-    if [ -n "$run" ] && [ "$run" != "$before" ]; then
-      sleep "$stay_up_s"
-      if [ "$(active_run)" = "$run" ]; then return 0; fi
-    fi
-  done
-  return 1
-}
-
-# A name that is new at every start; nothing while maskd has not said READY.
-active_run() {
-  if systemctl --quiet is-active maskd; then systemctl show --property InvocationID --value maskd; fi
-}
-
-last_words() {
-  local words
-  words=$(journalctl --quiet --unit maskd --since "@$started_at" --identifier maskd --output cat | tail -n 1)
-  printf %s "${words:-it said nothing; journalctl -u maskd may tell more}"
-}
-
-remove_older_versions() {
-  local folder
-  for folder in "$base"/*/; do
-    folder=${folder%/}
-    case $folder in
-      "$current" | "$new" | "${previous:-$new}") ;;
-      *) rm -rf "$folder" ;;
-    esac
-  done
-}
-
-# --- the way back ---------------------------------------------------------------------------------------------------
-
-finish() {
-  local status=$?
-  trap - EXIT
-  set +e
-  if [ "$status" != 0 ] && [ ! -e "$temporary/said" ]; then
-    echo 'install.sh: stopped before the end; what stands above tells by what' >&2
-  fi
-  if [ "$status" != 0 ] && [ -n "$new" ] && ! $done; then take_back; fi
-  rm -rf "$temporary"
-  rmdir "$base" 2> /dev/null
-  exit "$status"
-}
-
-take_back() {
-  if $switched; then
-    if [ -n "$previous" ]; then
-      point_current_to "$previous"
-      if [ -n "$old_unit" ]; then cp -p "$old_unit" "$unit"; fi
-      systemctl daemon-reload
-      if comes_up; then
-        say "install.sh: $(basename "$previous") runs again, as before." >&2
-      else
-        say "install.sh: $(basename "$previous") is back, but does not come up either: $(last_words)" >&2
-      fi
-    else
-      systemctl --quiet disable --now maskd
-      rm -f "$unit" "$command" "$current"
-      systemctl daemon-reload
-      systemctl reset-failed maskd 2> /dev/null
-    fi
-  fi
-  rm -rf "$new"
-  if $made_config; then
-    rm -f "$config"
-    rmdir --ignore-fail-on-non-empty "$(dirname "$config")"
-  fi
-  if $made_user; then
-    remove_user
-  fi
-  if $made_state; then rm -rf "$state"; fi
-  if [ -z "$previous" ]; then say 'install.sh: nothing was installed.' >&2; fi
-}
-
-remove_user() {
-  if getent passwd maskd > /dev/null; then userdel maskd; fi
-  if getent group maskd > /dev/null; then groupdel maskd; fi
-}
-
-uninstall() {
-  local purge=$1
+remove_service() {
   if [ -e "$unit" ]; then
     systemctl --quiet disable --now maskd
     rm -f "$unit"
@@ -346,43 +144,18 @@ uninstall() {
     systemctl reset-failed maskd 2> /dev/null || true
   fi
   if [ "$(readlink "$command")" = "$current/bin/maskd" ]; then rm -f "$command"; fi
+}
+
+uninstall() {
+  local purge=$1
+  remove_service
   rm -rf "$base"
   if $purge; then
-    "$here/install-broker.sh" --remove
-    rm -rf "$(dirname "$config")" "$state" "$unit.d"
-    systemctl daemon-reload
-    remove_user
+    purge_data
     say 'maskd is gone, with its configuration and its events. Packages that apt installed stay.'
   else
     say "maskd is removed. Its configuration ($(dirname "$config")) and its events ($state) stay; --purge removes them too."
   fi
-}
-
-# --- the end --------------------------------------------------------------------------------------------------------
-
-# `maskd check` with the service's user and login.
-check_installation() {
-  systemd-run --quiet --pipe --wait --collect -p User=maskd \
-    -p LoadCredential=mqtt-username:maskd.mqtt-username -p LoadCredential=mqtt-password:maskd.mqtt-password \
-    "$command" check -c "$config"
-}
-
-show_result() {
-  local with_broker=$1 login=''
-  say 'maskd runs, and starts with this machine. It finds:'
-  check_installation || say 'What has FAILed is tried again and again; no restart is needed once it is mended.'
-  if [ -f /etc/credstore/maskd.mqtt-password ]; then
-    # shellcheck disable=SC2016  # for the reader's shell
-    login='-u maskd -P "$(sudo cat /etc/credstore/maskd.mqtt-password)" '
-  fi
-  say
-  say "To see events as the log has them:       journalctl -fu maskd"
-  if $with_broker || command -v mosquitto_sub > /dev/null; then
-    say "To see them as subscribers do:           mosquitto_sub ${login}-t 'maskd/#' -v"
-  else
-    say "To send them: a broker's name in $config (mqtt.host), or one on this machine: --with-broker"
-  fi
-  say "To change cameras, broker, thresholds:   $config, then: sudo systemctl reload maskd"
 }
 
 main "$@"
