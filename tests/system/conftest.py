@@ -48,7 +48,7 @@ def debian_with_packages(debian: Debian) -> Debian:
 
 
 @pytest.fixture(scope="session")
-def clip(release: str) -> Path:
+def clip() -> Path:
     """The built-in clip, made on this machine: scikit-image is not installed inside."""
     pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
     from edge.demo.clip import demo_clip_path

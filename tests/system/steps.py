@@ -1,0 +1,77 @@
+"""What the long form and the short one have in common: an installed maskd that watches the clip, step by step."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from tests.system.debian import Debian, wait_for
+
+CONFIG = "/etc/maskd/config.yaml"
+TAKEN_OVER = f"{CONFIG} was read again and is in effect"
+
+
+def is_ready_and_tells_its_state(debian: Debian) -> None:
+    assert debian.unit("ActiveState") == "active"
+    assert debian.unit("UnitFileState") == "enabled"
+    assert debian.unit("Type") == "notify"
+    assert debian.unit("User") == "maskd"
+    assert debian.unit("WatchdogUSec") == "30s"
+    assert debian.unit("CanReload") == "yes"
+    wait_for(
+        lambda: re.fullmatch(r"door \d+\.\d fps; broker connected; outbox \d+", debian.unit("StatusText")),
+        timeout=40,
+        what="a rate in the status",
+    )
+
+
+def its_events_reach_the_broker(debian: Debian) -> None:
+    events = debian.messages("maskd/lobby/door/event", count=5)
+    assert {event["schema"] for event in events} == {"maskd.event/1"}
+    assert {"with_mask", "without_mask"} <= {event["status"] for event in events}
+    assert [event["seq"] for event in events] == list(range(events[0]["seq"], events[0]["seq"] + 5))
+
+
+def a_reload_takes_effect_without_a_restart(debian: Debian) -> None:
+    config = debian.inside(CONFIG)
+    before, run = config.read_text(), debian.unit("InvocationID")
+    taken_over = debian.log().count(TAKEN_OVER)
+    config.write_text(before + "    zones:\n      everywhere: [[0, 0], [1, 0], [1, 1], [0, 1]]\n")
+    debian.run("systemctl", "reload", "maskd")
+    wait_for(lambda: debian.log().count(TAKEN_OVER) == taken_over + 1, timeout=30, what="the reload")
+    wait_for(
+        lambda: debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == ["everywhere"],
+        timeout=60,
+        what="events in the new zone",
+    )
+    config.write_text(before)
+    debian.run("systemctl", "reload", "maskd")
+    assert debian.is_active()
+    assert debian.unit("InvocationID") == run
+
+
+def a_bad_reload_changes_nothing_and_is_reported(debian: Debian) -> None:
+    config = debian.inside(CONFIG)
+    before, run = config.read_text(), debian.unit("InvocationID")
+    config.write_text(before + "    zonnes: {}\n")
+    debian.run("systemctl", "reload", "maskd")
+    wait_for(lambda: "zonnes" in debian.log(), timeout=10, what="a report of the bad setting")
+    wait_for(
+        lambda: debian.unit("StatusText").endswith(f"; {CONFIG} has a mistake and is not in effect"),
+        timeout=10,
+        what="the mistake in the status",
+    )
+    assert debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == []
+    config.write_text(before)
+    debian.run("systemctl", "reload", "maskd")
+    is_ready_and_tells_its_state(debian)
+    assert debian.unit("InvocationID") == run
+
+
+def systemd_hears_of_a_reload(debian: Debian) -> None:
+    """Of one that it has not asked for: the unit changes its state, there and back, by maskd's words alone."""
+    taken_over, change = debian.log().count(TAKEN_OVER), debian.unit("StateChangeTimestampMonotonic")
+    debian.signal_maskd(signal.SIGHUP)
+    wait_for(lambda: debian.log().count(TAKEN_OVER) > taken_over, timeout=30, what="the reload")
+    wait_for(debian.is_active, timeout=10, what="the end of the reload")
+    assert debian.unit("StateChangeTimestampMonotonic") != change
