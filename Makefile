@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto bundle system-test arm64-test matrix lock audit
+.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto bundle deb system-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ RELEASE ?= bookworm
 MACHINE ?= $(shell uname -m)
 bundle: $(VENV)/bin/python ## A folder to install from without a network, in dist/; RELEASE=bookworm|trixie MACHINE=x86_64|aarch64
 	@PYTHON='$(VENV)/bin/python' systemd/bundle.sh '$(RELEASE)' '$(MACHINE)'
+
+deb: $(VENV)/bin/python ## The packages for apt, for amd64 and arm64, in dist/
+	@PYTHON='$(VENV)/bin/python' systemd/deb/build.sh
 
 system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install maskd there and try it; as root, for some minutes
 	MASKD_SYSTEM_TEST='$(RELEASE)' $(VENV)/bin/python -m pytest tests/system $(PYTEST)
