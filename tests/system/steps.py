@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.system.debian import Debian, wait_for
 
@@ -33,39 +35,45 @@ def its_events_reach_the_broker(debian: Debian) -> None:
 
 
 def a_reload_takes_effect_without_a_restart(debian: Debian) -> None:
-    config = debian.inside(CONFIG)
-    before, run = config.read_text(), debian.unit("InvocationID")
-    taken_over = debian.log().count(TAKEN_OVER)
-    config.write_text(before + "    zones:\n      everywhere: [[0, 0], [1, 0], [1, 1], [0, 1]]\n")
-    debian.run("systemctl", "reload", "maskd")
-    wait_for(lambda: debian.log().count(TAKEN_OVER) == taken_over + 1, timeout=30, what="the reload")
-    wait_for(
-        lambda: debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == ["everywhere"],
-        timeout=60,
-        what="events in the new zone",
-    )
-    config.write_text(before)
+    run, taken_over = debian.unit("InvocationID"), debian.log().count(TAKEN_OVER)
+    with added_to_the_configuration(debian, "    zones:\n      everywhere: [[0, 0], [1, 0], [1, 1], [0, 1]]\n"):
+        debian.run("systemctl", "reload", "maskd")
+        wait_for(lambda: debian.log().count(TAKEN_OVER) == taken_over + 1, timeout=30, what="the reload")
+        wait_for(
+            lambda: debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == ["everywhere"],
+            timeout=60,
+            what="events in the new zone",
+        )
     debian.run("systemctl", "reload", "maskd")
     assert debian.is_active()
     assert debian.unit("InvocationID") == run
 
 
 def a_bad_reload_changes_nothing_and_is_reported(debian: Debian) -> None:
-    config = debian.inside(CONFIG)
-    before, run = config.read_text(), debian.unit("InvocationID")
-    config.write_text(before + "    zonnes: {}\n")
-    debian.run("systemctl", "reload", "maskd")
-    wait_for(lambda: "zonnes" in debian.log(), timeout=10, what="a report of the bad setting")
-    wait_for(
-        lambda: debian.unit("StatusText").endswith(f"; {CONFIG} has a mistake and is not in effect"),
-        timeout=10,
-        what="the mistake in the status",
-    )
-    assert debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == []
-    config.write_text(before)
+    run = debian.unit("InvocationID")
+    with added_to_the_configuration(debian, "    zonnes: {}\n"):
+        debian.run("systemctl", "reload", "maskd")
+        wait_for(lambda: "zonnes" in debian.log(), timeout=10, what="a report of the bad setting")
+        wait_for(
+            lambda: debian.unit("StatusText").endswith(f"; {CONFIG} has a mistake and is not in effect"),
+            timeout=10,
+            what="the mistake in the status",
+        )
+        assert debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == []
     debian.run("systemctl", "reload", "maskd")
     is_ready_and_tells_its_state(debian)
     assert debian.unit("InvocationID") == run
+
+
+@contextmanager
+def added_to_the_configuration(debian: Debian, lines: str) -> Iterator[None]:
+    config = debian.inside(CONFIG)
+    before = config.read_text()
+    config.write_text(before + lines)
+    try:
+        yield
+    finally:
+        config.write_text(before)
 
 
 def systemd_hears_of_a_reload(debian: Debian) -> None:
