@@ -71,7 +71,9 @@ def test_check_finds_all_well(both: Both, detector: str) -> None:
     for answers in both:
         told = answers.checks[detector]
         assert told["ok"], [row for row in told["checks"] if row["result"] == "FAIL"]
-        assert {"models", "cameras"} <= {row["what"] for row in told["checks"] if row["result"] == "ok"}
+        assert {"detector", "classifier", "camera door"} <= {
+            row["what"] for row in told["checks"] if row["result"] == "ok"
+        }
 
 
 @pytest.mark.parametrize("detector", DETECTORS)

@@ -15,11 +15,11 @@ FETCHED = ("python3", "python3-venv", "mosquitto", "mosquitto-clients")
 """What the installer asks apt for: fetched beforehand, since a machine under test has no network."""
 
 
-def why_not() -> str | None:
-    """What this machine lacks for booting another system inside it; None where nothing does."""
+def why_not(programs: Sequence[str] = ("debootstrap", "systemd-nspawn", "nsenter")) -> str | None:
+    """What this machine lacks for making another system, and running it inside; None where nothing does."""
     if os.geteuid() != 0:
-        return "only root may boot a Debian"
-    if missing := [name for name in ("debootstrap", "systemd-nspawn", "nsenter") if shutil.which(name) is None]:
+        return "only root may make and run a Debian"
+    if missing := [name for name in programs if shutil.which(name) is None]:
         return f"{', '.join(missing)} is missing here; apt-get install debootstrap systemd-container util-linux"
     unshared = subprocess.run(
         ["unshare", "--mount", "--pid", "--fork", "--mount-proc", "true"], capture_output=True, text=True
