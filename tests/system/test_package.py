@@ -49,7 +49,7 @@ def installed(debian_with_packages: Debian, before: dict[str, str], package: Pat
     assert "FAIL" not in said.stdout, said.stdout
     debian.run("/usr/lib/maskd/install-broker.sh")
     watch_the_clip(debian, clip)
-    debian.run("systemctl", "reload", "maskd")
+    debian.run("systemctl", "restart", "maskd")
     return debian
 
 
