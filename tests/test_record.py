@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.messaging.events import Event
-from edge.messaging.outbox import Outbox
+from edge.messaging.outbox import HELD_LIMIT, Outbox
 from edge.messaging.payload import parse_timestamp
 from edge.messaging.record import TIDY_S, Record
 from edge.messaging.record_reader import day_files, lines_backwards, lines_forwards
@@ -169,7 +169,7 @@ def test_a_full_disk_of_the_record_disturbs_nothing_and_is_made_up_for(
             outbox.delete_acknowledged()
         outbox.retry()
         assert outbox.disk_problem is None
-        assert seqs(record) == [*range(1, 300), 302]
+        assert seqs(record) == [*range(1, 303)]
         assert record.unreadable_lines == 0
     messages = [entry.getMessage() for entry in caplog.records]
     assert len([message for message in messages if "recorded later" in message]) == 1
@@ -194,3 +194,37 @@ def test_a_file_in_the_records_place_disturbs_nothing(tmp_path: Path) -> None:
         (tmp_path / "record").unlink()
         outbox.retry()
         assert outbox.disk_problem is None
+
+
+def test_what_was_sent_waits_for_a_record_that_cannot_be_written(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "record"
+    in_the_way.write_text("no folder")
+    record = new_record(tmp_path)
+    with recording(tmp_path, record) as outbox:
+        outbox.append(passers_by(5))
+        outbox.acknowledge([1, 2, 3])
+        assert not outbox.delete_acknowledged()
+        assert outbox.depth == 2
+        assert [event.seq for event in outbox.pending(10)] == [4, 5]
+        assert outbox.oldest_unsent_at == parse_timestamp(Event.model_validate_json(outbox.pending(1)[0].payload).time)
+    with recording(tmp_path, record) as outbox:
+        assert outbox.depth == 2, "what was acknowledged is not sent again after a restart"
+        assert [event.seq for event in outbox.pending(10)] == [4, 5]
+        in_the_way.unlink()
+        assert outbox.delete_acknowledged()
+        assert seqs(record) == [1, 2, 3, 4, 5]
+        outbox.acknowledge([4, 5])
+        assert outbox.delete_acknowledged()
+        assert outbox.depth == 0
+
+
+def test_only_so_many_wait_for_a_record_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "record").write_text("no folder")
+    record = new_record(tmp_path)
+    with recording(tmp_path, record) as outbox:
+        outbox.append(passers_by(HELD_LIMIT + 7))
+        outbox.acknowledge(range(1, HELD_LIMIT + 8))
+        assert not outbox.delete_acknowledged()
+        (tmp_path / "record").unlink()
+        assert outbox.delete_acknowledged()
+    assert seqs(record) == list(range(8, HELD_LIMIT + 8))

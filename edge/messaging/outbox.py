@@ -111,8 +111,8 @@ class Outbox:
             raise
         if self._record is not None:
             self._recorded_up_to = self._record.highest_seq()
-            self._write_record()
             self._record.tidy(time.time())
+        self.delete_acknowledged()
 
     def close(self) -> None:
         """Writes what still waits in memory, if the disk takes it."""
@@ -160,10 +160,8 @@ class Outbox:
     def oldest_unsent_at(self) -> float | None:
         """When the oldest unacknowledged event happened, in seconds since 1970."""
         with self._lock:
-            limit = len(self._acknowledged) + 1
-            for seq, created in self._db.execute("SELECT seq, created FROM events ORDER BY seq LIMIT ?", (limit,)):
-                if seq not in self._acknowledged:
-                    return float(created)
+            if (oldest := self._oldest_unsent()) is not None:
+                return oldest[1]
             return self._held[0].wall_time if self._held else None
 
     def append(self, drafts: Sequence[Draft]) -> list[Event]:
@@ -214,11 +212,14 @@ class Outbox:
             self._acknowledged.update(seqs)
 
     def delete_acknowledged(self) -> bool:
-        """Deletes what was acknowledged, in one commit for each `BATCH`. False: the disk refuses; to be tried again."""
+        """Deletes what was acknowledged, in one commit for each `BATCH`. False: the disk refuses that, or still has to
+        take the record of some; to be tried again."""
         with self._lock:
+            self._write_record()
             try:
-                while self._acknowledged:
-                    self._delete_batch(sorted(self._acknowledged)[:BATCH])
+                while recorded := self._acknowledged_and_recorded()[:BATCH]:
+                    self._delete_batch(recorded)
+                self._note_acknowledged()
             except (sqlite3.Error, OSError) as error:
                 self._report_disk(error)
                 return False
@@ -226,7 +227,7 @@ class Outbox:
                 self._cap_is_reached = False
             if not self._held:
                 self._disk_works()
-            return True
+            return not self._acknowledged
 
     def recover(self, now: float) -> list[Event]:
         """Ends every track that a crash left open, as of `now` (seconds since 1970), and returns the `ended` events.
@@ -306,15 +307,31 @@ class Outbox:
         self._lost_while_held = 0
         self._write_numbers()
 
+    def _acknowledged_and_recorded(self) -> list[int]:
+        """What can be deleted. A record whose disk takes nothing is waited for, with at most `HELD_LIMIT` events."""
+        seqs = sorted(self._acknowledged)
+        if self._record is None:
+            return seqs
+        waiting = sum(seq > self._recorded_up_to for seq in seqs)
+        return seqs[: len(seqs) - min(waiting, HELD_LIMIT)]
+
     def _delete_batch(self, seqs: Sequence[int]) -> None:
         with transaction(self._db) as db:
             depth, size = self._delete(db, f"seq IN ({','.join(map(str, seqs))})")
-            oldest = db.execute("SELECT min(seq) FROM events").fetchone()[0]
         self._depth -= depth
         self._bytes -= size
         self._acknowledged.difference_update(seqs)
-        self._acknowledged_up_to = self._next_seq - 1 if oldest is None else oldest - 1
+
+    def _note_acknowledged(self) -> None:
+        oldest = self._oldest_unsent()
+        self._acknowledged_up_to = self._next_seq - 1 if oldest is None else oldest[0] - 1
         self._write_numbers()
+
+    def _oldest_unsent(self) -> tuple[int, float] | None:
+        """Number and time, in seconds since 1970, of the oldest unacknowledged event that is committed."""
+        limit = len(self._acknowledged) + 1
+        rows = self._db.execute("SELECT seq, created FROM events ORDER BY seq LIMIT ?", (limit,))
+        return next((row for row in rows if row[0] not in self._acknowledged), None)
 
     def _write_numbers(self) -> None:
         """Once they are true: not durably, since without them an event is at worst sent again."""
@@ -375,6 +392,9 @@ class Outbox:
             self._depth, self._bytes = db.execute(
                 f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM events"  # noqa: S608
             ).fetchone()
+            # Those that the record has yet to take.
+            rows = db.execute("SELECT seq FROM events WHERE seq <= ?", (acknowledged_up_to,))
+            self._acknowledged = {seq for (seq,) in rows}
         self._acknowledged_up_to = acknowledged_up_to
         self._write_numbers()
 
