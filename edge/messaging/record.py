@@ -160,7 +160,7 @@ class Record:
             return
         problem = f"the record in {self._folder} cannot be written: {error.strerror or error}; free some space there"
         if self.problem is None:
-            log.warning("%s; events are sent all the same, and recorded later, the latest 1000 of them at least", problem)
+            log.warning("%s; events are sent all the same, and recorded later, at least the latest 1000", problem)
         self.problem = problem
 
 
