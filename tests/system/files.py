@@ -27,9 +27,13 @@ BACKUPS = ("etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-", "etc/subu
 
 def files(debian: Debian) -> dict[str, str]:
     """Everything that lasts: paths, and what files of the configuration hold."""
+    return files_below(debian.root)
+
+
+def files_below(root: Path) -> dict[str, str]:
     found = {}
-    for folder, subfolders, names in os.walk(debian.root):
-        relative = os.path.relpath(folder, debian.root)
+    for folder, subfolders, names in os.walk(root):
+        relative = os.path.relpath(folder, root)
         subfolders[:] = [
             n for n in subfolders if os.path.normpath(f"{relative}/{n}") not in OTHERS and n != "__pycache__"
         ]
