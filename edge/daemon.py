@@ -48,6 +48,8 @@ LOADING_S = 300.0
 """For libraries and models on a slow board, where systemd's limit for a start is shorter."""
 OUTBOX_S = 900.0
 """For an outbox of a million events on an SD card, each of which is looked at."""
+RELOAD_GAP_S = 0.2
+"""Between two reloads, so that commands have their turn however often a reload is asked for."""
 FIRST_ATTEMPTS_S = 10.0
 """For every camera and the broker to be tried once, before the start counts as done."""
 
@@ -255,12 +257,17 @@ class Daemon:
 
     def _serve(self) -> None:
         """Until the end is asked for; several wishes for a reload are one."""
+        next_reload_at = 0.0
         while not self._is_over:
-            if self._is_reload_due:
+            if not self._is_reload_due:
+                self._wake.get()
+            elif (rest := next_reload_at - time.monotonic()) > 0:
+                with suppress(queue.Empty):
+                    self._wake.get(timeout=rest)
+            else:
                 self._is_reload_due = False
                 self._reload()
-            else:
-                self._wake.get()
+                next_reload_at = time.monotonic() + RELOAD_GAP_S
 
     def _reload(self) -> None:
         self._notifier.reloading()
