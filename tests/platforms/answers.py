@@ -109,12 +109,14 @@ def ask(machine: Foreign, pictures: Pictures) -> Answers:
         for group in pictures.groups:
             printed = machine.run(MASKD, "detect", "--json", "-c", config, f"/srv/{group}")
             detections[detector, group] = [json.loads(line) for line in printed.splitlines()]
+    return Answers(told, checks, detections, run_models(machine))
+
+
+def run_models(machine: Foreign) -> dict[str, Tensors]:
+    """By model, its outputs for the pictures that `ask` brought. Raises AssertionError where a model does not run."""
     machine.run(PYTHON, "-c", RUN_MODELS)
     with np.load(machine.inside("/srv/outputs.npz")) as saved:
-        outputs: dict[str, Tensors] = {
-            m: {name: saved[name] for name in saved.files if name.split()[0] == m} for m in MODELS
-        }
-    return Answers(told, checks, detections, outputs)
+        return {m: {name: saved[name] for name in saved.files if name.split()[0] == m} for m in MODELS}
 
 
 def _labelled_photos() -> Iterator[tuple[str, list[Path]]]:

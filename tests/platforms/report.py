@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
 from tests.platforms.answers import DETECTORS, MODELS, Answers
-from tests.platforms.differences import compare_detections, most_steps
+from tests.platforms.differences import Tensors, compare_detections, most_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ def today() -> str:
     return datetime.now(timezone.utc).date().isoformat()
 
 
-def arm64_table(release: str, x86: Answers, arm: Answers) -> str:
+def arm64_table(release: str, x86: Answers, arm: Answers, outputs: Mapping[str, Mapping[str, Tensors]]) -> str:
+    """`outputs`: by processor of aarch64 and model."""
     lines = [
         f"{today()}, Debian {release.capitalize()}, on both: {arm.versions}.",
         "",
@@ -59,10 +60,15 @@ def arm64_table(release: str, x86: Answers, arm: Answers) -> str:
                 f"| {found.identical} | {found.edge_px:.2f} px, {found.edge_share:.1%} of the face "
                 f"| {found.score:.4f} | {found.probability:.4f} |"
             )
-    lines += ["", "| model | outputs differ by at most | outputs that differ |", "|---|---|---|"]
+    lines += [
+        "",
+        "| model | emulated processor | outputs differ by at most | outputs that differ |",
+        "|---|---|---|---|",
+    ]
     for model in MODELS:
-        steps, share = most_steps(x86.outputs[model], arm.outputs[model])
-        lines.append(f"| `{model}` | {steps} quantization steps | {share:.2%} |")
+        for processor, by_model in outputs.items():
+            steps, share = most_steps(x86.outputs[model], by_model[model])
+            lines.append(f"| `{model}` | {processor} | {steps} quantization steps | {share:.2%} |")
     return "\n".join(lines)
 
 
