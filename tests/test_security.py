@@ -356,7 +356,7 @@ def test_what_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
         "from edge.logs import configure_logging\n"
         "configure_logging('debug')\n"
         "address = sys.stdin.read()\n"
-        "logging.getLogger('a.library').debug('opening %s', address)\n"
+        "logging.getLogger('a.dependency').debug('opening %s', address)\n"
         "try: raise OSError(f'{address} does not answer')\n"
         "except OSError: logging.exception('failed')\n"
         "def fails(): raise OSError(address)\n"
