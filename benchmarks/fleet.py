@@ -24,7 +24,8 @@ from benchmarks.fleet_devices import Progress, drive_devices
 from benchmarks.fleet_watch import Seen, watch_topics
 from benchmarks.processes import machine, usage
 from edge.arguments import whole_number
-from tests.mosquitto import Mosquitto, wait_until
+from tests.mosquitto import Mosquitto
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -164,7 +165,7 @@ class Fleet:
 
     def _restart(self, drivers: list[_Helper]) -> _Return:
         self._broker.stop()
-        wait_until(lambda: not any(self._connected), timeout=30, what="every device noticing")
+        wait_until(lambda: not any(self._connected), what="every device noticing")
         time.sleep(DOWN_S)
         self._broker.start()
         up_at = time.time()

@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+
+from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
 
@@ -32,15 +33,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], object], *, timeout: float = 15.0, what: str = "the condition") -> None:
-    """Returns as soon as `condition()` is true; fails the test after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {timeout} s")
-        time.sleep(0.02)
 
 
 class Mosquitto:
@@ -247,13 +239,13 @@ class Subscriber:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def wait_for(self, count: int, topic_end: str = "", timeout: float = 15.0) -> list[Received]:
+    def wait_for(self, count: int, topic_end: str = "") -> list[Received]:
         """At least `count` messages on topics that end so, in the order of arrival."""
 
         def matching() -> list[Received]:
             return [message for message in self.messages.copy() if message.topic.endswith(topic_end)]
 
-        wait_until(lambda: len(matching()) >= count, timeout=timeout, what=f"{count} messages on ...{topic_end}")
+        wait_until(lambda: len(matching()) >= count, what=f"{count} messages on ...{topic_end}")
         return matching()
 
     def _connected(self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, __: Any) -> None:

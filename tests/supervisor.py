@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from tests.mosquitto import wait_until
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True, slots=True)

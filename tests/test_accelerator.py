@@ -31,8 +31,9 @@ from edge.config import Config
 from edge.errors import MaskdError
 from edge.vision.delegate import DelegateError, edgetpu_is_there
 from tests.delegates import fake_delegate
-from tests.mosquitto import Mosquitto, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Subscriber
 from tests.pictures import numbered, write_video
+from tests.waiting import wait_until
 
 Statuses = Callable[[], list[dict[str, Any]]]
 """The status messages so far."""
@@ -297,7 +298,7 @@ def test_a_delegate_that_aborts_the_daemon_is_given_up(device: Device, statuses:
 def test_a_delegate_that_refuses_leaves_the_cpu_at_work(device: Device, statuses: Statuses) -> None:
     process = device.start("refuse")
     try:
-        wait_until(lambda: any(s["cameras"]["door"]["connected"] for s in statuses()), timeout=60)
+        wait_until(lambda: any(s["cameras"]["door"]["connected"] for s in statuses()))
         problems = statuses()[0]["problems"]
         assert [p.partition(",")[0] for p in problems if p.startswith("degraded")] == [
             "degraded: face-detector runs on the CPU",
@@ -313,7 +314,7 @@ def test_a_delegate_that_refuses_leaves_the_cpu_at_work(device: Device, statuses
 def test_a_delegate_that_works_is_no_problem_until_it_is_killed(device: Device, statuses: Statuses) -> None:
     process = device.start("work")
     try:
-        wait_until(lambda: any(s["cameras"]["door"]["connected"] for s in statuses()), timeout=60)
+        wait_until(lambda: any(s["cameras"]["door"]["connected"] for s in statuses()))
         assert not any("degraded" in str(s["problems"]) for s in statuses())
         assert unfinished(device.storage) == 1
         process.kill()

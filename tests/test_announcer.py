@@ -16,7 +16,8 @@ from edge.backoff import Backoff
 from edge.config import CameraSettings, Config, HomeAssistantSettings, MqttSettings
 from edge.messaging.announcer import Announcer
 from edge.messaging.mqtt import Message, MqttClient
-from tests.mosquitto import Mosquitto, Received, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Received, Subscriber
+from tests.waiting import wait_until
 
 TOPIC = "homeassistant/device/maskd_lobby/config"
 PASSWORD = "correct horse battery"

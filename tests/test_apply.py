@@ -15,13 +15,14 @@ import pytest
 from paho.mqtt.publish import single
 
 from tests.mjpeg_server import MjpegServer
-from tests.mosquitto import HOST, Mosquitto, Subscriber, wait_until
+from tests.mosquitto import HOST, Mosquitto, Subscriber
 from tests.pictures import numbered, write_video
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
 from edge.demo.clip import make_clip
 from tests.test_daemon import CLEAN_STOP_S, assert_each_person_ends, availability, events, running, write_config
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def watched_device(
     config = write_config(folder, broker.port, mqtt=mqtt, **changes)
     with Subscriber(broker.port, "maskd/#") as subscriber, running(config, **(environment or {})) as process:
         device = Device(subscriber, broker.port, process, config)
-        wait_until(lambda: availability(subscriber), timeout=60, what="the connection")
+        wait_until(lambda: availability(subscriber), what="the connection")
         yield device
         began = time.monotonic()
         process.send_signal(signal.SIGTERM)
@@ -95,7 +96,7 @@ def watched_device(
 def test_a_camera_is_switched_off_and_on_by_a_command(tmp_path: Path, mosquitto: Mosquitto, clip: Path) -> None:
     source = {"source": str(clip), "loop": True}
     with watched_device(tmp_path, mosquitto, cameras={"door": source, "gate": source}) as device:
-        wait_until(lambda: device.here("door") and device.here("gate"), timeout=60, what="somebody at both cameras")
+        wait_until(lambda: device.here("door") and device.here("gate"), what="somebody at both cameras")
         wait_until(lambda: device.present("door") and device.present("gate"), what="presence")
         at_gate = device.status()["cameras"]["gate"]["frames"]
         device.command("door/enabled", "off")
@@ -105,23 +106,23 @@ def test_a_camera_is_switched_off_and_on_by_a_command(tmp_path: Path, mosquitto:
         assert device.status()["cameras"]["gate"]["frames"] > at_gate, "the other one was not opened anew"
         count = len(device.events("door"))
         device.command("door/enabled", "on")
-        wait_until(lambda: device.status()["cameras"]["door"]["connected"], timeout=30, what="pictures")
-        wait_until(lambda: device.here("door"), timeout=60, what="somebody new")
+        wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
+        wait_until(lambda: device.here("door"), what="somebody new")
         assert len(device.events("door")) > count
     assert_each_person_ends(events(device.subscriber))
 
 
 def test_privacy_is_switched_while_somebody_is_there(tmp_path: Path, mosquitto: Mosquitto, clip: Path) -> None:
     with watched_device(tmp_path, mosquitto, cameras={"door": {"source": str(clip), "loop": True}}) as device:
-        wait_until(lambda: device.here() and device.present(), timeout=60, what="somebody")
+        wait_until(lambda: device.here() and device.present(), what="somebody")
         device.command("privacy", "aggregate")
         wait_until(lambda: not device.here(), what="their end")
         wait_until(lambda: device.latest("door/presence") is None, what="the cleared presence")
         wait_until(lambda: device.status()["privacy"] == "aggregate", what="the status")
         count = len(device.events())
         device.command("privacy", "events")
-        wait_until(lambda: device.present(), timeout=60, what="who is there again, or still")
-        wait_until(lambda: len(device.events()) > count and device.here(), timeout=60, what="the next visit")
+        wait_until(lambda: device.present(), what="who is there again, or still")
+        wait_until(lambda: len(device.events()) > count and device.here(), what="the next visit")
         assert device.events()[count]["type"] == "started"
     assert_each_person_ends(events(device.subscriber))
 
@@ -133,12 +134,12 @@ def test_a_camera_that_is_lost_is_a_problem_until_it_is_back(tmp_path: Path, mos
             wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
             assert device.status()["problems"] == []
             camera.__exit__(None, None, None)
-            wait_until(lambda: device.status()["problems"], timeout=30, what="the problem")
+            wait_until(lambda: device.status()["problems"], what="the problem")
             (problem,) = device.status()["problems"]
             assert problem.startswith("camera door: the stream http://127.0.0.1:")
             assert not device.status()["cameras"]["door"]["connected"]
             with MjpegServer(port):
-                wait_until(lambda: not device.status()["problems"], timeout=40, what="the camera's return")
+                wait_until(lambda: not device.status()["problems"], what="the camera's return")
                 assert device.status()["cameras"]["door"]["connected"]
 
 
@@ -169,9 +170,9 @@ def test_a_stop_is_quick_where_neither_the_camera_nor_the_broker_answers(
         config = write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras)
         with Subscriber(mosquitto.port, "maskd/#") as subscriber, running(config) as process:
             device = Device(subscriber, mosquitto.port, process, config)
-            wait_until(lambda: availability(subscriber), timeout=60, what="the connection")
+            wait_until(lambda: availability(subscriber), what="the connection")
             wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
-            wait_until(lambda: device.here("gate"), timeout=60, what="somebody")
+            wait_until(lambda: device.here("gate"), what="somebody")
             camera.silent.set()
             mosquitto.freeze()
             time.sleep(1)  # both are waited for by now

@@ -20,7 +20,8 @@ from edge.camera.stream import StreamCamera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from tests.mjpeg_server import MjpegServer
-from tests.pictures import number_of, numbered, wait_until, write_photo, write_video
+from tests.pictures import number_of, numbered, write_photo, write_video
+from tests.waiting import wait_until
 
 
 def settings(source: str, **values: object) -> CameraSettings:

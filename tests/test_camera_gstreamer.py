@@ -19,7 +19,8 @@ from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.sources import Source, expand_sources
 from tests.mjpeg_server import MjpegServer, two_halves
-from tests.pictures import RED, is_colour, wait_until
+from tests.pictures import RED, is_colour
+from tests.waiting import wait_until
 
 
 def has_gstreamer() -> bool:

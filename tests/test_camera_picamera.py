@@ -25,7 +25,8 @@ from edge.camera.v4l2 import capture_devices
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.vision.preprocess import Image
-from tests.pictures import is_colour, wait_until
+from tests.pictures import is_colour
+from tests.waiting import wait_until
 
 FAKES = Path(__file__).parent / "fake_picamera2"
 

@@ -15,8 +15,9 @@ from edge.camera.latest import LatestFrame
 from edge.camera.stream import StreamCamera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from tests.pictures import BLUE, RED, is_colour, wait_until
+from tests.pictures import BLUE, RED, is_colour
 from tests.rtsp_server import RtspServer, SilentServer
+from tests.waiting import wait_until
 
 needs_server = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("rtsp", "av")), reason="the package rtsp is not installed"
@@ -122,15 +123,15 @@ def test_a_camera_that_stalls_dies_and_comes_back_is_connected_again(
         capture.start()
         wait_until(lambda: capture.frames > 5, "the camera is connected")
         server.silent.set()
-        wait_until(lambda: not capture.connected, "the stall is noticed", seconds=8)
+        wait_until(lambda: not capture.connected, "the stall is noticed", timeout=8)
         assert "gives no more pictures" in str(capture.last_error)
         server.silent.clear()
-        wait_until(lambda: capture.connected, "the camera is back after the stall", seconds=30)
+        wait_until(lambda: capture.connected, "the camera is back after the stall")
         server.kill()
-        wait_until(lambda: not capture.connected, "the death is noticed", seconds=8)
+        wait_until(lambda: not capture.connected, "the death is noticed", timeout=8)
         before = capture.frames
         server.start()
-        wait_until(lambda: capture.connected and capture.frames > before + 5, "the new one is connected", seconds=30)
+        wait_until(lambda: capture.connected and capture.frames > before + 5, "the new one is connected")
         capture.stop()
     assert not failures
     loud = [record.levelname for record in caplog.records if record.levelno > logging.DEBUG]

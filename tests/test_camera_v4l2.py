@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.pictures import red_left_blue_right, wait_until, write_photo
+from tests.pictures import red_left_blue_right, write_photo
+from tests.waiting import wait_until
 
 READ = """
 import json, sys, time
@@ -158,11 +159,11 @@ def test_a_camera_that_is_pulled_out_comes_back_when_plugged_in(usb: Usb) -> Non
         seen.append(line(process))
         return bool(seen[-1][0] is connected and seen[-1][1] > more_than)
 
-    wait_until(lambda: until(True, 5), "the camera is connected", seconds=30)
+    wait_until(lambda: until(True, 5), "the camera is connected")
     (usb.folder / "gone").touch()
-    wait_until(lambda: until(False, 5), "the loss is noticed", seconds=8)
+    wait_until(lambda: until(False, 5), "the loss is noticed", timeout=8)
     assert "check its cable" in seen[-1][2] or "does not open as a camera" in seen[-1][2]
     frames = seen[-1][1]
     wait_until(lambda: until(False, 5) and "does not open as a camera" in seen[-1][2], "it is tried again")
     (usb.folder / "gone").unlink()
-    wait_until(lambda: until(True, frames + 5), "the camera is back", seconds=30)
+    wait_until(lambda: until(True, frames + 5), "the camera is back")

@@ -21,7 +21,8 @@ from edge.errors import MaskdError
 from edge.messaging.outbox import Outbox
 from tests.check_config import rows_of, write_config
 from tests.mosquitto import Mosquitto, free_port
-from tests.pictures import red_left_blue_right, wait_until, write_photo, write_video
+from tests.pictures import red_left_blue_right, write_photo, write_video
+from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).parent.parent
 VISION = ("software", "opencv", "runtime", "detector", "classifier")

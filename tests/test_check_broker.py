@@ -16,7 +16,8 @@ from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt import Message, MqttClient
 from edge.messaging.outbox import Outbox
 from tests.check_config import rows_of, write_config
-from tests.mosquitto import Mosquitto, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Subscriber
+from tests.waiting import wait_until
 
 USERS = {"lobby": "secret"}
 PLAIN_ACL = ["user lobby", "topic write maskd/lobby/#"]

@@ -31,7 +31,8 @@ from edge.messaging.settable import Command, Settable, parse_command, settable_o
 from edge.messaging.topics import Topics
 from edge.rate_limit import PerMinute
 from edge.vision.thresholds import Recommendations, effective_setting
-from tests.mosquitto import HOST, Mosquitto, Subscriber, wait_until
+from tests.mosquitto import HOST, Mosquitto, Subscriber
+from tests.waiting import wait_until
 
 EFFECTIVE = partial(effective_setting, recommended=Recommendations(min_score=0.35, min_confidence=0.7))
 

@@ -24,7 +24,8 @@ from edge.config import Config
 from edge.config_file import load_config
 from edge.daemon import Daemon
 from edge.messaging.events import event_schema
-from tests.mosquitto import Mosquitto, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Subscriber
+from tests.waiting import wait_until
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
@@ -49,13 +50,16 @@ def write_config(folder: Path, broker_port: int, **changes: Any) -> Path:
 
 @contextmanager
 def running(config: Path, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`maskd run` as a process of its own, killed at the end if it is still there."""
+    """`maskd run` as a process of its own, killed at the end if it is still there. A test that fails prints its log."""
     log = config.with_suffix(".log").open("ab")
     process = subprocess.Popen(
         [sys.executable, "-m", "edge.cli", "run", "-c", str(config)], stderr=log, env={**os.environ, **environment}
     )
     try:
         yield process
+    except BaseException:
+        print(config.with_suffix(".log").read_text(encoding="utf-8"))
+        raise
     finally:
         process.kill()
         process.wait()
@@ -105,7 +109,7 @@ def test_three_people_give_the_events_that_a_person_would_write_down(tmp_path: P
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_everybody_and_says_goodbye(tmp_path: Path, mosquitto: Mosquitto, number: signal.Signals) -> None:
     with Subscriber(mosquitto.port) as subscriber, running(write_config(tmp_path, mosquitto.port)) as daemon:
-        wait_until(lambda: events(subscriber), timeout=60, what="the first event")
+        wait_until(lambda: events(subscriber), what="the first event")
         begin = time.monotonic()
         os.kill(daemon.pid, number)
         assert daemon.wait(timeout=30) == 0
@@ -119,11 +123,11 @@ def test_a_kill_loses_no_committed_event(tmp_path: Path, mosquitto: Mosquitto) -
     config = write_config(tmp_path, mosquitto.port)
     with Subscriber(mosquitto.port) as subscriber:
         with running(config) as daemon:
-            wait_until(lambda: events(subscriber), timeout=60, what="the first event")
+            wait_until(lambda: events(subscriber), what="the first event")
             daemon.kill()
             daemon.wait()
         open_tracks = {event["track"] for event in events(subscriber)}
-        wait_until(lambda: b"offline" in availability(subscriber), timeout=60, what="the will")
+        wait_until(lambda: b"offline" in availability(subscriber), what="the will")
         with running(config) as daemon:
             wait_until(
                 lambda: open_tracks <= {e["track"] for e in events(subscriber) if e["type"] == "ended"},
@@ -151,9 +155,9 @@ def test_events_of_an_outage_arrive_in_order_when_the_broker_is_back(
     config = write_config(tmp_path, mosquitto.port)
     log = config.with_suffix(".log")
     with Subscriber(mosquitto.port) as subscriber, running(config) as daemon:
-        wait_until(lambda: availability(subscriber) == [b"online"], timeout=60, what="the connection")
+        wait_until(lambda: availability(subscriber) == [b"online"], what="the connection")
         mosquitto.stop()
-        wait_until(lambda: log.read_text(encoding="utf-8").count(" seq ") >= 3, timeout=60, what="events in the outage")
+        wait_until(lambda: log.read_text(encoding="utf-8").count(" seq ") >= 3, what="events in the outage")
         assert events(subscriber) == []
         mosquitto.start()
         assert subscriber.subscribed.wait(30)
@@ -167,7 +171,7 @@ def test_aggregate_privacy_publishes_nothing_about_a_person(tmp_path: Path, mosq
     make_clip(clip, duration_s=9)
     config = write_config(tmp_path, mosquitto.port, privacy="aggregate", cameras={"door": {"source": str(clip)}})
     with Subscriber(mosquitto.port) as subscriber, running(config) as daemon:
-        wait_until(lambda: b"online" in availability(subscriber), timeout=60, what="the connection")
+        wait_until(lambda: b"online" in availability(subscriber), what="the connection")
         assert daemon.wait(timeout=90) == 0
         [window] = subscriber.wait_for(1, "/door/compliance")
     assert json.loads(window.payload)["people"] == 2
@@ -215,13 +219,13 @@ def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypa
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
-        wait_until(lambda: cameras.running and cameras.running["door"].capture.frames, timeout=60, what="pictures")
+        wait_until(lambda: cameras.running and cameras.running["door"].capture.frames, what="pictures")
         monkeypatch.setattr(cameras, "apply", apply_slowly)
         door = config.cameras["door"].model_copy(update={"enabled": False})
         daemon.apply(config.model_copy(update={"cameras": {"door": door}}))
         assert cameras.running == {}
         daemon.apply(config)
-        wait_until(lambda: cameras.running["door"].capture.frames, timeout=60, what="pictures again")
+        wait_until(lambda: cameras.running["door"].capture.frames, what="pictures again")
         assert thread.is_alive()
         assert watcher._thread.is_alive()
     finally:

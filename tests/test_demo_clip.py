@@ -49,8 +49,8 @@ from edge.tracking import Tracker
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Observation
-from tests.mosquitto import wait_until
 from tests.processes import killed_at_the_end
+from tests.waiting import wait_until
 
 pytest.importorskip("skimage", reason="the demo's clip is made from a portrait in scikit-image")
 pytest.importorskip("amqtt", reason="the demo needs the broker amqtt")
@@ -431,7 +431,7 @@ def test_a_signal_ends_everything_in_order(fake_daemon: Path, stop: signal.Signa
     )
     pid_file = fake_daemon.with_name("pid")
     with killed_at_the_end(started) as demo:
-        wait_until(lambda: pid_file.exists() and pid_file.read_text(), timeout=40, what="the daemon running")
+        wait_until(lambda: pid_file.exists() and pid_file.read_text(), what="the daemon running")
         demo.send_signal(stop)
         out, err = demo.communicate(timeout=20)
     assert demo.returncode == 0

@@ -23,9 +23,9 @@ from edge.messaging.events import Draft, draft_events
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
 from edge.since import parse_since
-from tests.mosquitto import wait_until
 from tests.people import MODELS, TOPICS, transition
 from tests.processes import killed_at_the_end
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 AT = transition().at

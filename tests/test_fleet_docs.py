@@ -13,7 +13,8 @@ from paho.mqtt.client import topic_matches_sub
 from paho.mqtt.publish import single
 
 from edge.messaging.topics import Topics
-from tests.mosquitto import HOST, Mosquitto, Subscriber, wait_until
+from tests.mosquitto import HOST, Mosquitto, Subscriber
+from tests.waiting import wait_until
 
 FLEET = Path(__file__).parent.parent / "docs" / "fleet"
 PASSWORD = "change-me"  # as in the files
@@ -104,7 +105,7 @@ def test_events_reach_the_centre_through_its_outage_and_commands_come_back(
         publish(site, "lobby", "maskd/lobby/status", "still well", retain=True)
         site.restart()
         centre.start()
-        operator.wait_for(29, "berlin/maskd/lobby/door/event", timeout=60)
+        operator.wait_for(29, "berlin/maskd/lobby/door/event")
         events = [int(payload) for payload in payloads(operator, "berlin/maskd/lobby/door/event")]
         assert list(dict.fromkeys(events)) == list(range(1, 30)), "in order, and none missing"
 

@@ -16,8 +16,9 @@ from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker
-from tests.mosquitto import Mosquitto, Subscriber, free_port, wait_until
+from tests.mosquitto import Mosquitto, Subscriber, free_port
 from tests.processes import killed_at_the_end
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 PASSWORD = "correct horse battery"

@@ -23,8 +23,9 @@ from edge.messaging.mqtt import client as client_module
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
 from tests.fake_broker import CONNECT, PINGREQ, PUBLISH, SUBSCRIBE, FakeBroker, connack, puback, suback
-from tests.mosquitto import Mosquitto, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Subscriber
 from tests.people import drafts, transition
+from tests.waiting import wait_until
 
 
 class Answers:

@@ -17,7 +17,8 @@ from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import MqttClient, check_broker, session
 from edge.messaging.mqtt.login import Login, has_login, read_login
-from tests.mosquitto import Mosquitto, wait_until
+from tests.mosquitto import Mosquitto
+from tests.waiting import wait_until
 
 PASSWORD = "  pä$s: 'wörd' #1\\ "
 

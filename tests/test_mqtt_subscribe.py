@@ -15,7 +15,8 @@ from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.messaging.mqtt import Incoming, Message, MqttClient
 from edge.messaging.mqtt import client as client_module
-from tests.mosquitto import Mosquitto, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Subscriber
+from tests.waiting import wait_until
 
 both_protocols = pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 SET_FILTER = "maskd/lobby/+/+/set"
@@ -61,6 +62,42 @@ def broker(mosquitto_folder: Path) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@both_protocols
+def test_who_hears_that_a_device_is_online_can_be_heard(broker: Mosquitto, protocol: Literal["5", "3.1.1"]) -> None:
+    with listening(broker, protocol=protocol):
+        wait_until(lambda: "Received PUBLISH from maskd-lobby" in broker.log, what="the device online")
+        asked = [line.split(" from ")[0].split()[-1] for line in broker.log.splitlines() if " from maskd-lobby" in line]
+        assert asked[:2] == ["SUBSCRIBE", "PUBLISH"]
+
+
+@both_protocols
+def test_what_was_sent_while_the_device_was_away_is_heard(broker: Mosquitto, protocol: Literal["5", "3.1.1"]) -> None:
+    with listening(broker, protocol=protocol):
+        pass
+    publish(broker, SET_TOPIC, "0.6")
+    with listening(broker, protocol=protocol) as back:
+        wait_until(lambda: back.heard, what="the message")
+        assert back.heard == [Incoming(SET_TOPIC, b"0.6", retained=False)]
+
+
+@both_protocols
+def test_what_is_no_longer_listened_to_is_not_collected_by_the_broker(
+    broker: Mosquitto, protocol: Literal["5", "3.1.1"]
+) -> None:
+    with listening(broker, protocol=protocol) as listener:
+        other = "maskd/lobby/privacy/set"
+        listener.client.subscribe(other, listener.heard.append)
+        listener.client.unsubscribe(SET_FILTER)
+        listener.client.reconfigure(MqttSettings(host=broker.host, port=broker.port, protocol=protocol))
+        wait_until(lambda: f"maskd-lobby 1 {other}" in broker.log, what="the subscription that is left")
+        publish(broker, SET_TOPIC, "0.6")
+        publish(broker, other, "events")
+        wait_until(lambda: listener.heard, what="the message")
+        assert [incoming.topic for incoming in listener.heard] == [other]
+        delivered = [line for line in broker.log.splitlines() if "Sending PUBLISH to maskd-lobby" in line]
+        assert not any(SET_TOPIC in line for line in delivered)
 
 
 @both_protocols

@@ -20,7 +20,8 @@ from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import MqttClient, check_broker
 from tests.certificates import FUTURE, PAST, Authority, Pair, openssl, self_signed
-from tests.mosquitto import Mosquitto, wait_until
+from tests.mosquitto import Mosquitto
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,10 @@ from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
 from edge.messaging.publisher import PRESENCE_PAUSE_S
 from edge.messaging.reports import Presence
-from tests.mosquitto import Mosquitto, Received, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Received, Subscriber
 from tests.people import transition
 from tests.test_publisher import publishing
+from tests.waiting import wait_until
 
 NOW = timestamp(1_790_000_000)
 TOPIC = "maskd/lobby/door/presence"

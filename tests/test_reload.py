@@ -21,7 +21,7 @@ from edge.errors import UsageError
 from edge.live_settings import without_awaiting_restart
 from edge.reload import ReloadNews, read_again
 from tests.mjpeg_server import MjpegServer
-from tests.mosquitto import HOST, Mosquitto, Subscriber, wait_until
+from tests.mosquitto import HOST, Mosquitto, Subscriber
 from tests.pictures import numbered, write_photo
 from tests.supervisor import Supervisor
 
@@ -30,6 +30,7 @@ pytest.importorskip("skimage", reason="the clip is made from scikit-image's port
 from edge.demo.clip import make_clip
 from tests.test_apply import Device, watched_device
 from tests.test_daemon import availability, events, running, write_config
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def assert_no_gap(received: list[dict[str, Any]]) -> None:
 
 def test_new_thresholds_hold_at_once_and_nobody_is_lost(tmp_path: Path, mosquitto: Mosquitto, clip: Path) -> None:
     with watched_device(tmp_path, mosquitto, cameras={"door": {"source": str(clip), "loop": True}}) as device:
-        wait_until(lambda: device.here(), timeout=60, what="somebody")
+        wait_until(lambda: device.here(), what="somebody")
         [person] = device.here()
         began = time.time()
         Editor(device).change(
@@ -109,7 +110,7 @@ def test_new_thresholds_hold_at_once_and_nobody_is_lost(tmp_path: Path, mosquitt
         )
         wait_for_value(device, "min_score", 0.41)
         assert state(device, "min_score")["persisted"]
-        wait_until(lambda: person not in device.here(), timeout=30, what="the end of the visit")
+        wait_until(lambda: person not in device.here(), what="the end of the visit")
         visit = [event for event in device.events() if event["track"] == person]
         assert [event["type"] for event in visit] == ["started", "ended"]
         assert (visit[0]["zones"], visit[1]["zones"]) == ([], ["all"]), "the end is told by the new rules"
@@ -200,10 +201,10 @@ def test_events_go_on_at_another_broker(
         running(config) as process,
     ):
         device = Device(old, mosquitto.port, process, config)
-        wait_until(lambda: events(old), timeout=60, what="the first event")
+        wait_until(lambda: events(old), what="the first event")
         mosquitto.freeze()
         count = device.log.count(" seq ")
-        wait_until(lambda: device.log.count(" seq ") > count, timeout=60, what="an event that nobody acknowledges")
+        wait_until(lambda: device.log.count(" seq ") > count, what="an event that nobody acknowledges")
         editor = Editor(device)
         editor.change(
             mqtt__port=other.port,
@@ -213,11 +214,11 @@ def test_events_go_on_at_another_broker(
             mqtt__keepalive_s=20,
             mqtt__protocol="3.1.1",
         )
-        wait_until(lambda: availability(new) == [b"online"], timeout=10, what="the new connection")
+        wait_until(lambda: availability(new) == [b"online"], what="the new connection")
         mosquitto.thaw()
-        wait_until(lambda: availability(old)[-1:] == [b"offline"], timeout=30, what="the goodbye, or the will")
+        wait_until(lambda: availability(old)[-1:] == [b"offline"], what="the goodbye, or the will")
         last = max(event["seq"] for event in events(new))
-        wait_until(lambda: max(event["seq"] for event in events(new)) > last, timeout=60, what="events there")
+        wait_until(lambda: max(event["seq"] for event in events(new)) > last, what="events there")
         assert "as moved" in device.log
         process.terminate()
         assert process.wait(timeout=30) == 0
@@ -258,10 +259,10 @@ def test_commands_and_home_assistant_are_switched(tmp_path: Path, mosquitto: Mos
         editor = Editor(device)
         wait_until(lambda: state(device, "hold_s"), what="a state")
         editor.change(mqtt__commands=False)
-        wait_until(lambda: not state(device, "hold_s"), timeout=30, what="states that are cleared")
+        wait_until(lambda: not state(device, "hold_s"), what="states that are cleared")
         device.command("door/hold_s", "2.5")
         editor.change(mqtt__commands=True)
-        wait_for_value(device, "hold_s", 1.0)  # what came meanwhile was passed over
+        wait_for_value(device, "hold_s", 1.0)  # what came meanwhile was not kept for later
         wait_until(lambda: device.status()["mqtt"]["connections"] == 3, what="the new subscription")
         device.command("door/hold_s", "3.5")
         wait_for_value(device, "hold_s", 3.5)
@@ -271,10 +272,10 @@ def test_commands_and_home_assistant_are_switched(tmp_path: Path, mosquitto: Mos
         homeassistant.wait_for(1)
         assert homeassistant.messages[-1].topic.startswith("one/device/")
         editor.change(mqtt__homeassistant={"enabled": True, "prefix": "two"})
-        wait_until(lambda: homeassistant.messages[-1].topic.startswith("two/device/"), timeout=30, what="the move")
+        wait_until(lambda: homeassistant.messages[-1].topic.startswith("two/device/"), what="the move")
         assert [m.payload for m in homeassistant.messages if m.topic.startswith("one/")][-1] == b""
         editor.change(mqtt__homeassistant={"enabled": False})
-        wait_until(lambda: homeassistant.messages[-1].payload == b"", timeout=30, what="the farewell")
+        wait_until(lambda: homeassistant.messages[-1].payload == b"", what="the farewell")
 
 
 def test_a_command_and_a_reload_at_the_same_moment_both_hold(
@@ -393,7 +394,7 @@ def test_a_terminal_that_goes_ends_maskd(tmp_path: Path, photos: dict[str, Any])
         )
     os.close(theirs)
     try:
-        wait_until(lambda: "is watching" in log.read_text(encoding="utf-8"), timeout=60, what="the start")
+        wait_until(lambda: "is watching" in log.read_text(encoding="utf-8"), what="the start")
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: "was read again" in log.read_text(encoding="utf-8"), what="a reload at a terminal")
         os.close(ours)

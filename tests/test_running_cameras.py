@@ -13,8 +13,8 @@ from edge.errors import MaskdError, UsageError
 from edge.live_settings import require_a_camera, settings_awaiting_restart
 from edge.running_cameras import RunningCameras
 from edge.vision.thresholds import Recommendations
-from tests.mosquitto import wait_until
 from tests.pictures import numbered, write_photo
+from tests.waiting import wait_until
 
 RECOMMENDED = Recommendations(min_score=0.5, min_confidence=0.5)
 

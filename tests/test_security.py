@@ -27,9 +27,10 @@ from edge.masking import mask_url
 from edge.messaging.announcer import Announcer
 from edge.messaging.commands import WAITING_LIMIT
 from edge.messaging.mqtt import Message, MqttClient
-from tests.mosquitto import HOST, Mosquitto, Subscriber, wait_until
+from tests.mosquitto import HOST, Mosquitto, Subscriber
 from tests.pictures import numbered, write_video
 from tests.test_commands import changeable
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "security.md").read_text()
@@ -161,7 +162,7 @@ def test_forged_births(mosquitto: Mosquitto, tmp_path: Path) -> None:
                 publish(mosquitto, "homeassistant/status", payload)
             births = ["mosquitto_pub", "-h", HOST, "-p", str(mosquitto.port), "-t", "homeassistant/status", "-l"]
             subprocess.run(births, input="online\n" * 10, text=True, check=True, timeout=20)
-            subscriber.wait_for(2, "/config", timeout=20)
+            subscriber.wait_for(2, "/config")
             wait_until(lambda: republished, what="the answer to the births")
             assert len(subscriber.messages) == 2
             assert client.connections == 1

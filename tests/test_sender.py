@@ -20,9 +20,10 @@ from edge.messaging.events import Draft
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, MqttClient, Receipt
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
-from tests.mosquitto import Mosquitto, Received, Subscriber, wait_until
+from tests.mosquitto import Mosquitto, Received, Subscriber
 from tests.people import drafts, passers_by, transition
 from tests.processes import killed_at_the_end
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
 

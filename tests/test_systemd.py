@@ -22,10 +22,11 @@ from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
 from tests.mjpeg_server import MjpegServer
-from tests.mosquitto import HOST, Mosquitto, free_port, wait_until
+from tests.mosquitto import HOST, Mosquitto, free_port
 from tests.pictures import numbered, write_photo
 from tests.supervisor import Supervisor
 from tests.test_daemon import running, write_config
+from tests.waiting import wait_until
 
 
 def a_photo(folder: Path) -> None:
@@ -141,7 +142,7 @@ def test_a_missing_camera_and_broker_do_not_hold_the_start_up(tmp_path: Path) ->
     with Supervisor(tmp_path, watchdog_s=2) as supervisor, running(config, **supervisor.environment) as process:
         wait_until(lambda: supervisor.status() == "loading the models", what="the beginning")
         process.send_signal(signal.SIGHUP)  # whoever cannot wait
-        wait_until(lambda: supervisor.of("READY"), timeout=60, what="the start")
+        wait_until(lambda: supervisor.of("READY"), what="the start")
         log = config.with_suffix(".log").read_text(encoding="utf-8")
         assert "trying again until it comes back" in log, "ready before the camera was tried"
         assert "broker" in log, "ready before the broker was tried"

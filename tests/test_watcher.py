@@ -24,7 +24,7 @@ from edge.vision.preprocess import Image
 from edge.vision.thresholds import Recommendations
 from edge.watched_camera import CameraRules, WatchedCamera, camera_rules
 from edge.watcher import Watcher
-from tests.mosquitto import wait_until
+from tests.waiting import wait_until
 
 EVERYWHERE = [[0, 0], [1, 0], [1, 1], [0, 1]]
 RECOMMENDED = Recommendations(min_score=0.5, min_confidence=0.5)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from edge.worker import Worker
-from tests.mosquitto import wait_until
+from tests.waiting import wait_until
 
 
 def fail(error: BaseException) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.faults.proxy import HOST, Conditions, Direction, Proxy
-from tests.mosquitto import wait_until
+from tests.waiting import wait_until
 
 
 @contextmanager

@@ -7,21 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import wait_until
+
 WORDS = {"LC_ALL": "C.UTF-8", "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
-
-
-def wait_for(condition: Callable[[], object], *, timeout: float, what: str) -> None:
-    """Returns as soon as `condition()` is true; fails the test after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} did not come true within {timeout} s")
-        time.sleep(0.2)
 
 
 class Debian:
@@ -46,7 +37,7 @@ class Debian:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
             )
         try:
-            wait_for(self._is_up, timeout=60, what="a Debian that has booted")
+            wait_until(self._is_up, what="a Debian that has booted")
         except BaseException:
             self.__exit__()
             raise

@@ -7,7 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.system.debian import Debian, wait_for
+from tests.system.debian import Debian
+from tests.waiting import wait_until
 
 CONFIG = "/etc/maskd/config.yaml"
 TAKEN_OVER = f"{CONFIG} was read again and is in effect"
@@ -20,7 +21,7 @@ def is_ready_and_tells_its_state(debian: Debian) -> None:
     assert debian.unit("User") == "maskd"
     assert debian.unit("WatchdogUSec") == "30s"
     assert debian.unit("CanReload") == "yes"
-    wait_for(
+    wait_until(
         lambda: re.fullmatch(r"door \d+\.\d fps; broker connected; outbox \d+", debian.unit("StatusText")),
         timeout=40,
         what="a rate in the status",
@@ -38,8 +39,8 @@ def a_reload_takes_effect_without_a_restart(debian: Debian) -> None:
     run, taken_over = debian.unit("InvocationID"), debian.log().count(TAKEN_OVER)
     with added_to_the_configuration(debian, "    zones:\n      everywhere: [[0, 0], [1, 0], [1, 1], [0, 1]]\n"):
         debian.run("systemctl", "reload", "maskd")
-        wait_for(lambda: debian.log().count(TAKEN_OVER) == taken_over + 1, timeout=30, what="the reload")
-        wait_for(
+        wait_until(lambda: debian.log().count(TAKEN_OVER) == taken_over + 1, what="the reload")
+        wait_until(
             lambda: debian.messages("maskd/lobby/door/event", count=1)[0]["zones"] == ["everywhere"],
             timeout=60,
             what="events in the new zone",
@@ -53,8 +54,8 @@ def a_bad_reload_changes_nothing_and_is_reported(debian: Debian) -> None:
     run = debian.unit("InvocationID")
     with added_to_the_configuration(debian, "    zonnes: {}\n"):
         debian.run("systemctl", "reload", "maskd")
-        wait_for(lambda: "zonnes" in debian.log(), timeout=10, what="a report of the bad setting")
-        wait_for(
+        wait_until(lambda: "zonnes" in debian.log(), what="a report of the bad setting")
+        wait_until(
             lambda: debian.unit("StatusText").endswith(f"; {CONFIG} has a mistake and is not in effect"),
             timeout=10,
             what="the mistake in the status",
@@ -80,6 +81,6 @@ def systemd_hears_of_a_reload(debian: Debian) -> None:
     """Of one that it has not asked for: the unit changes its state, there and back, by maskd's words alone."""
     taken_over, change = debian.log().count(TAKEN_OVER), debian.unit("StateChangeTimestampMonotonic")
     debian.signal_maskd(signal.SIGHUP)
-    wait_for(lambda: debian.log().count(TAKEN_OVER) > taken_over, timeout=30, what="the reload")
-    wait_for(debian.is_active, timeout=10, what="the end of the reload")
+    wait_until(lambda: debian.log().count(TAKEN_OVER) > taken_over, what="the reload")
+    wait_until(debian.is_active, what="the end of the reload")
     assert debian.unit("StateChangeTimestampMonotonic") != change

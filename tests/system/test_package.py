@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.system.conftest import watch_the_clip
-from tests.system.debian import Debian, wait_for
+from tests.system.debian import Debian
 from tests.system.files import difference, files
 from tests.system.packages import make_package, other_version
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -164,7 +165,7 @@ def test_a_service_that_was_switched_off_stays_off(installed: Debian, package: P
     assert installed.unit("ActiveState") == "inactive"
     assert installed.unit("UnitFileState") == "disabled"
     installed.run("systemctl", "enable", "--now", "maskd")
-    wait_for(installed.is_active, timeout=60, what="maskd, switched on again")
+    wait_until(installed.is_active, what="maskd, switched on again")
 
 
 def test_a_removal_keeps_what_is_the_owners_and_a_purge_keeps_nothing(

@@ -12,7 +12,8 @@ import pytest
 
 from tests.system import steps
 from tests.system.conftest import carry, watch_the_clip
-from tests.system.debian import Debian, wait_for
+from tests.system.debian import Debian
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -100,7 +101,7 @@ def test_a_killed_daemon_comes_back_and_counts_on(installed: Debian) -> None:
     before = installed.unit("InvocationID")
     (last,) = installed.messages("maskd/lobby/door/event", count=1)
     installed.signal_maskd(signal.SIGKILL)
-    wait_for(
+    wait_until(
         lambda: installed.is_active() and installed.unit("InvocationID") != before,
         timeout=30,
         what="maskd after a kill",
@@ -112,7 +113,7 @@ def test_a_killed_daemon_comes_back_and_counts_on(installed: Debian) -> None:
 def test_a_daemon_that_hangs_is_started_anew(installed: Debian) -> None:
     before, pid = installed.unit("InvocationID"), installed.unit("MainPID")
     installed.signal_maskd(signal.SIGSTOP)
-    wait_for(
+    wait_until(
         lambda: installed.is_active() and installed.unit("InvocationID") != before,
         timeout=70,
         what="a watchdog's restart",
@@ -130,10 +131,10 @@ def test_starting_is_never_given_up(installed: Debian, drop_in: Path) -> None:
     config.write_text(good.replace("source:", "sauce:"))
     installed.run("systemctl", "restart", "maskd", check=False)
     # By default systemd gives up after five starts within ten seconds.
-    wait_for(lambda: int(installed.unit("NRestarts")) >= 8, timeout=120, what="the eighth attempt")
+    wait_until(lambda: int(installed.unit("NRestarts")) >= 8, what="the eighth attempt")
     assert "sauce" in installed.log()
     config.write_text(good)
-    wait_for(installed.is_active, timeout=30, what="maskd with its configuration mended, and nothing else done")
+    wait_until(installed.is_active, what="maskd with its configuration mended, and nothing else done")
 
 
 def test_a_reload_takes_effect_without_a_restart(installed: Debian) -> None:

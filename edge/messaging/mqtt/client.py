@@ -78,7 +78,8 @@ class MqttClient:
         """Why the broker does not let us listen to a topic, as logged."""
         self._deaf_until = 0.0
         self._forgets_session = False
-        """The next connection starts a new session, so that the broker drops what it still wants to deliver."""
+        """The next connection starts a new session, so that the broker drops what it was asked for and has not yet
+        delivered."""
         self._session: Session | None = None
         self._reported: set[str] = set()
         """The problems logged since the last good connection; attempts every second do not fill the log with them."""
@@ -108,6 +109,8 @@ class MqttClient:
         """From the next connection on these messages are neither asked for nor handed on. Not from two threads at
         once."""
         self._subscriptions = tuple(each for each in self._subscriptions if each.topic_filter != topic_filter)
+        # The session would go on collecting them, and deliver them to whoever asks for them again.
+        self._forgets_session = True
 
     def is_connected_by(self, settings: MqttSettings) -> bool:
         """Whether these would make the same connection, and the same subscriptions."""
@@ -208,11 +211,13 @@ class MqttClient:
 
     def _connect_and_serve(self) -> None:
         self._take_over_settings()
+        is_deaf = time.monotonic() < self._deaf_until
         session = Session(
             self._settings,
             self._client_id,
             self.topics,
             self.connections + 1,
+            subscriptions=() if is_deaf else self._subscriptions,
             keep_session=not self._forgets_session,
         )
         session.on_accepted = self._accepted
@@ -225,7 +230,8 @@ class MqttClient:
                 self._warn_once(warning)
             while not self._stopping.is_set() and not self._outdated.is_set():
                 session.serve(LOOP_S)
-                if session.is_accepted and not session.is_subscribed and time.monotonic() >= self._deaf_until:
+                if is_deaf and session.is_accepted and time.monotonic() >= self._deaf_until:
+                    is_deaf = False
                     session.subscribe(self._subscriptions)
             session.say_goodbye()
         finally:
@@ -244,7 +250,8 @@ class MqttClient:
 
     def _accepted(self, session: Session) -> None:
         self._session = session
-        self._forgets_session = False
+        if not session.keeps_session:
+            self._forgets_session = False
         self.connections = session.number
         self.problem = None
         if not self._connect_is_logged:

@@ -52,11 +52,19 @@ class Session:
     """One connection, from its first packet to its last; all methods but publish() belong to the thread that serves."""
 
     def __init__(
-        self, settings: MqttSettings, client_id: str, topics: Topics | None, number: int, *, keep_session: bool = True
+        self,
+        settings: MqttSettings,
+        client_id: str,
+        topics: Topics | None,
+        number: int,
+        *,
+        subscriptions: Sequence[Subscription] = (),
+        keep_session: bool = True,
     ) -> None:
         """Without `topics` nothing is said about this device's availability, the broker keeps no session, and it sends
-        packets of any size, though those past PACKET_LIMIT end the connection.
-        `keep_session` false: it forgets what it still wanted to deliver."""
+        packets of any size, though those past PACKET_LIMIT end the connection. `subscriptions` are asked for before
+        the device is said to be online, so that whoever hears that can be heard.
+        `keep_session` false: it forgets what it was asked for and has not yet delivered."""
         self.on_accepted: Callable[[Session], None] = lambda _session: None
         self.on_acknowledged: Callable[[Acknowledgement], None] = lambda _acknowledgement: None
         self.on_subscribed: Callable[[str, str | None], None] = lambda _topic_filter, _refusal: None
@@ -64,7 +72,6 @@ class Session:
         self.number = number
         self.address = f"{settings.host}:{settings.port}"
         self.in_flight_limit = IN_FLIGHT_LIMIT
-        self.is_subscribed = False
         self.failure: str | None = None
         """Why this connection is over."""
         self._settings = settings
@@ -80,10 +87,10 @@ class Session:
         self._refused_mids = itertools.count(1)
         self._too_large: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Answers that the broker need not be asked for."""
-        self._subscriptions: Sequence[Subscription] = ()
+        self._subscriptions = subscriptions
         self._unanswered_filters: dict[int | None, str] = {}
-        self._keep_session = keep_session and topics is not None
-        self._client = make_client(client_id, is_version_5=self._is_version_5, keep_session=self._keep_session)
+        self.keeps_session = keep_session and topics is not None
+        self._client = make_client(client_id, is_version_5=self._is_version_5, keep_session=self.keeps_session)
         self._client.max_inflight_messages_set(IN_FLIGHT_LIMIT)
         self._client.on_connect = guarded(self._answered)
         self._client.on_disconnect = guarded(self._disconnected)
@@ -138,7 +145,7 @@ class Session:
             properties.SessionExpiryInterval = SESSION_EXPIRY_S if self._topics else 0
             if self._topics is not None:
                 properties.MaximumPacketSize = ANNOUNCED_PACKET_LIMIT
-            options = {"clean_start": not self._keep_session, "properties": properties}
+            options = {"clean_start": not self.keeps_session, "properties": properties}
         try:
             self._client.connect(settings.host, settings.port, settings.keepalive_s, **options)
         except (OSError, ValueError) as error:
@@ -160,7 +167,6 @@ class Session:
 
     def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
         """Asks for these messages; the answers come to `on_subscribed`."""
-        self.is_subscribed = True
         self._subscriptions = subscriptions
         for subscription in subscriptions:
             _, mid = self._client.subscribe(subscription.topic_filter, qos=1)
@@ -221,6 +227,7 @@ class Session:
         self._client.limit_in_flight(self.in_flight_limit)
         self._packet_limit = getattr(properties, "MaximumPacketSize", math.inf)
         self._accepted_at = time.monotonic()
+        self.subscribe(self._subscriptions)
         if self._topics is not None:
             client.publish(self._topics.availability, b"online", qos=1, retain=True)
         self.on_accepted(self)
