@@ -59,13 +59,14 @@ def main() -> int:
         parser.error(f"there is no combination {', '.join(sorted(unknown))}; there are {', '.join(names)}")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/tmp") / "maskd-matrix"
     cache.mkdir(parents=True, exist_ok=True)
-    failures = []
+    failures, missing = [], []
     for combination in COMBINATIONS:
         if args.only and combination.name not in args.only:
             continue
         python = make_environment(combination, cache / combination.name)
         if python is None:
-            print(f"{combination.name}: there is no Python {combination.python} here", flush=True)
+            print(f"{combination.name}: there is no Python {combination.python} on PATH", flush=True)
+            missing.append(combination.name)
             continue
         outcome = run_tests(combination, python, cache)
         (cache / f"{combination.name}.json").write_text(json.dumps(asdict(outcome)))
@@ -80,7 +81,9 @@ def main() -> int:
         write_between_markers(args.report, "matrix", matrix_table(outcomes))
     if failures:
         print(f"what failed stands in {', '.join(failures)}")
-    return 1 if failures else 0
+    if missing:
+        print(f"not tried for want of their Pythons: {', '.join(missing)}")
+    return 1 if failures or missing else 0
 
 
 def make_environment(combination: Combination, folder: Path) -> Path | None:
