@@ -251,7 +251,7 @@ def _config_show(args: argparse.Namespace) -> int:
 def _config_schema(_: argparse.Namespace) -> int:
     import json
 
-    from edge.config_file import config_schema
+    from edge.config_schema import config_schema
 
     print(json.dumps(config_schema(), indent=2))
     return 0

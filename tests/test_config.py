@@ -20,8 +20,10 @@ from hypothesis import strategies as st
 
 from edge import config_file
 from edge.config import CameraSettings, Config, DetectorSettings, MqttSettings, Settings, default_device
-from edge.config_file import config_schema, load_config, mask_url, show_config
+from edge.config_file import load_config, show_config
+from edge.config_schema import config_schema
 from edge.errors import UsageError
+from edge.masking import mask_url
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
 

@@ -1,0 +1,161 @@
+"""What is wrong with a configuration, said so that a person can mend it at once."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN
+from edge.config_schema import all_paths, resolved, schema_at
+from edge.errors import UsageError
+from edge.masking import mask_line, mask_url
+from edge.yaml_source import Document, Location, Problem
+
+_LONGEST_LINE = 160
+"""Characters of a line that a report shows."""
+
+
+def report(path: Path, text: str, problems: list[Problem]) -> UsageError:
+    """Every problem of the file `path`, whose content is `text`, with line, column and the line itself."""
+    lines = text.splitlines()
+    return UsageError("\n".join(_entry(path, lines, problem) for problem in sorted(problems, key=lambda p: p.place)))
+
+
+def _entry(path: Path, lines: list[str], problem: Problem) -> str:
+    line, column = problem.place.line, problem.place.column
+    key = f"{dotted(problem.location)}: " if problem.location else ""
+    source = lines[line - 1] if line <= len(lines) else ""
+    if len(source) > _LONGEST_LINE:
+        start = max(0, column - _LONGEST_LINE // 2)
+        source, column = source[start : start + _LONGEST_LINE], column - start
+    source = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in source)
+    # The caret must stay under its character where masking shortens the line, and under wide characters and tabs.
+    before = mask_line(source[: column - 1])
+    pad = "".join("\t" if c == "\t" else "  " if unicodedata.east_asian_width(c) in "WF" else " " for c in before)
+    return f"{path}:{line}:{problem.place.column}: {key}{problem.text}\n    {mask_line(source)}\n    {pad}^"
+
+
+def dotted(location: Location) -> str:
+    """Such as `cameras.door.zones.exit[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -> Problem:
+    """What pydantic found, in words; `schema` is the one of config.yaml."""
+    location: Location = details["loc"]
+    context = details.get("ctx", {})
+    value = details["input"]
+    match details["type"]:
+        case "extra_forbidden":
+            return Problem(document.place_of(location, key=True), location, _unknown_key(location, schema))
+        case "missing":
+            text = f"is missing; add a line `{location[-1]}: ...`{_about(location, schema)}"
+            return Problem(document.place_of(location[:-1], key=True), location, text)
+        case "zone":
+            return Problem(document.place_of(location), location, context["problem"])
+        case "contradiction":
+            location = (*location, context["key"])
+            return Problem(document.place_of(location), location, context["problem"])
+    if location and location[-1] == "[key]":
+        location = location[:-1]
+        text = f"{_quoted(location[-1])} is not a valid name; it must be {_PATTERN_WORDS[NAME_PATTERN]}"
+        return Problem(document.place_of(location, key=True), location, text)
+    part = schema_at(location, schema)
+    text = f"{_what_it_is(value)}; it must be {_expected(part, schema)}"
+    choices = [str(choice) for choice in part.get("enum", [])]
+    if isinstance(value, str) and (nearest := _nearest(value, choices)):
+        return Problem(document.place_of(location), location, f'{text}; did you mean "{nearest}"?')
+    return Problem(document.place_of(location), location, text + _about(location, schema))
+
+
+def _what_it_is(value: object) -> str:
+    match value:
+        case None:
+            return "has no value"
+        case dict():
+            return "is a section" if value else "is an empty section"
+        case list():
+            return f"is a list of {len(value)}" if value else "is an empty list"
+    return f"{_quoted(value)} is not valid"
+
+
+def _quoted(value: object) -> str:
+    text = mask_url(str(value))
+    return f'"{text[:57]}..."' if len(text) > 60 else f'"{text}"'
+
+
+def _unknown_key(location: Location, schema: dict[str, Any]) -> str:
+    key = str(location[-1])
+    names = list(schema_at(location[:-1], schema).get("properties", {}))
+    if nearest := _nearest(key, names):
+        return f'there is no such setting; did you mean "{nearest}"?'
+    elsewhere = [path for path in all_paths(schema) if path.rpartition(".")[2] == key]
+    if elsewhere:
+        return f'there is no such setting here; did you mean "{elsewhere[0]}"?'
+    return f"there is no such setting; valid here: {', '.join(names)}"
+
+
+def _nearest(word: str, words: list[str]) -> str | None:
+    def plain(text: str) -> str:
+        return text.lower().replace("-", "_").replace(" ", "_")
+
+    by_plain = {plain(candidate): candidate for candidate in words}
+    matches = difflib.get_close_matches(plain(word), by_plain, n=1)
+    return by_plain[matches[0]] if matches else None
+
+
+_PATTERN_WORDS = {
+    NAME_PATTERN: "1 to 64 letters A-Z, digits, - and _, beginning with a letter or digit",
+    TOPIC_PREFIX_PATTERN: "text without spaces, + and #, not beginning with / or $",
+}
+
+
+def _expected(part: dict[str, Any], schema: dict[str, Any]) -> str:
+    """What a setting accepts, in words."""
+    words = _expected_type(part, schema)
+    return f"{words}, or null" if part.get("nullable") or "null" in part.get("type", ()) else words
+
+
+def _expected_type(part: dict[str, Any], schema: dict[str, Any]) -> str:
+    if "enum" in part:
+        return "one of " + ", ".join(dict.fromkeys(str(choice) for choice in part["enum"]))
+    if "pattern" in part:
+        return _PATTERN_WORDS[part["pattern"]]
+    match part.get("type"):
+        case "integer":
+            return "a whole number" + _range(part)
+        case "number":
+            return "a number" + _range(part)
+        case "boolean":
+            return "true or false"
+        case "array" if "prefixItems" in part:
+            return f"a list of {len(part['prefixItems'])} numbers, such as [0.25, 0.5]"
+        case "array":
+            least = f"at least {part['minItems']}: " if "minItems" in part else ""
+            return f"a list of {least}{_expected(resolved(part['items'], schema), schema)}"
+        case "object" if "patternProperties" in part:
+            return "a section with at least one name and its settings below it"
+        case "object":
+            return f"a section with these settings: {', '.join(part['properties'])}"
+    return "text that is not empty"
+
+
+def _range(part: dict[str, Any]) -> str:
+    def limit(name: str) -> str | None:
+        value = part.get(name)
+        return str(int(value) if value == int(value) else value) if value is not None else None
+
+    least, above, most = limit("minimum"), limit("exclusiveMinimum"), limit("maximum")
+    if least is not None and most is not None:
+        return f" from {least} to {most}"
+    limits = [f"{word} {value}" for word, value in (("at least", least), ("above", above), ("at most", most)) if value]
+    return f" {' and '.join(limits)}" if limits else ""
+
+
+def _about(location: Location, schema: dict[str, Any]) -> str:
+    description = schema_at(location, schema).get("description", "")
+    return f" ({description.removesuffix('.')})" if description else ""
