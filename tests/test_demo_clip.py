@@ -51,6 +51,7 @@ from edge.vision.masks import Classification
 from edge.vision.pipeline import Observation
 from tests.processes import killed_at_the_end
 from tests.waiting import wait_until
+from tests.weights import YUNET, weights
 
 pytest.importorskip("skimage", reason="the demo's clip is made from a portrait in scikit-image")
 pytest.importorskip("amqtt", reason="the demo needs the broker amqtt")
@@ -129,11 +130,7 @@ def test_nobody_is_in_the_picture_at_first_and_at_last() -> None:
 
 @pytest.fixture(scope="module")
 def yunet() -> cv2.FaceDetectorYN:
-    folder = Path(os.environ.get("MASKD_DATA", Path(__file__).parents[2] / "shared" / "data")).parent
-    model = folder / "weights" / "face_detection_yunet_n_dynamic.onnx"
-    if not model.exists():
-        pytest.skip(f"{model} is missing: no independent face detector to look at the clip with")
-    return cv2.FaceDetectorYN.create(str(model), "", (WIDTH, HEIGHT), 0.6)
+    return cv2.FaceDetectorYN.create(str(weights(YUNET)), "", (WIDTH, HEIGHT), 0.6)
 
 
 def test_a_face_detector_finds_every_face_and_no_other(yunet: cv2.FaceDetectorYN) -> None:

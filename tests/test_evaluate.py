@@ -25,6 +25,7 @@ from edge.vision.faces import Face
 from edge.vision.model import Thresholds
 from tests.pictures import write_photo
 from tests.test_labelled import annotate, face
+from tests.weights import AIZOO, RES10, YUNET, weights
 from training.cli import main
 from training.evaluation.aizoo import anchors, decode
 from training.evaluation.classifier_figures import classifier_figures
@@ -50,13 +51,7 @@ from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.records import PhotoRecord
 from training.evaluation.slice_figures import NOT_TOLD, slice_figures
 
-SHARED = Path(__file__).parents[2] / "shared"
-DATA = Path(os.environ.get("MASKD_DATA") or SHARED / "data")
-WEIGHTS = Path(os.environ.get("MASKD_WEIGHTS") or SHARED / "weights")
-AIZOO, YUNET, RES10 = (
-    WEIGHTS / name
-    for name in ("aizoo_face_mask_260.tflite", "face_detection_yunet_n_dynamic.onnx", "opencv_face_detector_uint8.pb")
-)
+DATA = Path(os.environ.get("MASKD_DATA") or Path(__file__).parents[2] / "shared" / "data")
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 BIG = Box(0, 0, 40, 40)
 
@@ -409,23 +404,15 @@ def test_two_versions_of_a_model_are_told_apart(tmp_path: Path) -> None:
     assert [name.split(" ", 1)[1] for name in names] == ["[face-detector]", f"[{own}]"]
 
 
-def needs(*paths: Path) -> None:
-    for path in paths:
-        if not path.exists():
-            pytest.skip(f"{path} is missing; MASKD_DATA and MASKD_WEIGHTS say where labelled photos and weights are")
-
-
 def test_aizoo_finds_the_astronaut() -> None:
-    needs(AIZOO)
-    (entry,) = open_detectors([str(AIZOO)])
+    (entry,) = open_detectors([str(weights(AIZOO))])
     image = skimage.data.astronaut()
     (found,) = entry.detector.detect(image, 0.5)
     assert found.box.iou(Box(180, 62, 274, 178)) > 0.6
 
 
 def test_yunet_enters_at_two_sizes_and_sees_smaller_faces_at_the_larger() -> None:
-    needs(YUNET)
-    small, large = open_detectors([str(YUNET)])
+    small, large = open_detectors([str(weights(YUNET))])
     assert (small.name, large.name) == ("YuNet 320", "YuNet 640")
     # A face of 23 px on a picture of 640: twelve at the smaller size.
     picture = np.full((640, 640, 3), 128, np.uint8)
@@ -483,15 +470,17 @@ def test_models_before_conversion(tmp_path: Path) -> None:
 @pytest.mark.accuracy
 def test_contenders_side_by_side_on_real_photos(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
-    needs(DATA / "ilc_voc", AIZOO, YUNET, RES10)
+    if not (DATA / "ilc_voc").is_dir():
+        pytest.skip(f"no labelled photos in {DATA}; MASKD_DATA says where they are")
+    aizoo, yunet, res10 = map(weights, (AIZOO, YUNET, RES10))
     few = tmp_path / "few_voc"
     for name in ("images", "annotations"):
         (few / name).mkdir(parents=True)
     for annotation in sorted((DATA / "ilc_voc" / "annotations").glob("*.xml"))[::180]:
         shutil.copy(annotation, few / "annotations")
         shutil.copy(DATA / "ilc_voc" / "images" / f"{annotation.stem}.jpg", few / "images")
-    detectors = [word for path in ("face-detector", AIZOO, YUNET, RES10) for word in ("--detector", path)]
-    classifiers = ["--classifier", "mask-classifier", "--classifier", AIZOO]
+    detectors = [word for path in ("face-detector", aizoo, yunet, res10) for word in ("--detector", path)]
+    classifiers = ["--classifier", "mask-classifier", "--classifier", aizoo]
     assert evaluate("--data", few, "--split", "all", "--out", tmp_path / "out", *detectors, *classifiers) == 0
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text(encoding="utf-8"))
     aps = {name: each["AP50"]["value"] for name, each in figures["detectors"]["few_voc"].items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import cv2
@@ -17,21 +16,14 @@ from edge.vision.build import build_detector
 from edge.vision.faces import FaceDetector
 from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector
 from edge.vision.preprocess import Image
-
-WEIGHTS = Path(os.environ.get("MASKD_WEIGHTS") or Path(__file__).parents[2] / "shared" / "weights")
-YUNET = "face_detection_yunet_n_dynamic.onnx"
-RES10 = "opencv_face_detector_uint8.pb"
+from tests.weights import RES10, YUNET, weights
 
 ASTRONAUT: Image = skimage.data.astronaut()
 ASTRONAUT_FACE = Box(180, 62, 274, 178)
 
 
 def detector_from(kind: str, file: str) -> FaceDetector:
-    if not (WEIGHTS / file).is_file():
-        pytest.skip(f"{file} is not in $MASKD_WEIGHTS or ../shared/weights")
-    if kind == "yunet" and int(cv2.__version__.partition(".")[0]) < 5:
-        pytest.skip("OpenCV 4 cannot read a YuNet of dynamic size")
-    settings = DetectorSettings.model_validate({"kind": kind, "model": str(WEIGHTS / file)})
+    settings = DetectorSettings.model_validate({"kind": kind, "model": str(weights(file))})
     return build_detector(Config(detector=settings))
 
 

@@ -48,6 +48,7 @@ from edge.vision.build import build_vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import camera_thresholds
 from tests.pictures import write_photo
+from tests.weights import RES10, YUNET, weights
 
 CHECKOUT = Path(__file__).parent.parent
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
@@ -455,16 +456,13 @@ def test_a_current_value_below_those_tried_is_measured_too(site: Path) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "file"),
-    [("yunet", "face_detection_yunet_n_dynamic.onnx"), ("res10", "opencv_face_detector_uint8.pb")],
+    [("yunet", YUNET), ("res10", RES10)],
 )
 def test_the_configured_detector_is_tuned(
     kind: str, file: str, site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = Path(os.environ.get("MASKD_WEIGHTS") or CHECKOUT.parent / "shared" / "weights") / file
-    if not weights.is_file():
-        pytest.skip(f"{file} is not in $MASKD_WEIGHTS or ../shared/weights")
     config = tmp_path / "config.yaml"
-    config.write_text(f"detector:\n  kind: {kind}\n  model: {weights}\n  low_score: 0.09\n")
+    config.write_text(f"detector:\n  kind: {kind}\n  model: {weights(file)}\n  low_score: 0.09\n")
     detector = tuned(capsys, "--data", site, "-c", config)["detector"]
     assert detector["model"].startswith(f"{kind}/")
     assert detector["recommended"] is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import skimage.data
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
+from tests.weights import YUNET, weights
 from training.dataset import FaceSample
 from training.face_props import random_prop
 from training.landmarks import LandmarkFinder, Landmarks, is_plausible, landmarks_of
@@ -21,7 +21,6 @@ from training.mask_fabrics import HEIGHT, WIDTH, Array, Fabric, drawn_fabric, gr
 from training.mask_shapes import NOMINAL, Wearing, face_camera, random_shape
 from training.worn_masks import MarkedFace, dressed, label_of, lies_as_meant, wear, worn_mask_samples
 
-WEIGHTS = Path(os.environ.get("MASKD_WEIGHTS") or Path(__file__).parents[2] / "shared" / "weights")
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 WEARINGS: tuple[Wearing, ...] = ("correct", "under_nose", "on_chin", "under_chin", "over_eyes")
 
@@ -300,12 +299,7 @@ def test_no_mask_comes_off_a_bare_face() -> None:
 
 @pytest.fixture(scope="module")
 def yunet() -> Path:
-    path = WEIGHTS / "face_detection_yunet_n_dynamic.onnx"
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not in $MASKD_WEIGHTS or ../shared/weights")
-    if int(cv2.__version__.partition(".")[0]) < 5:
-        pytest.skip("OpenCV 4 cannot read a YuNet of dynamic size")
-    return path
+    return weights(YUNET)
 
 
 ASTRONAUT: Image = np.ascontiguousarray(skimage.data.astronaut()[:280, 70:380])
