@@ -74,12 +74,12 @@ class RunningCameras:
 
     def apply(self, config: Config) -> None:
         """Starts and ends cameras until those that `config` switches on are running, as it wants them. One whose source
-        is the same goes on, by the new rules. Takes as long as a camera that has to be closed."""
+        is the same goes on, by the new rules, unless it has failed. Takes as long as a camera that has to be closed."""
         wanted = {name: settings for name, settings in config.cameras.items() if settings.enabled}
         kept = {
             name: camera
             for name, camera in self._running.items()
-            if name in wanted and _is_opened_alike(camera.opened_by, wanted[name])
+            if name in wanted and not camera.capture.failed and _is_opened_alike(camera.opened_by, wanted[name])
         }
         self._stop([camera.capture for name, camera in self._running.items() if name not in kept])
         for name, camera in kept.items():
@@ -111,7 +111,7 @@ class RunningCameras:
     def _failed_later(self, name: str, error: Exception) -> None:
         """Whoever switches a camera on must not stop those that are at work: the status tells of the problem."""
         if isinstance(error, MaskdError):
-            _log.error("camera %s: %s; then switch it off and on again", name, error)
+            _log.error("camera %s: %s; then reload maskd", name, error)
         else:
             self._on_failure(error)
 

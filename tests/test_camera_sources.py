@@ -122,7 +122,6 @@ def test_auto_without_a_camera_names_the_remedy() -> None:
 
 
 def test_demo_is_the_built_in_clip() -> None:
-    pytest.importorskip("skimage")
     camera = open_camera("door", settings("demo"))
     assert isinstance(camera, VideoCamera)
     assert Path(camera.describe()).is_file()

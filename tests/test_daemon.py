@@ -29,7 +29,8 @@ from tests.waiting import wait_until
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from edge.demo.clip import EXPECTED_EVENTS, demo_clip_path, make_clip
+from edge.demo import CLIP
+from edge.demo.clip import EXPECTED_EVENTS, make_clip
 
 CLEAN_STOP_S = 5.0
 """What the daemon promises."""
@@ -38,7 +39,7 @@ CLEAN_STOP_S = 5.0
 def write_config(folder: Path, broker_port: int, **changes: Any) -> Path:
     config = {
         "device": "lobby",
-        "cameras": {"door": {"source": str(demo_clip_path())}},
+        "cameras": {"door": {"source": str(CLIP)}},
         "mqtt": {"host": "127.0.0.1", "port": broker_port},
         "storage": {"path": str(folder / "storage")},
         **changes,

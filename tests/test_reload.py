@@ -161,6 +161,20 @@ def test_a_file_with_mistakes_changes_nothing_and_is_told(
         wait_until(lambda: not device.status()["problems"], what="all well")
 
 
+def test_a_file_that_is_not_there_is_told_and_waited_for(
+    tmp_path: Path, mosquitto: Mosquitto, photos: dict[str, Any]
+) -> None:
+    with watched_device(tmp_path, mosquitto, cameras={"door": photos}) as device:
+        editor = Editor(device)
+        editor.change(cameras__door__source=str(tmp_path / "later.png"))
+        wait_until(lambda: device.status()["problems"], what="the problem")
+        assert "there is no folder or photo" in str(device.status()["problems"])
+        write_photo(tmp_path / "later.png", numbered(2))
+        editor.reload()
+        wait_until(lambda: not device.status()["problems"], what="all well")
+        wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
+
+
 def test_a_changed_camera_starts_anew_and_the_other_goes_on(
     tmp_path: Path, mosquitto: Mosquitto, photos: dict[str, Any]
 ) -> None:

@@ -125,6 +125,21 @@ def test_cameras_are_added_removed_and_switched(photos: Photos) -> None:
     photos.wait_for_pictures("door")
 
 
+def test_a_file_that_could_not_be_played_is_tried_again(photos: Photos) -> None:
+    photos.apply(door={})
+    picture = photos.folders["gate"] / "1.png"
+    picture.unlink()
+    photos.apply(door={}, gate={})
+    before = photos.cameras.running
+    wait_until(lambda: before["gate"].capture.failed, what="the failure")
+    assert not before["gate"].watched.latest.closed, "it may come yet"
+    write_photo(picture, numbered(1))
+    photos.apply(door={}, gate={})
+    assert photos.cameras.running["door"] is before["door"]
+    photos.wait_for_pictures("gate")
+    assert photos.failures == []
+
+
 def test_a_file_that_cannot_be_played_ends_a_start_and_not_a_run(tmp_path: Path) -> None:
     failures: list[Exception] = []
     cameras = RunningCameras(RECOMMENDED, failures.append)

@@ -16,6 +16,7 @@ from edge.camera.stream import StreamCamera
 from edge.camera.v4l2 import V4l2Camera
 from edge.camera.video import VideoCamera
 from edge.config import CameraSettings
+from edge.demo import CLIP
 
 __all__ = ["Camera", "Frame", "open_camera"]
 
@@ -32,7 +33,7 @@ def open_camera(name: str, settings: CameraSettings) -> Camera:
         case "picamera":
             return PiCamera(name, settings)
         case "demo":
-            return VideoCamera(name, _demo_clip(), settings)
+            return VideoCamera(name, CLIP, settings.model_copy(update={"loop": True}))
     if source.isascii() and source.isdigit():
         return V4l2Camera(name, f"/dev/video{int(source)}", settings)
     if is_gstreamer(source):
@@ -45,10 +46,3 @@ def open_camera(name: str, settings: CameraSettings) -> Camera:
         return StreamCamera(name, source, settings)
     path = Path(source).expanduser()
     return PhotosCamera(name, path, settings) if path.is_dir() or is_photo(path) else VideoCamera(name, path, settings)
-
-
-def _demo_clip() -> Path:
-    # Drawing the clip needs packages that a device does without.
-    from edge.demo.clip import demo_clip_path
-
-    return demo_clip_path()

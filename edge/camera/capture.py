@@ -27,8 +27,8 @@ class CaptureThread:
     """Fills a LatestFrame from one camera, in a thread of its own named `capture-<camera>`.
 
     A live camera that fails is opened again, for ever, with exponential back-off and full jitter; it is never fatal. A
-    file that cannot be played, and any error that nobody expected, goes to `on_failure`, in the capture thread. At the
-    end the slot is closed.
+    file that cannot be played, and any error that nobody expected, goes to `on_failure`, in the capture thread. At a
+    file's end, and on `stop`, the slot is closed.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class CaptureThread:
         self._reported_lost = False
         self._last_error: str | None = None
         self._ended = False
+        self._failed = False
 
     def start(self) -> None:
         self._thread.start()
@@ -105,6 +106,11 @@ class CaptureThread:
         """A file was played to its end."""
         return self._ended
 
+    @property
+    def failed(self) -> bool:
+        """`on_failure` was told why, and no more pictures come."""
+        return self._failed
+
     def _run(self) -> None:
         try:
             camera = self._make_camera()
@@ -114,9 +120,11 @@ class CaptureThread:
                 self._play(camera)
         except Exception as error:  # noqa: BLE001 - it belongs to the daemon, which decides
             self._last_error = str(error) or type(error).__name__
+            self._connected_since = None
             if not self._stopping.is_set():
+                self._failed = True
                 self._on_failure(error)
-        finally:
+        else:
             self._connected_since = None
             self._latest.close()
 

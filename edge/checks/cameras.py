@@ -59,14 +59,12 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
             f"no picture came within {FRAME_TIMEOUT_S:g} s; check the camera, its cable and the network",
         )
         for name, settings in config.cameras.items()
-        if settings.enabled and settings.source != "demo"
+        if settings.enabled
     }
     rows = dict(zip(jobs, run_together(list(jobs.values())), strict=True))
     for name, settings in config.cameras.items():
         if not settings.enabled:
             yield Row("skipped", f"camera {name}", "enabled: false")
-        elif name not in rows:
-            yield Row("skipped", f"camera {name}", "the built-in clip, which is made when it is first played")
         else:
             may_be_busy = maskd_is_running and is_exclusive(settings.source) and is_there(settings.source)
             yield _as_busy(rows[name]) if may_be_busy else rows[name]

@@ -1,11 +1,13 @@
-"""The demo clip: three people come to a counter, made on this machine from a portrait inside scikit-image."""
+"""Draws the demo clip, three people who come to a counter, from a portrait inside scikit-image.
+
+`python -m edge.demo.clip` makes the one that is shipped.
+"""
 
 from __future__ import annotations
 
 import functools
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.demo import CLIP
 from edge.demo.portrait import FACE, FloatImage, Mask, Sprite, load_portrait, make_sprite
 from edge.errors import MaskdError
 from edge.geometry import Box
@@ -23,8 +26,6 @@ from edge.vision.preprocess import Image
 WIDTH, HEIGHT = 640, 480
 FPS = 12.0
 DURATION_S = 24.0
-CLIP_VERSION = 1
-"""Raised with every change of what the clip shows, so that no old one is taken from the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,33 +120,15 @@ EXPECTED_EVENTS: tuple[ExpectedEvent, ...] = (
 )
 
 
-def demo_clip_path() -> Path:
-    """The clip, made on the first call and kept in the user's cache folder.
-
-    Raises MaskdError where scikit-image is missing or the clip cannot be written.
-    """
-    name = f"demo-clip-{CLIP_VERSION}.avi"
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskd"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        writable = os.access(folder, os.W_OK)
-    except OSError:
-        writable = False
-    if not (folder / name).exists():
-        # A service's account may have no home; a fresh folder of its own cannot have been prepared by somebody else.
-        folder = folder if writable else Path(tempfile.mkdtemp(prefix="maskd-"))
-        make_clip(folder / name)
-    return folder / name
-
-
 def make_clip(path: Path, *, fps: float = FPS, duration_s: float = DURATION_S) -> None:
-    """Renders the clip into an AVI file of 640x480 pixels; `path` appears only when it is complete.
+    """Renders the clip into a file of 640x480 pixels, MP4 or AVI by its suffix; `path` appears when it is complete.
 
-    Motion JPEG, because OpenCV writes and reads it without any other library. Raises MaskdError where scikit-image is
-    missing or the file cannot be written.
+    An AVI of Motion JPEG is four times as large, and is read without any other library. Raises MaskdError where
+    scikit-image is missing or the file cannot be written.
     """
     unfinished = path.with_name(f".{os.getpid()}-{path.name}")
-    writer = cv2.VideoWriter(str(unfinished), cv2.VideoWriter.fourcc(*"MJPG"), fps, (WIDTH, HEIGHT))
+    codec = cv2.VideoWriter.fourcc(*("mp4v" if path.suffix == ".mp4" else "MJPG"))
+    writer = cv2.VideoWriter(str(unfinished), codec, fps, (WIDTH, HEIGHT))
     try:
         if not writer.isOpened():
             raise MaskdError(
@@ -282,3 +265,7 @@ def _counter() -> FloatImage:
 def _rectangle(picture: FloatImage, corners: tuple[int, int, int, int], colour: tuple[float, float, float]) -> None:
     x1, y1, x2, y2 = corners
     picture[y1:y2, x1:x2] = colour
+
+
+if __name__ == "__main__":
+    make_clip(CLIP)

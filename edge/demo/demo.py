@@ -15,8 +15,9 @@ from typing import Any, TextIO
 
 import yaml
 
+from edge.demo import CLIP
 from edge.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
-from edge.demo.clip import APPEARANCES, DURATION_S, demo_clip_path
+from edge.demo.clip import APPEARANCES, DURATION_S
 from edge.demo.printout import Printout
 from edge.errors import MaskdError
 from edge.messaging.events import parse_event
@@ -60,8 +61,7 @@ def run_demo(
 
 def _play(printout: Printout, clip: Path | None, settings: Mapping[str, Any], daemon: Sequence[str]) -> None:
     if clip is None:
-        printout.line("Preparing the clip (a few seconds, the first time only) ...")
-        clip = demo_clip_path()
+        clip = CLIP
         printout.line(f"A clip of {DURATION_S:.0f} seconds shows three people at a counter:")
         for appearance in APPEARANCES:
             printout.line(f"  {appearance.name}  {appearance.story}")

@@ -75,8 +75,8 @@ def load_portrait() -> Image:
         from skimage import data
     except ImportError as error:
         raise MaskdError(
-            "the demo clip is made from a portrait inside scikit-image, which is not installed: "
-            'pip install "maskd[demo]"'
+            "the demo clip is drawn from a portrait inside scikit-image, which is not installed: "
+            "pip install scikit-image"
         ) from error
     return np.asarray(data.astronaut(), dtype=np.uint8)
 

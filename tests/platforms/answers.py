@@ -15,6 +15,7 @@ import numpy as np
 
 from edge.camera.photos import read_photo
 from edge.camera.video import frames
+from edge.demo import CLIP
 from edge.vision.model import find_model
 from tests.pictures import write_photo
 from tests.platforms.differences import Tensors
@@ -42,7 +43,7 @@ numpy.savez("/srv/outputs.npz", **outputs)
 
 CONFIG = """\
 device: lobby
-cameras: {{door: {{source: /srv/clip.avi, loop: true}}}}
+cameras: {{door: {{source: demo}}}}
 detector: {{model: {detector}}}
 mqtt: {{enabled: false}}
 storage: {{path: /var/lib/maskd}}
@@ -51,7 +52,7 @@ storage: {{path: /var/lib/maskd}}
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """In `folder`: `clip.avi`, `inputs.npz` for the models, and a subfolder of photos for each group."""
+    """In `folder`: `inputs.npz` for the models, and a subfolder of photos for each group."""
 
     folder: Path
     groups: tuple[str, ...]
@@ -68,12 +69,11 @@ class Answers:
     """By model."""
 
 
-def make_pictures(folder: Path, clip: Path) -> Pictures:
+def make_pictures(folder: Path) -> Pictures:
     """The project's own pictures, and where there are labelled photos some of each set."""
     groups = ["clip"]
     (folder / "clip").mkdir(parents=True)
-    (folder / "clip.avi").write_bytes(clip.read_bytes())
-    for frame in frames(clip):
+    for frame in frames(CLIP):
         if frame.number % CLIP_EVERY == 0:
             write_photo(folder / "clip" / f"{frame.number:03}.png", frame.image)
     selftest = files("edge") / "selftest" / "photo.jpg"

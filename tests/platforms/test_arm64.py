@@ -37,10 +37,7 @@ def release() -> str:
 
 @pytest.fixture(scope="module")
 def pictures(release: str, tmp_path_factory: pytest.TempPathFactory) -> Pictures:
-    pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
-    from edge.demo.clip import demo_clip_path
-
-    return make_pictures(tmp_path_factory.mktemp("pictures"), demo_clip_path())
+    return make_pictures(tmp_path_factory.mktemp("pictures"))
 
 
 @pytest.fixture(scope="module")

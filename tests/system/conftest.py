@@ -47,15 +47,6 @@ def debian_with_packages(debian: Debian) -> Debian:
     return debian
 
 
-@pytest.fixture(scope="session")
-def clip() -> Path:
-    """The built-in clip, made on this machine: scikit-image is not installed inside."""
-    pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
-    from edge.demo.clip import demo_clip_path
-
-    return demo_clip_path()
-
-
 def carry(debian: Debian, bundle: Path) -> str:
     """Brings a bundle to the Debian; returns its folder there."""
     name = f"/root/{bundle.name}"
@@ -63,10 +54,6 @@ def carry(debian: Debian, bundle: Path) -> str:
     return name
 
 
-def watch_the_clip(debian: Debian, clip: Path) -> None:
-    """A configuration as a person would write it."""
-    shutil.copy(clip, debian.inside("/srv/visit.avi"))
-    debian.inside("/srv/visit.avi").chmod(0o644)
-    debian.inside("/etc/maskd/config.yaml").write_text(
-        "device: lobby\ncameras:\n  door:\n    source: /srv/visit.avi\n    loop: true\n"
-    )
+def watch_the_clip(debian: Debian) -> None:
+    """A configuration as a person would write it who has no camera at hand."""
+    debian.inside("/etc/maskd/config.yaml").write_text("device: lobby\ncameras:\n  door:\n    source: demo\n")

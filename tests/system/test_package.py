@@ -43,13 +43,13 @@ def apt_install(debian: Debian, path: str, *options: str, check: bool = True) ->
 
 
 @pytest.fixture(scope="module")
-def installed(debian_with_packages: Debian, before: dict[str, str], package: Path, clip: Path) -> Debian:
+def installed(debian_with_packages: Debian, before: dict[str, str], package: Path) -> Debian:
     debian = debian_with_packages
     said = apt_install(debian, carry(debian, package))
     assert "journalctl -fu maskd" in said.stdout
     assert "FAIL" not in said.stdout, said.stdout
     debian.run("/usr/lib/maskd/install-broker.sh")
-    watch_the_clip(debian, clip)
+    watch_the_clip(debian)
     debian.run("systemctl", "restart", "maskd")
     return debian
 

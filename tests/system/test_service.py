@@ -22,12 +22,12 @@ DROP_IN = "/etc/systemd/system/maskd.service.d/test.conf"
 
 
 @pytest.fixture(scope="module")
-def installed(debian: Debian, bundle: Path, clip: Path) -> Debian:
+def installed(debian: Debian, bundle: Path) -> Debian:
     """maskd and a broker, installed on a bare Debian by the one command, with a clip as its camera."""
     said = debian.run(f"{carry(debian, bundle)}/install.sh", "--with-broker", timeout=400)
     assert "mosquitto_sub" in said.stdout
     assert "FAIL" not in said.stdout, said.stdout
-    watch_the_clip(debian, clip)
+    watch_the_clip(debian)
     debian.run("systemctl", "restart", "maskd")
     return debian
 

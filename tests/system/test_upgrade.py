@@ -14,9 +14,9 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def installed(debian_with_packages: Debian, bundle: Path, clip: Path) -> Debian:
+def installed(debian_with_packages: Debian, bundle: Path) -> Debian:
     debian_with_packages.run(f"{carry(debian_with_packages, bundle)}/install.sh", timeout=400)
-    watch_the_clip(debian_with_packages, clip)
+    watch_the_clip(debian_with_packages)
     debian_with_packages.run("systemctl", "restart", "maskd")
     return debian_with_packages
 
