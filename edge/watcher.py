@@ -76,7 +76,8 @@ class Watcher:
             transitions = [transition for camera in gone for transition in camera.finish()]
             transitions += [t for camera in cameras for t in camera.watch(self._vision, self.timings)]
             self._on_round(transitions)
-            if not watch.endless and all(camera.latest.closed for camera in cameras):
+            # A camera that was closed during this round for another watch is no source that has ended.
+            if not watch.endless and all(camera.latest.closed for camera in cameras) and self._watch is watch:
                 break
             self._wait(cameras)
         self._on_round([transition for camera in cameras for transition in camera.finish()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,10 +50,13 @@ class OneFace:
         self.score = 0.6
         self.status = "with_mask"
         self.error: Exception | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called while a picture is judged."""
         self.pictures = 0
         self.thresholds: list[float] = []
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
+        self.meanwhile()
         if self.error is not None:
             raise self.error
         return [Face(Box(20, 20, 60, 60), self.score)] if self.score >= min_score else []
@@ -207,6 +210,24 @@ def test_it_ends_with_the_last_source_unless_another_may_come(watching: Watching
     assert watching.ends == []
     watching.watcher.watch([door], endless=False)
     wait_until(lambda: watching.ends == [None], what="the end")
+
+
+def test_a_camera_that_is_exchanged_during_a_round_is_no_end(watching: Watching) -> None:
+    door, again = watching.camera(), watching.camera()
+
+    def exchange() -> None:
+        watching.model.meanwhile = lambda: None
+        watching.watcher.watch([door], endless=True)
+        door.latest.close()
+        watching.watcher.watch([again], endless=False)
+
+    watching.model.meanwhile = exchange
+    door.latest.put(a_picture())
+    watching.watcher.watch([door], endless=False)
+    watching.watcher.start()
+    wait_until(lambda: [kind for kind, _ in watching.story()] == ["started", "ended"], what="the end of who was there")
+    watching.show(again)
+    assert watching.ends == []
 
 
 def test_a_frame_that_came_before_the_end_is_judged(watching: Watching) -> None:
