@@ -85,8 +85,8 @@ class Settings(BaseModel):
 
 class CameraSettings(Settings):
     source: Annotated[Text, BeforeValidator(_text_if_number), WithJsonSchema({"type": ["string", "integer"]})]
-    """auto, demo, picamera, csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or HTTP URL, a GStreamer
-    pipeline (gst: ...), a video file, a folder of photos."""
+    """auto, demo, picamera (picamera:1 the second one), csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or
+    HTTP URL, a GStreamer pipeline (gst: ...), a video file, a folder of photos."""
     enabled: bool = True
     """false: this camera is left alone until it is switched on."""
     loop: bool = False

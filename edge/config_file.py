@@ -16,6 +16,7 @@ from edge.config_problems import dotted, explain, report
 from edge.config_schema import config_schema
 from edge.errors import UsageError
 from edge.masking import mask_url
+from edge.source_names import exclusive_device
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
@@ -162,11 +163,11 @@ def _why_unreadable(name: str) -> str | None:
 
 
 def _shared_devices(config: Config, document: Document) -> Iterator[Problem]:
-    """A V4L2 device serves one reader, so two cameras on one would take turns failing."""
+    """A device serves one reader, so two cameras on one would take turns failing."""
     owners: dict[str, str] = {}
     for name, camera in config.cameras.items():
-        device = f"/dev/video{camera.source}" if camera.source.isdigit() else camera.source
-        if not camera.enabled or not (device == "auto" or device.startswith("/dev/")):
+        device = exclusive_device(camera.source)
+        if not camera.enabled or device is None:
             continue
         owner = owners.setdefault(device, name)
         if owner != name:

@@ -12,13 +12,12 @@ from typing import Literal
 
 import cv2
 
-from edge.camera.gstreamer import is_gstreamer
 from edge.camera.photos import is_photo
+from edge.source_names import exclusive_device
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
 )
-_NAMED_CAMERAS = frozenset({"auto", "demo", "picamera"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ def _is_camera(argument: str) -> bool:
     if argument.startswith("/dev/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", argument):
         return True
     # A file of that name goes first: a camera can still be given as /dev/video0.
-    named = argument in _NAMED_CAMERAS or (argument.isascii() and argument.isdigit()) or is_gstreamer(argument)
+    named = argument == "demo" or argument.startswith("gst:") or exclusive_device(argument) is not None
     return named and not Path(argument).exists()
 
 

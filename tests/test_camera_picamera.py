@@ -315,10 +315,22 @@ def test_an_error_in_closing_is_not_fatal(
 
 def test_without_a_camera_libcameras_list_is_empty(fake: Any) -> None:
     assert picamera_present()
-    fake.world.plugged_in = False
+    fake.world.plugged_in = 0
     assert not picamera_present()
     with pytest.raises(MaskdError, match="libcamera lists no camera; check the ribbon cable"):
         PiCamera("door", settings()).open()
+
+
+def test_the_second_camera_is_chosen_by_its_number(fake: Any) -> None:
+    fake.world.plugged_in = 2
+    camera = PiCamera("gate", settings(width=64, height=48), number=1)
+    camera.open()
+    assert fake.world.held_by.camera_idx == 1
+    camera.close()
+    with pytest.raises(
+        MaskdError, match=r"lists 2 camera\(s\), so there is no picamera:2; choose picamera:0 to picamera:1"
+    ):
+        PiCamera("gate", settings(), number=2).open()
 
 
 def open_files() -> int:

@@ -35,6 +35,7 @@ def settings(source: str = "auto", **values: object) -> CameraSettings:
     [
         ("auto", AutoCamera, "auto"),
         ("picamera", PiCamera, "the Raspberry Pi camera"),
+        ("picamera:1", PiCamera, "the Raspberry Pi camera 1"),
         ("0", V4l2Camera, "/dev/video0"),
         ("/dev/video2", V4l2Camera, "/dev/video2"),
         ("/dev/v4l/by-id/usb-cam", V4l2Camera, "/dev/v4l/by-id/usb-cam"),

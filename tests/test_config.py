@@ -232,6 +232,8 @@ mqtt:
         ("cameras: {door/1: {source: 0}}\n", ':1:11: cameras.door/1: "door/1" is not a valid name'),
         ("cameras: {a: {source: ''}}\n", 'cameras.a.source: "" is not valid; it must be text that is not empty'),
         ("cameras: {a: {source: 0}, b: {source: /dev/video0}}\n", 'b.source: the camera "a" uses /dev/video0 already'),
+        ("cameras: {a: {source: picamera}, b: {source: 'picamera:0'}}\n", 'the camera "a" uses picamera:0 already'),
+        ("cameras: {a: {source: 'csi:1'}, b: {source: 'csi:1'}}\n", 'the camera "a" uses csi:1 already'),
         ("host: x\n", ':1:1: host: there is no such setting here; did you mean "mqtt.host"?'),
         ("zzz: x\n", ":1:1: zzz: there is no such setting; valid here: device, privacy, log_level, cameras"),
         ("MQTT: {}\n", 'did you mean "mqtt"?'),

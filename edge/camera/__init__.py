@@ -17,6 +17,7 @@ from edge.camera.v4l2 import V4l2Camera
 from edge.camera.video import VideoCamera
 from edge.config import CameraSettings
 from edge.demo import CLIP
+from edge.source_names import is_v4l2, ribbon_camera
 
 __all__ = ["Camera", "Frame", "open_camera"]
 
@@ -30,16 +31,14 @@ def open_camera(name: str, settings: CameraSettings) -> Camera:
     match source:
         case "auto":
             return AutoCamera(name, settings)
-        case "picamera":
-            return PiCamera(name, settings)
         case "demo":
             return VideoCamera(name, CLIP, settings.model_copy(update={"loop": True}))
-    if source.isascii() and source.isdigit():
-        return V4l2Camera(name, f"/dev/video{int(source)}", settings)
     if is_gstreamer(source):
         return gstreamer_camera(name, source, settings)
-    if source.startswith("/dev/"):
-        return V4l2Camera(name, source, settings)
+    if (ribbon := ribbon_camera(source)) is not None:
+        return PiCamera(name, settings, number=ribbon.number)
+    if is_v4l2(source):
+        return V4l2Camera(name, source if source.startswith("/dev/") else f"/dev/video{int(source)}", settings)
     if source.startswith("file://"):
         source = unquote(urlsplit(source).path)
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):

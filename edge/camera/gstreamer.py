@@ -11,11 +11,11 @@ from edge.camera.live import LiveCamera
 from edge.camera.opencv import Capture
 from edge.config import CameraSettings
 from edge.errors import MaskdError
+from edge.source_names import ribbon_camera
 
 READ_TIMEOUT_MS = 5_000
 _TAIL = "videoconvert ! video/x-raw, format=BGR ! appsink drop=true max-buffers=1 sync=false"
 """OpenCV takes BGR from an appsink; it keeps the newest picture only, and waits for no clock."""
-_CSI = re.compile(r"csi(?::(\d{1,2}))?")
 
 
 class GstCamera(LiveCamera):
@@ -53,19 +53,19 @@ class GstCamera(LiveCamera):
 
 def is_gstreamer(source: str) -> bool:
     """Whether a `source` is csi, csi:<number> or gst:<pipeline>."""
-    return source.startswith("gst:") or _CSI.fullmatch(source) is not None
+    ribbon = ribbon_camera(source)
+    return source.startswith("gst:") or (ribbon is not None and ribbon.kind == "csi")
 
 
 def gstreamer_camera(name: str, source: str, settings: CameraSettings) -> GstCamera:
     """The camera of such a source; raises MaskdError where this OpenCV has no GStreamer, or the pipeline is empty."""
     require_gstreamer(source, cv2.getBuildInformation())
-    if csi := _CSI.fullmatch(source):
-        sensor = int(csi.group(1) or 0)
+    if (csi := ribbon_camera(source)) is not None:
         return GstCamera(
             name,
             settings,
-            pipeline=csi_pipeline(sensor, settings),
-            described=f"the CSI camera {sensor}",
+            pipeline=csi_pipeline(csi.number, settings),
+            described=f"the CSI camera {csi.number}",
             remedy="check its ribbon cable, that `nvgstcapture-1.0` shows its picture, and "
             "`sudo systemctl restart nvargus-daemon`",
         )

@@ -39,12 +39,16 @@ def picamera_present() -> bool:
 
 
 class PiCamera:
-    """The first camera that libcamera lists: full pictures, and the same ones smaller for the detector."""
+    """A camera that libcamera lists: full pictures, and the same ones smaller for the detector."""
 
     live = True
 
-    def __init__(self, name: str, settings: CameraSettings, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+    def __init__(
+        self, name: str, settings: CameraSettings, *, number: int = 0, read_timeout_s: float = READ_TIMEOUT_S
+    ) -> None:
+        """`number`: its place in libcamera's list, from 0."""
         self._name = name
+        self._number = number
         self._settings = settings
         self._read_timeout_s = read_timeout_s
         self._camera: Any = None
@@ -55,21 +59,15 @@ class PiCamera:
     def open(self) -> None:
         picamera2_class, libcamera = _import_picamera2()
         try:
-            listed = picamera2_class.global_camera_info()
-            self._camera = _construct(picamera2_class) if listed else None
-            if self._camera is not None:
-                self._configure(libcamera)
-                self._camera.start()
+            self._camera = _construct(picamera2_class, self._number)
+            self._configure(libcamera)
+            self._camera.start()
         except MaskdError:
             self.close()
             raise
         except Exception as error:  # noqa: BLE001 - libcamera's errors have no common type
             self.close()
-            raise MaskdError(_does_not_open(error)) from None
-        if self._camera is None:
-            raise MaskdError(
-                "libcamera lists no camera; check the ribbon cable, and that `rpicam-hello --list-cameras` lists it"
-            )
+            raise MaskdError(f"{self.describe()} does not open {_cause_and_remedy(error)}") from None
 
     def _configure(self, libcamera: Any) -> None:
         size = (self._settings.width, self._settings.height)
@@ -90,7 +88,7 @@ class PiCamera:
         configured = self._camera.camera_configuration()
         if (got := configured["main"]["format"]) != _FORMAT:
             raise MaskdError(
-                f"the first camera that libcamera lists gives {got} pictures, as USB cameras do; name its device, "
+                f"camera {self._number} of libcamera's list gives {got} pictures, as USB cameras do; name its device, "
                 f"/dev/video0 for example, in cameras.{self._name}.source"
             )
         self._lores_size = None if lores_size is None else configured["lores"]["size"]
@@ -117,9 +115,9 @@ class PiCamera:
             # The job would take the next picture, and its buffer, for nobody.
             with contextlib.suppress(Exception):
                 self._camera.cancel_all_and_flush()
-            raise MaskdError(_gives_no_more(f"none came for {self._read_timeout_s:g} s")) from None
+            raise MaskdError(self._gives_no_more(f"none came for {self._read_timeout_s:g} s")) from None
         except Exception as error:  # noqa: BLE001 - as above
-            raise MaskdError(_gives_no_more(str(error) or type(error).__name__)) from None
+            raise MaskdError(self._gives_no_more(str(error) or type(error).__name__)) from None
         self._count += 1
         return Frame(image, time.monotonic(), self._count - 1, self._name, lores)
 
@@ -144,10 +142,13 @@ class PiCamera:
         try:
             camera.close()  # stops it as well
         except Exception as error:  # noqa: BLE001 - as above; what opens it next says whether it is free
-            _log.warning("camera %s: the Raspberry Pi camera does not close (%s)", self._name, error)
+            _log.warning("camera %s: %s does not close (%s)", self._name, self.describe(), error)
 
     def describe(self) -> str:
-        return "the Raspberry Pi camera"
+        return f"the Raspberry Pi camera{f' {self._number}' if self._number else ''}"
+
+    def _gives_no_more(self, reason: str) -> str:
+        return f"{self.describe()} gives no more pictures ({reason}); check its ribbon cable"
 
 
 def size_for_detector(width: int, height: int) -> tuple[int, int] | None:
@@ -171,10 +172,14 @@ def _import_picamera2() -> tuple[Any, Any]:
     return Picamera2, libcamera
 
 
-def _construct(picamera2_class: Any) -> Any:
+def _construct(picamera2_class: Any, number: int) -> Any:
+    """Raises MaskdError where libcamera lists no such camera, and whatever Picamera2 raises."""
+    listed = len(picamera2_class.global_camera_info())
+    if number >= listed:
+        raise MaskdError(_not_listed(number, listed))
     camera = picamera2_class.__new__(picamera2_class)
     try:
-        camera.__init__()
+        camera.__init__(number)
     except Exception:
         # Picamera2 leaves a pipe open where the camera is busy, and it is tried every half minute.
         if not getattr(camera, "is_open", False):
@@ -185,7 +190,14 @@ def _construct(picamera2_class: Any) -> Any:
     return camera
 
 
-def _does_not_open(error: Exception) -> str:
+def _not_listed(number: int, listed: int) -> str:
+    if listed == 0:
+        return "libcamera lists no camera; check the ribbon cable, and that `rpicam-hello --list-cameras` lists it"
+    there = "picamera" if listed == 1 else f"picamera:0 to picamera:{listed - 1}"
+    return f"libcamera lists {listed} camera(s), so there is no picamera:{number}; choose {there}, or check its cable"
+
+
+def _cause_and_remedy(error: Exception) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
@@ -193,8 +205,4 @@ def _does_not_open(error: Exception) -> str:
         remedy = "another program uses it: `sudo fuser -v /dev/media*` names it"
     else:
         remedy = "check its ribbon cable, and that `rpicam-hello --list-cameras` lists it"
-    return f"the Raspberry Pi camera does not open ({cause}); {remedy}"
-
-
-def _gives_no_more(reason: str) -> str:
-    return f"the Raspberry Pi camera gives no more pictures ({reason}); check its ribbon cable"
+    return f"({cause}); {remedy}"

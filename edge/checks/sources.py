@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Config
+from edge.source_names import exclusive_device, is_v4l2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,6 @@ def is_there(source: str) -> bool:
     return Path(source if source.startswith("/dev/") else f"/dev/video{int(source)}").exists()
 
 
-def is_v4l2(source: str) -> bool:
-    return (source.isascii() and source.isdigit()) or source.startswith("/dev/")
-
-
 def is_exclusive(source: str) -> bool:
-    """Whether only one program at a time can read it."""
-    return source in ("auto", "picamera") or is_v4l2(source) or re.match(r"csi(?::|$)|gst:", source) is not None
+    """Whether only one program at a time may be able to read it."""
+    return exclusive_device(source) is not None or source.startswith("gst:")

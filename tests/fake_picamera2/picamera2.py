@@ -20,10 +20,11 @@ Array = NDArray[np.uint8]
 
 
 class World:
-    """One camera at most."""
+    """What is plugged in; one camera at a time can be held."""
 
     def __init__(self) -> None:
-        self.plugged_in = True
+        self.plugged_in = 1
+        """Cameras on ribbon cables."""
         self.busy = False
         """Another process holds the camera."""
         self.usb = False
@@ -83,7 +84,8 @@ class CompletedRequest:
 class Picamera2:
     @staticmethod
     def global_camera_info() -> list[dict[str, Any]]:
-        return [{"Model": "imx708", "Location": 2, "Rotation": 180, "Id": "/base/i2c", "Num": 0}] * world.plugged_in
+        camera = {"Model": "imx708", "Location": 2, "Rotation": 180}
+        return [{**camera, "Id": f"/base/i2c@{number}", "Num": number} for number in range(world.plugged_in)]
 
     def __init__(
         self, camera_num: int = 0, verbose_console: object = None, tuning: object = None, allocator: object = None
@@ -96,6 +98,7 @@ class Picamera2:
             raise RuntimeError(
                 f'No camera number {camera_num} found - use "rpicam-hello --list-cameras" to check connected cameras'
             )
+        self.camera_idx = camera_num
         try:
             _acquire(self)
         except RuntimeError as error:
