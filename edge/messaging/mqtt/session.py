@@ -46,6 +46,8 @@ STABLE_S = 10.0
 GOODBYE_S = 1.5
 """For `offline` to be acknowledged on a clean stop."""
 SESSION_EXPIRY_S = 3600
+ONLINE_EVERY_S = 60.0
+"""Between two times that the device says `online`: a false `offline` stands no longer."""
 
 
 class Session:
@@ -79,6 +81,8 @@ class Session:
         self._topics = topics
         self._is_version_5 = settings.protocol == "5"
         self._accepted_at: float | None = None
+        self._online_at = math.inf
+        """When `online` is said next."""
         self._answer_by = 0.0
         self._goodbye_mid: int | None = None
         self._login = Login()
@@ -164,6 +168,8 @@ class Session:
             raise MaskdError(self._explain_end(result))
         if self._accepted_at is None and time.monotonic() > self._answer_by:
             raise MaskdError(reasons.explain_silence(self.address))
+        if time.monotonic() >= self._online_at:
+            self._say_online()
 
     def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
         """Asks for these messages; the answers come to `on_subscribed`."""
@@ -215,7 +221,7 @@ class Session:
             select.select([open_socket], [], [], OBJECTION_S)
 
     def _answered(
-        self, client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
+        self, _client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if reason.is_failure:
             self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id, self._login)
@@ -228,9 +234,13 @@ class Session:
         self._packet_limit = getattr(properties, "MaximumPacketSize", math.inf)
         self._accepted_at = time.monotonic()
         self.subscribe(self._subscriptions)
-        if self._topics is not None:
-            client.publish(self._topics.availability, b"online", qos=1, retain=True)
+        self._say_online()
         self.on_accepted(self)
+
+    def _say_online(self) -> None:
+        if self._topics is not None:
+            self._client.publish(self._topics.availability, b"online", qos=1, retain=True)
+            self._online_at = time.monotonic() + ONLINE_EVERY_S
 
     def _published(self, _client: Client, _userdata: Any, mid: int, reason: ReasonCode, _properties: Any) -> None:
         # paho holds the lock here that publish() takes, so nothing may wait for a thread that publishes.
