@@ -13,15 +13,17 @@ old_unit=''
 
 usage() {
   cat << 'END'
-usage: sudo install.sh [--with-broker] [--wheels DIR]     installs maskd, or upgrades it
+usage: sudo install.sh [--with-broker] [--system-opencv] [--wheels DIR]     installs maskd, or upgrades it
        sudo install.sh --uninstall [--purge]              removes it; --purge: configuration and events as well
        install.sh --version | --help
 
-  --with-broker  install the broker Mosquitto as well, with a password that maskd gets
-  --wheels DIR   take maskd and all it needs from a folder of wheels (make bundle), without a network; in a bundle
-                 the folder `wheels` beside this script is taken by itself
-  --uninstall    stop and remove maskd; configuration and unsent events stay
-  --purge        with --uninstall: remove these too, the user maskd, and what --with-broker configured
+  --with-broker    install the broker Mosquitto as well, with a password that maskd gets
+  --system-opencv  take this system's OpenCV in place of pip's, which has no GStreamer: for the ribbon-cable cameras of
+                   a Jetson (source: csi) and for other pipelines (source: gst: ...); upgrades remember it
+  --wheels DIR     take maskd and all it needs from a folder of wheels (make bundle), without a network; in a bundle
+                   the folder `wheels` beside this script is taken by itself
+  --uninstall      stop and remove maskd; configuration and unsent events stay
+  --purge          with --uninstall: remove these too, the user maskd, and what --with-broker configured
 
 An upgrade keeps the configuration. A version that does not come up within a minute is taken back.
 END
@@ -32,6 +34,7 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
       --with-broker) with_broker=true ;;
+      --system-opencv) system_opencv=true ;;
       --wheels)
         [ -n "${2:-}" ] || fail '--wheels needs the folder of wheels that "make bundle" made'
         wheels=$2
@@ -51,6 +54,7 @@ main() {
   if [ -z "$wheels" ] && [ -d "$here/wheels" ]; then wheels=$here/wheels; fi
   if $purge && [ "$action" != uninstall ]; then fail '--purge goes with --uninstall only'; fi
   if $with_broker && [ "$action" = uninstall ]; then fail '--with-broker goes with an installation only'; fi
+  if $system_opencv && [ "$action" = uninstall ]; then fail '--system-opencv goes with an installation only'; fi
 
   if [ "$action" = version ]; then
     offered_version "$wheels"
@@ -113,6 +117,7 @@ check_machine() {
     fail "maskd runs on Python 3.10 to 3.13, and this is $(python3 --version); use a system that has one of these"
   python3 -c 'import ensurepip, venv' 2> /dev/null || need_packages python3-venv
   if is_raspberry_pi; then need_packages python3-picamera2; fi # brings libcamera along
+  if $system_opencv && ! python3 -c 'import cv2' 2> /dev/null; then need_packages python3-opencv; fi
   need_room
 }
 

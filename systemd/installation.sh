@@ -21,6 +21,9 @@ readonly come_up_s=60
 readonly stay_up_s=5
 readonly me=${0##*/}
 
+# Whether the system's OpenCV is wanted in place of pip's.
+system_opencv=false
+
 # What this run has made or changed, and what to do about it where it fails.
 new=''
 previous=''
@@ -80,6 +83,7 @@ need_room() {
 install_version() {
   local version=$1 wheels=$2
   if [ -L "$current" ]; then previous=$(readlink -f "$current"); fi
+  if [ -n "$previous" ] && has_system_opencv "$previous"; then system_opencv=true; fi
   say "Installing maskd $version${previous:+; it runs as $(basename "$previous") so far}."
   new=$base/$version-$(date -u +%Y%m%dT%H%M%S)
   make_environment "$wheels"
@@ -98,7 +102,8 @@ install_version() {
 
 make_environment() {
   local wheels=$1 wheel lock from=() options=()
-  if is_raspberry_pi; then options=(--system-site-packages); fi # picamera2 is there and nowhere else
+  # picamera2 is there and nowhere else; so is an OpenCV with GStreamer.
+  if is_raspberry_pi || $system_opencv; then options=(--system-site-packages); fi
   quietly python3 -m venv "${options[@]}" "$new" || fail 'Python could not make an environment; its words stand above'
   local pip=("$new/bin/python" -m pip --disable-pip-version-check)
   # A folder of wheels comes with the lock that it was filled by.
@@ -119,6 +124,21 @@ make_environment() {
       fail "$no_packages"
   fi
   quietly "${pip[@]}" install "${from[@]}" --prefer-binary "$wheel" || fail "$no_packages"
+  if $system_opencv; then use_system_opencv "${pip[@]}"; fi
+}
+
+# $@: how pip is called.
+use_system_opencv() {
+  local import=("$new/bin/python" -c 'import cv2')
+  quietly "$@" uninstall --yes opencv-python-headless || fail "pip's OpenCV could not be removed; the reason stands above"
+  # One that was built for numpy 1, as NVIDIA's was, does not work with numpy 2.
+  "${import[@]}" 2> /dev/null || quietly "$@" install --only-binary :all: 'numpy<2' ||
+    fail "this system's OpenCV needs numpy 1, which could not be installed (the reason stands above)"
+  quietly "${import[@]}" || fail "Python finds no OpenCV of this system that works; its words stand above"
+}
+
+has_system_opencv() {
+  grep -qs 'include-system-site-packages = true' "$1/pyvenv.cfg" && [ -z "$(find "$1/lib" -path '*/site-packages/cv2')" ]
 }
 
 make_user_and_folders() {

@@ -95,7 +95,7 @@ def test_opencv_says_whether_it_has_gstreamer(built: str, fits: bool) -> None:
 @pytest.mark.parametrize("source", ["csi", "csi:1", "gst: rtspsrc location=rtsp://me:hunter2@host/x"])
 def test_an_opencv_without_gstreamer_is_told_at_the_start(source: str) -> None:
     with pytest.raises(
-        MaskdError, match=r"which those from pip lack .*python3-opencv.*--system-site-packages"
+        MaskdError, match=r"which those from pip lack .*install\.sh --system-opencv.*--system-site-packages"
     ) as refused:
         open_camera("door", settings(source))
     assert cv2.__version__ in str(refused.value)

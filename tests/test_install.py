@@ -102,6 +102,7 @@ def test_it_tells_the_version_that_it_would_install(tmp_path: Path) -> None:
         (["--wheels"], "--wheels needs the folder"),
         (["--purge"], "--purge goes with --uninstall only"),
         (["--uninstall", "--with-broker"], "--with-broker goes with an installation only"),
+        (["--uninstall", "--system-opencv"], "--system-opencv goes with an installation only"),
         (["--version", "--wheels", "/nonexistent"], "there is no maskd-*.whl in /nonexistent"),
         ([], "only root may do this; say: sudo "),
     ],

@@ -100,6 +100,6 @@ def require_gstreamer(source: str, build_information: str) -> None:
         return
     raise MaskdError(
         f"the camera source {source.split()[0]} needs an OpenCV with GStreamer, which those from pip lack (this is "
-        f"{cv2.__version__}); use the system's: `sudo apt install python3-opencv`, make maskd's virtual "
-        "environment with --system-site-packages, and `pip uninstall opencv-python-headless` in it"
+        f"{cv2.__version__}); use the system's: `sudo systemd/install.sh --system-opencv`, or in an environment of "
+        "your own, made with --system-site-packages, `pip uninstall opencv-python-headless`"
     )

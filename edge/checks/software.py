@@ -93,7 +93,7 @@ def opencv_row(build_information: str, needs: Needs) -> Row:
     if needs.gstreamer and not has["GStreamer"]:
         failures.append(
             f"camera {', '.join(needs.gstreamer)} needs an OpenCV with GStreamer, which those from pip lack; use the "
-            "system's: sudo apt install python3-opencv, and a virtual environment with --system-site-packages"
+            "system's: sudo systemd/install.sh --system-opencv"
         )
     if needs.streams and not (has["FFMPEG"] or has["GStreamer"]):
         failures.append(
