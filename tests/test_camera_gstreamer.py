@@ -15,6 +15,7 @@ from edge.camera import open_camera
 from edge.camera.capture import CaptureThread
 from edge.camera.gstreamer import GstCamera, complete, csi_pipeline, is_gstreamer, require_gstreamer
 from edge.camera.latest import LatestFrame
+from edge.camera.opencv import gstreamer_timeout
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.sources import Source, expand_sources
@@ -86,6 +87,13 @@ def test_opencv_says_whether_it_has_gstreamer(built: str, fits: bool) -> None:
     else:
         with pytest.raises(MaskdError, match="the camera source csi needs an OpenCV with GStreamer"):
             require_gstreamer("csi", built)
+
+
+@pytest.mark.parametrize(
+    ("version", "known"), [("4.6.0", False), ("4.7.0-dev", True), ("4.10.0", True), ("5.0.0", True)]
+)
+def test_an_old_opencv_is_given_no_parameter_that_it_does_not_know(version: str, known: bool) -> None:
+    assert gstreamer_timeout(5000, version) == ([cv2.CAP_PROP_READ_TIMEOUT_MSEC, 5000] if known else [])
 
 
 # --- without GStreamer ---

@@ -8,7 +8,7 @@ from fractions import Fraction
 import cv2
 
 from edge.camera.live import LiveCamera
-from edge.camera.opencv import Capture
+from edge.camera.opencv import Capture, gstreamer_timeout
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.source_names import ribbon_camera
@@ -37,7 +37,7 @@ class GstCamera(LiveCamera):
         self._remedy = remedy
         self._rotate = settings.rotate
         # OpenCV heeds a time-out for opening only once it has opened; without a picture that takes its own 30 s.
-        self._timeouts = [cv2.CAP_PROP_READ_TIMEOUT_MSEC, read_timeout_ms]
+        self._timeouts = gstreamer_timeout(read_timeout_ms)
 
     def open(self) -> None:
         capture = Capture(self.pipeline, cv2.CAP_GSTREAMER, self._rotate, self._timeouts)

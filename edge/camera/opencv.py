@@ -29,6 +29,13 @@ if "OPENCV_LOG_LEVEL" not in os.environ:
     _set_log_level(_SILENT)
 
 
+def gstreamer_timeout(milliseconds: int, version: str = cv2.__version__) -> list[int]:
+    """Parameters by which a read of a GStreamer pipeline is given up. OpenCV before 4.7, such as Bookworm's own, has
+    none (github.com/opencv/opencv/pull/22919), and opens nothing with parameters that it does not know."""
+    major, minor = (int(part) for part in version.split(".")[:2])
+    return [cv2.CAP_PROP_READ_TIMEOUT_MSEC, milliseconds] if (major, minor) >= (4, 7) else []
+
+
 class Capture:
     """An opened cv2.VideoCapture; pictures come out as RGB, turned clockwise by `rotate` degrees."""
 

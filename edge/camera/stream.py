@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 
 from edge.camera.live import LiveCamera
-from edge.camera.opencv import Capture
+from edge.camera.opencv import Capture, gstreamer_timeout
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.masking import mask_url
@@ -30,18 +30,16 @@ class StreamCamera(LiveCamera):
         super().__init__(name, no_picture=no_picture)
         self._url = url
         self._rotate = settings.rotate
-        self._timeouts = [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            open_timeout_ms,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            read_timeout_ms,
-        ]
+        self._open_timeout_ms = open_timeout_ms
+        self._read_timeout_ms = read_timeout_ms
 
     def open(self) -> None:
         if cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends():
-            capture = Capture(self._url, cv2.CAP_FFMPEG, self._rotate, self._timeouts)
+            opening = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, self._open_timeout_ms]
+            reading = [cv2.CAP_PROP_READ_TIMEOUT_MSEC, self._read_timeout_ms]
+            capture = Capture(self._url, cv2.CAP_FFMPEG, self._rotate, [*opening, *reading])
         else:  # NVIDIA builds OpenCV with GStreamer alone, which heeds no time-out for opening
-            capture = Capture(self._url, cv2.CAP_GSTREAMER, self._rotate, self._timeouts[2:])
+            capture = Capture(self._url, cv2.CAP_GSTREAMER, self._rotate, gstreamer_timeout(self._read_timeout_ms))
         if not capture.opened:
             raise MaskdError(
                 f"the stream {self.describe()} does not open; check that the address, the user and the password "
