@@ -312,7 +312,7 @@ def test_a_file_that_became_invalid_is_left_alone(tmp_path: Path) -> None:
     path = write(tmp_path, "cameras: {door: {sourc: 0}}\n")
     assert refusal(path).startswith(
         "nothing was written, since the file is not valid now: config.yaml:1:11: cameras.door.source: is missing; "
-        "add a line `source: ...` (auto, demo, picamera, "
+        "add a line `source: ...` (auto, demo, picamera "
     )
 
 
