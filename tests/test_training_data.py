@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -184,6 +184,7 @@ corner = st.tuples(st.integers(0, 124), st.integers(0, 92), st.integers(10, 128)
 
 
 @settings(max_examples=60)
+@example((0, 56, 45, 16), 0.0)  # a half, but for the last digit
 @given(corner, st.sampled_from([0.0, 0.25, 0.5]))
 def test_a_face_is_cropped_from_its_part_as_from_the_whole_photo(
     noisy_photo: Path, place: tuple[int, int, int, int], fraction: float

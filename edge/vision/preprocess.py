@@ -69,6 +69,12 @@ def crop_square(box: Box, margin: float) -> Box:
     return Box(x - half, y - half, x + half, y + half)
 
 
+def _rounded(pixels: float) -> int:
+    """To the nearest whole number. What is a half but for the last digits of the arithmetic is taken for one, or the
+    same face would be cut out otherwise on a part of the picture."""
+    return round(round(pixels, 6))
+
+
 def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
     """The classifier's input for one face, shape (size, size, 3), RGB uint8.
 
@@ -79,8 +85,8 @@ def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
     if not box.clipped(width, height).area > 0:
         raise ValueError(f"the box {box} has no area on a picture of {width}x{height} pixels")
     square = crop_square(box, margin)
-    x1, y1 = round(square.x1), round(square.y1)
-    side = max(1, round(square.width))
+    x1, y1 = _rounded(square.x1), _rounded(square.y1)
+    side = max(1, _rounded(square.width))
     x2, y2 = x1 + side, y1 + side
     inner = image[max(0, y1) : min(height, y2), max(0, x1) : min(width, x2)]
     if inner.shape[:2] != (side, side):
