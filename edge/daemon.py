@@ -50,6 +50,9 @@ OUTBOX_S = 900.0
 """For an outbox of a million events on an SD card, each of which is looked at."""
 RELOAD_GAP_S = 0.2
 """Between two reloads, so that commands have their turn however often a reload is asked for."""
+LOOK_S = 0.5
+"""The main thread wakes at least so often: a signal that comes in the moment before it goes to sleep is handled only
+once it is awake again."""
 FIRST_ATTEMPTS_S = 10.0
 """For every camera and the broker to be tried once, before the start counts as done."""
 
@@ -259,9 +262,8 @@ class Daemon:
         """Until the end is asked for; several wishes for a reload are one."""
         next_reload_at = 0.0
         while not self._is_over:
-            if not self._is_reload_due:
-                self._wake.get()
-            elif (rest := next_reload_at - time.monotonic()) > 0:
+            rest = next_reload_at - time.monotonic() if self._is_reload_due else LOOK_S
+            if rest > 0:
                 with suppress(queue.Empty):
                     self._wake.get(timeout=rest)
             else:

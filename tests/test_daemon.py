@@ -25,6 +25,7 @@ from edge.config_file import load_config
 from edge.daemon import Daemon
 from edge.messaging.events import event_schema
 from tests.mosquitto import Mosquitto, Subscriber
+from tests.pictures import write_photo
 from tests.waiting import wait_until
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
@@ -233,3 +234,25 @@ def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypa
         daemon.stop()
         thread.join(CLEAN_STOP_S)
     assert not thread.is_alive()
+
+
+def test_a_signal_that_came_just_before_the_main_thread_slept_is_handled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python runs its handler, which says that it is over, only once the thread is awake, and nothing wakes it here."""
+    write_photo(tmp_path / "1.png", np.zeros((48, 64, 3), np.uint8))
+    camera = {"source": str(tmp_path), "loop": True, "photo_seconds": 0.05}
+    config = load_config(write_config(tmp_path, 1, mqtt={"enabled": False}, cameras={"door": camera}))
+    daemon = Daemon(config)
+    started = threading.Event()
+    monkeypatch.setattr(daemon._notifier, "ready", started.set)
+    thread = threading.Thread(target=daemon.run)
+    thread.start()
+    assert started.wait(60)
+    time.sleep(0.1)  # it sleeps by now
+    daemon._is_over = True
+    thread.join(CLEAN_STOP_S)
+    ended = not thread.is_alive()
+    daemon.stop()
+    thread.join()
+    assert ended

@@ -412,6 +412,7 @@ def test_a_terminal_that_goes_ends_maskd(tmp_path: Path, photos: dict[str, Any])
         process.send_signal(signal.SIGHUP)
         wait_until(lambda: "was read again" in log.read_text(encoding="utf-8"), what="a reload at a terminal")
         os.close(ours)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
+        process.wait()
