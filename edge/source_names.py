@@ -23,8 +23,23 @@ def ribbon_camera(source: str) -> RibbonCamera | None:
     return RibbonCamera(cast("Literal['picamera', 'csi']", match[1]), int(match[2] or 0))
 
 
-def is_v4l2(source: str) -> bool:
-    return (source.isascii() and source.isdigit()) or source.startswith("/dev/")
+def is_gstreamer(source: str) -> bool:
+    """Whether a `source` is csi, csi:<number> or gst:<pipeline>."""
+    ribbon = ribbon_camera(source)
+    return source.startswith("gst:") or (ribbon is not None and ribbon.kind == "csi")
+
+
+def uses_picamera2(source: str) -> bool:
+    """Whether a `source` is picamera or picamera:<number>, or may turn out to be one."""
+    ribbon = ribbon_camera(source)
+    return source == "auto" or (ribbon is not None and ribbon.kind == "picamera")
+
+
+def v4l2_device(source: str) -> str | None:
+    """The path of a V4L2 device, such as /dev/video0 for 0; None: it is something else."""
+    if source.isascii() and source.isdigit():
+        return f"/dev/video{int(source)}"
+    return source if source.startswith("/dev/") else None
 
 
 def exclusive_device(source: str) -> str | None:
@@ -32,6 +47,4 @@ def exclusive_device(source: str) -> str | None:
     far as the text tells (a GStreamer pipeline may read anything)."""
     if (ribbon := ribbon_camera(source)) is not None:
         return f"{ribbon.kind}:{ribbon.number}"
-    if is_v4l2(source):
-        return source if source.startswith("/dev/") else f"/dev/video{int(source)}"
-    return source if source == "auto" else None
+    return source if source == "auto" else v4l2_device(source)

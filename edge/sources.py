@@ -13,7 +13,7 @@ from typing import Literal
 import cv2
 
 from edge.camera.photos import is_photo
-from edge.source_names import exclusive_device
+from edge.source_names import exclusive_device, is_gstreamer
 
 VIDEO_SUFFIXES = frozenset(
     {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
@@ -74,7 +74,7 @@ def _is_camera(argument: str) -> bool:
     if argument.startswith("/dev/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", argument):
         return True
     # A file of that name goes first: a camera can still be given as /dev/video0.
-    named = argument == "demo" or argument.startswith("gst:") or exclusive_device(argument) is not None
+    named = argument == "demo" or is_gstreamer(argument) or exclusive_device(argument) is not None
     return named and not Path(argument).exists()
 
 

@@ -13,11 +13,12 @@ import pytest
 
 from edge.camera import open_camera
 from edge.camera.capture import CaptureThread
-from edge.camera.gstreamer import GstCamera, complete, csi_pipeline, is_gstreamer, require_gstreamer
+from edge.camera.gstreamer import GstCamera, complete, csi_pipeline, require_gstreamer
 from edge.camera.latest import LatestFrame
 from edge.camera.opencv import gstreamer_timeout
 from edge.config import CameraSettings
 from edge.errors import MaskdError
+from edge.source_names import is_gstreamer
 from edge.sources import Source, expand_sources
 from tests.mjpeg_server import MjpegServer, two_halves
 from tests.pictures import RED, is_colour

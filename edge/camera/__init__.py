@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from edge.camera.auto import AutoCamera
 from edge.camera.base import Camera
 from edge.camera.frame import Frame
-from edge.camera.gstreamer import gstreamer_camera, is_gstreamer
+from edge.camera.gstreamer import gstreamer_camera
 from edge.camera.photos import PhotosCamera, is_photo
 from edge.camera.picamera import PiCamera
 from edge.camera.stream import StreamCamera
@@ -17,7 +17,7 @@ from edge.camera.v4l2 import V4l2Camera
 from edge.camera.video import VideoCamera
 from edge.config import CameraSettings
 from edge.demo import CLIP
-from edge.source_names import is_v4l2, ribbon_camera
+from edge.source_names import is_gstreamer, ribbon_camera, v4l2_device
 
 __all__ = ["Camera", "Frame", "open_camera"]
 
@@ -37,8 +37,8 @@ def open_camera(name: str, settings: CameraSettings) -> Camera:
         return gstreamer_camera(name, source, settings)
     if (ribbon := ribbon_camera(source)) is not None:
         return PiCamera(name, settings, number=ribbon.number)
-    if is_v4l2(source):
-        return V4l2Camera(name, source if source.startswith("/dev/") else f"/dev/video{int(source)}", settings)
+    if (device := v4l2_device(source)) is not None:
+        return V4l2Camera(name, device, settings)
     if source.startswith("file://"):
         source = unquote(urlsplit(source).path)
     elif re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", source):

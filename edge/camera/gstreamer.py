@@ -51,12 +51,6 @@ class GstCamera(LiveCamera):
         return self._described
 
 
-def is_gstreamer(source: str) -> bool:
-    """Whether a `source` is csi, csi:<number> or gst:<pipeline>."""
-    ribbon = ribbon_camera(source)
-    return source.startswith("gst:") or (ribbon is not None and ribbon.kind == "csi")
-
-
 def gstreamer_camera(name: str, source: str, settings: CameraSettings) -> GstCamera:
     """The camera of such a source; raises MaskdError where this OpenCV has no GStreamer, or the pipeline is empty."""
     require_gstreamer(source, cv2.getBuildInformation())

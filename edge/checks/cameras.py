@@ -17,6 +17,7 @@ from edge.errors import MaskdError
 from edge.live_settings import require_a_camera
 from edge.masking import mask_url
 from edge.messaging.commands import commands_enabled
+from edge.source_names import exclusive_device
 
 if TYPE_CHECKING:
     from edge.camera import Camera, Frame
@@ -103,7 +104,7 @@ def _try_camera(name: str, settings: CameraSettings) -> Iterator[Row]:
         if first is None:
             raise MaskdError(f"{camera.describe()} has no picture; check `source` of camera {name}")
         look = _look(camera, first)
-        asked = settings.fps if is_exclusive(settings.source) and not settings.source.startswith("gst:") else None
+        asked = settings.fps if exclusive_device(settings.source) is not None else None
         yield judge_look(f"camera {name}", camera.describe(), look, asked)
     finally:
         camera.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Config
-from edge.source_names import exclusive_device, is_v4l2
+from edge.source_names import exclusive_device, is_gstreamer, v4l2_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,11 @@ class Needs:
 
 
 def needs_of(config: Config) -> Needs:
-    from edge.camera.gstreamer import is_gstreamer
-
     sources = {name: camera.source for name, camera in config.cameras.items() if camera.enabled}
     return Needs(
         gstreamer=tuple(name for name, source in sources.items() if is_gstreamer(source)),
         streams=tuple(name for name, source in sources.items() if is_stream(source)),
-        devices=tuple(name for name, source in sources.items() if is_v4l2(source)),
+        devices=tuple(name for name, source in sources.items() if v4l2_device(source) is not None),
     )
 
 
@@ -39,11 +37,10 @@ def is_stream(source: str) -> bool:
 
 def is_there(source: str) -> bool:
     """False where it names a device that the kernel does not know, which nobody can have."""
-    if not is_v4l2(source):
-        return True
-    return Path(source if source.startswith("/dev/") else f"/dev/video{int(source)}").exists()
+    device = v4l2_device(source)
+    return device is None or Path(device).exists()
 
 
 def is_exclusive(source: str) -> bool:
     """Whether only one program at a time may be able to read it."""
-    return exclusive_device(source) is not None or source.startswith("gst:")
+    return exclusive_device(source) is not None or is_gstreamer(source)
