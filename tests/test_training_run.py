@@ -176,9 +176,32 @@ def test_maskd_convert_takes_the_model_with_its_card(
     assert manifest.crop_margin == card["crop_margin"] == 0.2
     assert manifest.thresholds.min_confidence == card["thresholds"]["min_confidence"]
     (learned,) = manifest.training_data
-    assert (learned.name, learned.photos, learned.licence) == ("colours", 36, "not stated")
+    assert (learned.name, learned.photos, learned.licence) == ("colours", 36, "none stated")
     crops = np.zeros((3, 32, 32, 3), np.uint8)
     assert len(MaskClassifier(model).classify_crops(crops)) == 3
+
+
+def test_a_licensed_model_learns_from_licensed_photos_alone(faces: Path, tmp_path: Path) -> None:
+    licensed = write_voc(tmp_path / "licensed", [LABELS[i % 3] for i in range(21)])
+    (licensed / "licence.txt").write_text("CC BY 4.0\n", encoding="utf-8")
+    both = ("mask", "--data", faces, "--data", licensed, *TINY, "--epochs", 1, "--licensed-only")
+    run = train(tmp_path / "run", *both)
+    assert (run.status, run.complaint) == (0, "")
+    assert "left out by --licensed-only: colours, 42 photos, licence: none stated" in run.printed
+    assert "licence of licensed: CC BY 4.0" in run.printed
+    assert run.json("model.json")["training_data"] == [{"name": "licensed", "photos": 18, "licence": "CC BY 4.0"}]
+
+    started = train(tmp_path / "next", *both, "--start-from", run.out / "model.keras")
+    assert (started.status, started.complaint) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["mask", "face"])
+def test_a_licensed_model_does_not_start_from_an_unlicensed_one(
+    command: str, mask_run: Ran, faces: Path, tmp_path: Path
+) -> None:
+    start = mask_run.out / "model.keras"
+    run = train(tmp_path / "run", command, "--data", faces, "--licensed-only", "--start-from", start)
+    assert f"{start} learnt from colours, licence: none stated" in complaint_of(run, 2)
 
 
 def test_resume_goes_on_after_the_last_epoch(mask_run: Ran, faces: Path, tmp_path: Path) -> None:
@@ -303,7 +326,7 @@ def test_class_folders_taken_whole_and_validation_learned_from(tmp_path: Path) -
     assert "train: 24 faces" in run.printed
     assert "validation: 0 faces" in run.printed
     assert "val_loss" not in run.history()[0]
-    assert run.json("model.json")["training_data"] == [{"name": "people", "photos": 24, "licence": "not stated"}]
+    assert run.json("model.json")["training_data"] == [{"name": "people", "photos": 24, "licence": "none stated"}]
 
 
 @pytest.mark.usefixtures("uncompiled")

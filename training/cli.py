@@ -218,6 +218,11 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run in --out"
     )
     parser.add_argument(
+        "--licensed-only",
+        action="store_true",
+        help="learn only from photos whose licence is stated and allows products, see docs/training.md",
+    )
+    parser.add_argument(
         "--with-validation",
         action="store_true",
         help="the final run, once its settings are chosen: learn from the validation photos too, to the last epoch",

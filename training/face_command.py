@@ -16,6 +16,7 @@ from edge.evaluation.examples import PhotoData, load_photos
 from edge.evaluation.labelled import LabelledPhoto
 from edge.evaluation.metrics import PictureResult, average_precision
 from edge.geometry import Box
+from edge.vision.model import TrainingData
 from edge.vision.preprocess import Image
 from training import plots, report
 from training.box_calibration import straighten_sizes
@@ -23,6 +24,7 @@ from training.dataset import move_validation_to_training, print_data
 from training.face_network import STRIDES
 from training.face_results import KerasFaceDetector, detector_metrics, detector_results
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
+from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.weights import weights_argument
 
 DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
@@ -44,8 +46,15 @@ def run(arguments: argparse.Namespace) -> None:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
+    if arguments.licensed_only:
+        require_licensed(options.start_from)
     data = load_photos(arguments.data, arguments.seed, _no_boxes)
+    licences = Licences(data.sets)
+    if arguments.licensed_only:
+        keep_licensed(data, licences)
+    learnt = learnt_from([*data.splits["train"], *data.splits["validation"]], licences, options.start_from)
     print_data(data)
+    print_licences(learnt)
     if arguments.with_validation:
         move_validation_to_training(data)
     out: Path = arguments.out
@@ -58,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     for grid, (slope, offset) in lines.items():
         print(f"box sizes of stride {grid}: slope {slope:.3f}, offset {offset:+.3f}")
     for_device(network, options).save(out / "model.keras")
-    _write_report(network, history, data, options, out)
+    _write_report(network, history, data, learnt, options, out)
 
 
 def with_repetition(photos: Sequence[LabelledPhoto], empty: float) -> list[tuple[LabelledPhoto, float]]:
@@ -88,7 +97,12 @@ def _no_boxes(_image: Image) -> list[Box]:
 
 
 def _write_report(
-    network: Any, history: dict[str, list[float]], data: PhotoData, options: FaceTraining, out: Path
+    network: Any,
+    history: dict[str, list[float]],
+    data: PhotoData,
+    learnt: Sequence[TrainingData],
+    options: FaceTraining,
+    out: Path,
 ) -> None:
     report.write_history(history, out / "history.csv")
     plots.training_curves(history, out / "curves.png")
@@ -103,7 +117,7 @@ def _write_report(
             # At 640x512 a face that fills an even larger picture is beyond what it learnt.
             "resizable": resizable,
             "thresholds": {"min_score": min_score},
-            "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
+            "training_data": [each.model_dump(exclude_none=True) for each in learnt],
         },
         out / "model.json",
     )

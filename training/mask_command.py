@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import PhotoData, face_finder, load_photos, whole_image
+from edge.evaluation.examples import face_finder, load_photos, whole_image
 from edge.evaluation.labelled import LabelledPhoto, split_photos
+from edge.vision.model import TrainingData
 from training import plots, report
 from training.confidence import calibrate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
+from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
 from training.weights import weights_argument
 from training.worn_masks import worn_mask_samples
@@ -50,9 +52,17 @@ def run(arguments: argparse.Namespace) -> None:
             "--folds measures what was learnt from the other folds alone, and a model of --start-from or --teacher has "
             "seen them all; leave one or the other out"
         )
+    models = (*options.start_from, *options.teachers)
+    if arguments.licensed_only:
+        require_licensed(models)
     finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
     data = load_photos(arguments.data, arguments.seed, finder)
+    licences = Licences(data.sets)
+    if arguments.licensed_only:
+        keep_licensed(data, licences)
+    learnt = learnt_from([*data.splits["train"], *data.splits["validation"]], licences, models)
     print_data(data)
+    print_licences(learnt)
     if arguments.with_validation:
         move_validation_to_training(data)
     samples = {name: _samples(photos, options, name) for name, photos in data.splits.items()}
@@ -75,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     if samples["validation"]:
         _calibrate(model, samples["validation"], options)
     model.save(out / "model.keras")
-    _write_report(model, history, samples["test"], data, options, out, metrics)
+    _write_report(model, history, samples["test"], learnt, options, out, metrics)
 
 
 def _samples(photos: Sequence[LabelledPhoto], options: MaskTraining, name: str) -> list[FaceSample]:
@@ -147,7 +157,7 @@ def _write_report(
     model: Any,
     history: dict[str, list[float]],
     test: Sequence[FaceSample],
-    data: PhotoData,
+    learnt: Sequence[TrainingData],
     options: MaskTraining,
     out: Path,
     metrics: dict[str, Any],
@@ -160,7 +170,7 @@ def _write_report(
             "labels": list(options.labels),
             "crop_margin": CROP_MARGIN,
             "thresholds": {"min_confidence": MIN_CONFIDENCE},
-            "training_data": report.training_data(data.splits["train"] + data.splits["validation"]),
+            "training_data": [each.model_dump(exclude_none=True) for each in learnt],
         },
         out / "model.json",
     )

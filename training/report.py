@@ -20,28 +20,6 @@ from edge.vision.preprocess import Image, crop_face
 from training import plots
 from training.dataset import FaceSample
 
-LICENCES = {
-    "kaggle_voc": "CC0-1.0 (Kaggle, Face Mask Detection)",
-    "ilc_voc": "public repository, no licence stated (face-mask-dataset-ilc-2021)",
-    "faces_voc": "MIT (chandrikadeb7/Face-Mask-Detection)",
-    "pyimagesearch_folders": "public repository, no licence stated (prajnasb/observations)",
-    "no_people": "ImageNet terms, research use (EliSchwartz/imagenet-sample-images)",
-}
-"""Where the sets that maskd's own models learn from came from; other sets are recorded as `not stated`."""
-
-
-def training_data(photos: Sequence[LabelledPhoto]) -> list[dict[str, Any]]:
-    """The sets that a model learned from, with the number of photos and the licence of each."""
-    names = sorted({photo.set_name for photo in photos})
-    return [
-        {
-            "name": name,
-            "photos": sum(photo.set_name == name for photo in photos),
-            "licence": LICENCES.get(name, "not stated"),
-        }
-        for name in names
-    ]
-
 
 def make_folder(path: Path) -> None:
     """Makes the run's folder. Raises MaskdError where that cannot be."""

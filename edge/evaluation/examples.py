@@ -51,6 +51,7 @@ class PhotoData:
     problems: list[str] = field(default_factory=list)
     corrected: Counter[str] = field(default_factory=Counter)
     """Faces whose published label was corrected, by set."""
+    sets: list[PhotoSet] = field(default_factory=list)
 
     def corrections_text(self) -> str:
         """One line that says how many labels were corrected."""
@@ -78,6 +79,7 @@ def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces, *, co
     data = PhotoData()
     for found in find_sets(folders):
         photos, problems = _read_set(found, find_faces)
+        data.sets.append(found)
         parts = split_photos(photos, seed)
         data.problems.extend(problems)
         if corrected:

@@ -74,9 +74,13 @@ class Metric(ManifestPart):
 
 
 class TrainingData(ManifestPart):
+    """A set of photos, or the part of one that is under one licence."""
+
     name: str
     photos: int
     licence: str
+    """As stated where the photos come from, or `none stated`."""
+    source: str | None = None
 
 
 class Compiled(ManifestPart):
