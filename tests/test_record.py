@@ -21,8 +21,26 @@ DAY_S = 86_400.0
 NOON = 1_790_000_000.0 // DAY_S * DAY_S + DAY_S / 2
 
 
-def new_record(folder: Path, *, keep_days: float = 30, keep_bytes: int = 1_000_000) -> Record:
-    return Record(folder, keep_days=keep_days, keep_bytes=keep_bytes)
+class Clocks:
+    """The wall clock and the monotonic one, which go together unless the wall clock is set."""
+
+    def __init__(self) -> None:
+        self.wall = NOON
+        self.monotonic = 1000.0
+
+    def go_on(self, seconds: float) -> None:
+        self.wall += seconds
+        self.monotonic += seconds
+
+    def leap(self, seconds: float) -> None:
+        self.wall += seconds
+
+
+def new_record(
+    folder: Path, *, keep_days: float = 30, keep_bytes: int = 1_000_000, clocks: Clocks | None = None
+) -> Record:
+    clocks = clocks or Clocks()
+    return Record(folder, keep_days=keep_days, keep_bytes=keep_bytes, monotonic=lambda: clocks.monotonic)
 
 
 def payload(seq: int, at: float) -> tuple[float, bytes]:
@@ -74,17 +92,80 @@ def test_each_event_goes_to_the_day_on_which_it_happened(tmp_path: Path) -> None
     assert record.highest_seq() == 3
 
 
-def test_days_that_are_too_old_go(tmp_path: Path) -> None:
-    record = new_record(tmp_path, keep_days=3)
-    for day in range(5):
-        fill(record, day + 1, 1, NOON + day * DAY_S)
+def record_of_days(folder: Path, days: int, clocks: Clocks, *, keep_days: float = 30) -> Record:
+    """One event a day, the last of them now, and a daemon that has just started."""
+    filler = new_record(folder, keep_days=36_500)
+    for day in range(days):
+        fill(filler, day + 1, 1, clocks.wall - (days - 1 - day) * DAY_S)
+    return new_record(folder, keep_days=keep_days, clocks=clocks)
+
+
+def test_days_that_are_too_old_go_and_the_log_names_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clocks = Clocks()
+    record = record_of_days(tmp_path, 5, clocks, keep_days=3)
+    record.tidy(clocks.wall)
     assert seqs(record) == [2, 3, 4, 5]
-    record.tidy(NOON + 5 * DAY_S)
-    assert seqs(record) == [3, 4, 5]
-    record.tidy(NOON + 5 * DAY_S + TIDY_S - 1)  # too soon to look again
-    assert seqs(record) == [3, 4, 5]
-    record.tidy(NOON + 9 * DAY_S)
-    assert names(tmp_path) == []
+    clocks.go_on(DAY_S)
+    record.tidy(clocks.wall)
+    assert seqs(record) == [2, 3, 4, 5], "older than the newest events, not than the clock"
+    fill(record, 6, 1, clocks.wall)
+    assert seqs(record) == [2, 3, 4, 5, 6]
+    clocks.go_on(TIDY_S - 1)
+    record.tidy(clocks.wall)  # too soon to look again
+    assert seqs(record) == [2, 3, 4, 5, 6]
+    clocks.go_on(1)
+    record.tidy(clocks.wall)
+    assert seqs(record) == [3, 4, 5, 6]
+    deleted = [text for entry in caplog.records if "deleting" in (text := entry.getMessage())]
+    assert len(deleted) == 2
+    assert "2026-" in deleted[0]
+
+
+@pytest.mark.parametrize("leap_s", [60 * DAY_S, 3600 * DAY_S, 2 * DAY_S, -5 * DAY_S])
+@pytest.mark.parametrize("lasts_s", [3.0, 7300.0])
+def test_a_clock_that_leaps_for_a_while_deletes_nothing(tmp_path: Path, leap_s: float, lasts_s: float) -> None:
+    clocks = Clocks()
+    record = record_of_days(tmp_path, 31, clocks)
+    for seconds in (0.0, 2 * TIDY_S):
+        clocks.go_on(seconds)
+        record.tidy(clocks.wall)
+    clocks.leap(leap_s)
+    fill(record, 40, 1, clocks.wall)
+    for _ in range(3):
+        record.tidy(clocks.wall)
+        clocks.go_on(lasts_s / 3)
+    clocks.leap(-leap_s)
+    fill(record, 41, 1, clocks.wall)
+    for _ in range(5):
+        clocks.go_on(TIDY_S)
+        record.tidy(clocks.wall)
+    assert set(seqs(record)) == {*range(1, 32), 40, 41}
+
+
+def test_a_start_while_the_clock_is_wrong_deletes_nothing(tmp_path: Path) -> None:
+    clocks = Clocks()
+    record_of_days(tmp_path, 20, clocks)
+    clocks.leap(60 * DAY_S)
+    for start in range(3):
+        record = new_record(tmp_path, clocks=clocks)
+        record.tidy(clocks.wall)
+        fill(record, 40 + start, 1, clocks.wall)
+        clocks.go_on(3 * TIDY_S)
+        record.tidy(clocks.wall)
+        assert len(seqs(record)) == 21 + start
+
+
+def test_after_a_long_pause_old_days_go_once_the_clock_has_proved_right(tmp_path: Path) -> None:
+    clocks = Clocks()
+    record_of_days(tmp_path, 20, clocks)
+    clocks.go_on(60 * DAY_S)
+    record = new_record(tmp_path, clocks=clocks)
+    for _ in range(30):
+        fill(record, 40, 1, clocks.wall)
+        clocks.go_on(TIDY_S)
+        record.tidy(clocks.wall)
+    assert set(seqs(record)) == {40}
 
 
 def test_nothing_is_recorded_and_nothing_is_left_with_zero_days(tmp_path: Path) -> None:
@@ -177,10 +258,12 @@ def test_a_full_disk_of_the_record_disturbs_nothing_and_is_made_up_for(
 
 
 def test_no_file_stays_open_over_a_year(tmp_path: Path) -> None:
-    record = new_record(tmp_path, keep_days=30)
+    clocks = Clocks()
+    record = new_record(tmp_path, keep_days=30, clocks=clocks)
     before = len(list(Path("/proc/self/fd").iterdir()))
     for day in range(365):
-        fill(record, day + 1, 1, NOON + day * DAY_S)
+        fill(record, day + 1, 1, clocks.wall)
+        clocks.go_on(DAY_S)
     assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert len(names(tmp_path)) == 31
 

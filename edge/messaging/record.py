@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import date
 from itertools import groupby
 from pathlib import Path
 
+from edge.messaging.clock_trust import ClockTrust, utc_day
 from edge.messaging.events import Event, parse_event
 from edge.messaging.record_reader import FOLDER_NAME, day_files, day_of, lines_backwards, lines_forwards
 
@@ -29,9 +31,17 @@ class Record:
     left to the outbox, which offers it again. No file stays open, so a day that was removed by hand is begun anew.
     """
 
-    def __init__(self, folder: Path, *, keep_days: float, keep_bytes: int) -> None:
-        """`folder` is `storage.path`. Days that are over for `keep_days` go (0: nothing is recorded), and the oldest
-        days where all take more than `keep_bytes`."""
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keep_days: float,
+        keep_bytes: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`folder` is `storage.path`. Days that are older than the newest events by `keep_days` are deleted (0: nothing
+        is recorded), but not by a clock that has just been set; and the oldest days where all take more than
+        `keep_bytes`."""
         self.problem: str | None = None
         """Why the record cannot be written at present, in a sentence."""
         self.unreadable_lines = 0
@@ -41,8 +51,10 @@ class Record:
         self.keep_bytes = keep_bytes
         """Both replaced by any thread; what is too much goes within the hour."""
         self._bytes = 0
-        self._next_tidy_in_s = 0.0
-        self._tidied_at = float("-inf")
+        self._monotonic = monotonic
+        self._clock = ClockTrust()
+        self._next_tidy_at = float("-inf")
+        self._awaits_clock = False
 
     def append(self, events: Sequence[tuple[float, bytes]], now: float) -> int:
         """Appends payloads with the times at which they happened, in seconds since 1970, and returns how many of them,
@@ -50,34 +62,35 @@ class Record:
         if self.keep_days == 0:
             return len(events)
         appended = 0
+        self._watch_clock(now)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for day, of_the_day in groupby(events, lambda event: _day(event[0])):
+            for day, of_the_day in groupby(events, lambda event: utc_day(event[0])):
                 lines = [payload + b"\n" for _, payload in of_the_day]
-                self._append_to(self._folder / f"{day}.jsonl", b"".join(lines))
+                self._append_to(self._folder / f"{day.isoformat()}.jsonl", b"".join(lines))
                 appended += len(lines)
         except OSError as error:
             self._report(error)
         else:
             self._report(None)
-        if self._bytes > self.keep_bytes and self._next_tidy_in_s != TIDY_AGAIN_S:
-            self._next_tidy_in_s = 0.0
+        if self._bytes > self.keep_bytes and self._next_tidy_at - self._monotonic() > TIDY_AGAIN_S:
+            self._next_tidy_at = float("-inf")
         self.tidy(now)
         return appended
 
     def tidy(self, now: float) -> None:
         """Deletes what is too old or too much; cheap where it was called lately. `now` in seconds since 1970."""
-        # The clock may step back, as a Pi's does; then it is time as well.
-        if abs(now - self._tidied_at) < self._next_tidy_in_s:
+        monotonic = self._monotonic()
+        self._watch_clock(now)
+        if monotonic < self._next_tidy_at:
             return
-        self._tidied_at = now
         try:
             self._delete_old(now)
-            self._next_tidy_in_s = TIDY_S
+            self._next_tidy_at = monotonic + TIDY_S
         except FileNotFoundError:
-            self._next_tidy_in_s = TIDY_S  # there is no record yet
+            self._next_tidy_at = monotonic + TIDY_S  # there is no record yet
         except OSError as error:
-            self._next_tidy_in_s = TIDY_AGAIN_S
+            self._next_tidy_at = monotonic + TIDY_AGAIN_S
             self._report(error)
 
     def highest_seq(self) -> int:
@@ -126,24 +139,45 @@ class Record:
         finally:
             os.close(descriptor)
 
+    def _watch_clock(self, now: float) -> None:
+        self._clock.observe(
+            now, self._monotonic(), lambda: [day for path in self._day_files() if (day := day_of(path))]
+        )
+
     def _delete_old(self, now: float) -> None:
-        today = datetime.fromtimestamp(now, timezone.utc).date()
-        sizes: dict[Path, int] = {}
-        for path in day_files(self._folder):
-            day = day_of(path)
-            assert day is not None
-            if self.keep_days == 0 or (today - day).days > self.keep_days:
-                path.unlink()
-            else:
-                sizes[path] = path.stat().st_size
+        paths = {day: path for path in day_files(self._folder) if (day := day_of(path)) is not None}
+        for day in self._too_old(paths, now):
+            paths.pop(day).unlink()
+        sizes = {path: path.stat().st_size for path in paths.values()}
         while len(sizes) > 1 and sum(sizes.values()) > self.keep_bytes:
             oldest = next(iter(sizes))
             oldest.unlink()
             del sizes[oldest]
+            log.info("deleted %s of the record: all days together took more than storage.keep_bytes", oldest.name)
         for path, size in sizes.items():
             if size > self.keep_bytes:
                 sizes[path] = _drop_older_half(path, size)
+                log.info("deleted the older half of %s of the record: it took more than storage.keep_bytes", path.name)
         self._bytes = sum(sizes.values())
+
+    def _too_old(self, days: Collection[date], now: float) -> list[date]:
+        """Days that are to be deleted by their age. An event may carry a date of the future, stamped by a clock that
+        was wrong, so the newest events are those up to now."""
+        if self.keep_days == 0:
+            old = [*days]
+        else:
+            newest = max((day for day in days if day <= utc_day(now)), default=None)
+            old = [] if newest is None else [day for day in days if (newest - day).days > self.keep_days]
+            if old and not self._clock.is_trusted(now, self._monotonic()):
+                if not self._awaits_clock:
+                    log.info("%d old days of the record are kept until the clock has proved right", len(old))
+                self._awaits_clock = True
+                return []
+        self._awaits_clock = False
+        if old:
+            span = min(old).isoformat() + (f" to {max(old).isoformat()}" if len(old) > 1 else "")
+            log.info("deleting %d days of the record by storage.keep_days: %s", len(old), span)
+        return old
 
     def _last_seq(self, path: Path) -> int:
         with suppress(OSError):
@@ -162,10 +196,6 @@ class Record:
         if self.problem is None:
             log.warning("%s; events are sent all the same, and recorded later, at least the latest 1000", problem)
         self.problem = problem
-
-
-def _day(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).date().isoformat()
 
 
 def _drop_older_half(path: Path, size: int) -> int:
