@@ -209,6 +209,8 @@ class Daemon:
         self._outbox.open()
         try:
             for event in self._outbox.recover(time.time()):
+                if self._config.privacy == "aggregate":
+                    continue  # the log names no person either
                 _log.info(
                     "camera %s: ended a person who was there when maskd last stopped (seq %d)", event.camera, event.seq
                 )
@@ -289,6 +291,7 @@ class Daemon:
     def _take_into_effect(self, config: Config) -> None:
         logging.getLogger().setLevel(config.log_level.upper())
         self._config = self._report.config = config
+        self._sender.withhold(config.privacy == "aggregate")
         self._writer.privacy = config.privacy
         self._publisher.apply(config)
         self._sender.event_expiry_s = config.mqtt.event_expiry_s
@@ -324,7 +327,8 @@ class Daemon:
             self._publisher.stop(at_most(GOODBYE_S))
             self._mqtt.hurry()  # the broker may have come back since the last attempt
             if not self._sender.flush(at_most(FLUSH_S)) and self._outbox.depth:
-                _log.info("%d events stay in the outbox until the broker is back", self._outbox.depth)
+                until = "privacy is events again" if self._sender.withheld else "the broker is back"
+                _log.info("%d events stay in the outbox until %s", self._outbox.depth, until)
             self._sender.stop(at_most(GOODBYE_S))
             self._mqtt.stop(at_most(GOODBYE_S))
         self._outbox.close()

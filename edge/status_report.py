@@ -63,7 +63,9 @@ class StatusReport:
         """From any thread."""
         config, running = self.config, self._cameras.running
         now, wall = time.monotonic(), time.time()
-        oldest, lost, temperature = self._outbox.oldest_unsent_at, self._outbox.lost, temperature_c()
+        # It tells when a person was there.
+        oldest = self._outbox.oldest_unsent_at if config.privacy == "events" else None
+        lost, temperature = self._outbox.lost, temperature_c()
         return Status(
             device=config.device,
             version=version("maskd"),
@@ -92,6 +94,7 @@ class StatusReport:
             temperature_c=temperature,
             outbox=OutboxStatus(
                 depth=self._outbox.depth,
+                withheld=self._sender.withheld,
                 oldest_unsent_s=None if oldest is None else round(max(0.0, wall - oldest), 1),
                 lost=lost,
             ),

@@ -141,7 +141,7 @@ def test_status_presence_and_window_follow_their_schemas() -> None:
         },
         inference_ms=InferenceMs(detect=4.1, classify=None),
         temperature_c=None,
-        outbox=OutboxStatus(depth=0, oldest_unsent_s=None, lost=0),
+        outbox=OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0),
         mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
         time=timestamp(NOW),
     )

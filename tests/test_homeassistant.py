@@ -144,7 +144,7 @@ def statuses(config: Config) -> list[Payload]:
             cameras=cameras,
             inference_ms=InferenceMs(detect=measured, classify=measured),
             temperature_c=measured,
-            outbox=OutboxStatus(depth=3, oldest_unsent_s=measured, lost=2),
+            outbox=OutboxStatus(depth=3, withheld=0, oldest_unsent_s=measured, lost=2),
             mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
             time=NOW,
         )

@@ -27,7 +27,7 @@ def a_status() -> Status:
         cameras={},
         inference_ms=InferenceMs(detect=None, classify=None),
         temperature_c=None,
-        outbox=OutboxStatus(depth=0, oldest_unsent_s=None, lost=0),
+        outbox=OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0),
         mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
         time=timestamp(time.time()),
     )

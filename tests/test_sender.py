@@ -222,6 +222,7 @@ class SilentBroker:
         self.problem: str | None = None
         self.taken: list[tuple[Receipt, int]] = []
         self.dropped: list[str] = []
+        self.discarded = False
         self._listeners: list[Listener] = []
 
     def add_listener(self, listener: Listener) -> None:
@@ -234,8 +235,9 @@ class SilentBroker:
         self.taken.append((receipt, message.seq))
         return receipt
 
-    def drop(self, reason: str) -> None:
+    def drop(self, reason: str, *, discard: bool = False) -> None:
         self.dropped.append(reason)
+        self.discarded = self.discarded or discard
 
     def acknowledge(self, receipt: Receipt) -> None:
         for listener in self._listeners:
@@ -340,3 +342,52 @@ def test_flush_does_not_wait_for_a_broker_known_to_be_absent(outbox: Outbox) -> 
     assert not sender.flush(10)
     assert time.monotonic() - begin < 1
     sender.stop()
+
+
+def test_what_is_withheld_goes_out_once_it_is_not_withheld_any_more(outbox: Outbox) -> None:
+    broker = SilentBroker()
+    sender = Sender(outbox, broker, on_failure=lambda _error: None)
+    sender.withhold(True)
+    sender.start()
+    outbox.append(passers_by(3))
+    broker.reconnect()
+    assert not sender.flush(10)
+    assert (sender.withheld, broker.taken, broker.dropped) == (outbox.depth, [], [])
+    sender.withhold(False)
+    wait_until(lambda: [seq for _, seq in broker.taken] == [1, 2, 3])
+    assert sender.withheld == 0
+    sender.stop()
+
+
+def test_a_connection_that_may_carry_events_is_given_up_when_they_are_withheld(outbox: Outbox) -> None:
+    broker = SilentBroker()
+    sender = Sender(outbox, broker, on_failure=lambda _error: None)
+    sender.start()
+    outbox.append(passers_by(2))
+    wait_until(lambda: len(broker.taken) == 2)
+    broker.acknowledge(broker.taken[0][0])
+    wait_until(lambda: outbox.depth == 1)
+    sender.withhold(True)
+    sender.withhold(True)
+    assert len(broker.dropped) == 1
+    assert broker.discarded
+    broker.reconnect()
+    outbox.append(passers_by(1))
+    assert not sender.flush(10)
+    assert len(broker.taken) == 2
+    sender.stop()
+
+
+def test_what_still_waits_in_this_process_is_not_sent_by_a_connection_that_is_given_up(
+    outbox: Outbox, mosquitto: Mosquitto
+) -> None:
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber:
+        client = MqttClient(MqttSettings(host=mosquitto.host, port=mosquitto.port), "lobby", backoff=Backoff(0.05, 0.2))
+        client.start()
+        wait_until(lambda: client.connection == 1, what="the connection")
+        client.drop("given up", discard=True)
+        client.publish(Message("maskd/lobby/door/event", b"late"))
+        wait_until(lambda: client.connection == 2, what="the next connection")
+        client.publish(Message("maskd/lobby/door/event", b"next"))
+        assert [message.payload for message in subscriber.wait_for(1, "/event")] == [b"next"]
+        client.stop()

@@ -31,10 +31,16 @@ class EventWriter:
 
     def write(self, transitions: Sequence[Transition]) -> None:
         """Commits the events of one round over all cameras in one go, since each commit waits for the disk."""
-        published = self._visits.to_publish(transitions, self.privacy, time.monotonic())
-        if published:
-            for event in self._outbox.append(draft_events(published, self._topics, self._models)):
-                log.info("%s", describe(event))
+        privacy = self.privacy
+        published = self._visits.to_publish(transitions, privacy, time.monotonic())
+        if not published:
+            return
+        events = self._outbox.append(draft_events(published, self._topics, self._models))
+        if privacy == "aggregate":
+            log.info("privacy is aggregate: the visits that were announced are ended")
+            return
+        for event in events:
+            log.info("%s", describe(event))
 
 
 def describe(event: Event) -> str:

@@ -39,8 +39,10 @@ class InferenceMs(Payload):
 class OutboxStatus(Payload):
     depth: Count
     """Events that the broker has not acknowledged."""
+    withheld: Count
+    """Those of them that are kept here by `privacy: aggregate`; they are sent once it is `events` again."""
     oldest_unsent_s: NotNegative | None
-    """Age of the oldest of them in seconds."""
+    """Age of the oldest of them in seconds; null where there is none, and with `privacy: aggregate`."""
     lost: Count
     """Events given up since the outbox was made, because it was full."""
 

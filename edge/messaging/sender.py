@@ -39,7 +39,7 @@ class Broker(Protocol):
 
     def publish(self, message: Message) -> Receipt | None: ...
 
-    def drop(self, reason: str) -> None: ...
+    def drop(self, reason: str, *, discard: bool = False) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,9 @@ class Sender:
         self._offered_up_to = 0
         self._refused: dict[str, _Refused] = {}
         self._forgets_refusals = threading.Event()
+        self._handing_over = threading.Lock()
+        """Held while an event is handed to the broker."""
+        self._withholds = False
         self._left_out_is_logged = False
         self._worker = Worker("outbox", self._work, on_failure=on_failure, on_stop=self._finish)
 
@@ -115,16 +118,46 @@ class Sender:
         offered at once."""
         self._forgets_refusals.set()
 
+    @property
+    def withheld(self) -> int:
+        """Events that stay in the outbox because of withhold()."""
+        return self._outbox.depth if self._withholds else 0
+
+    def withhold(self, withholds: bool) -> None:
+        """From any thread: with True, no event leaves this device from the return of this call on, until it is called
+        with False. A connection that may still carry events is given up, so that what the broker has not acknowledged
+        is not sent by it."""
+        with self._handing_over:
+            if withholds == self._withholds:
+                return
+            self._withholds = withholds
+            if withholds and self._in_flight:
+                self._broker.drop(
+                    "the connection is made again without the events that the broker has not acknowledged, since "
+                    "privacy is aggregate now",
+                    discard=True,
+                )
+        depth = self._outbox.depth
+        if depth and withholds:
+            log.warning(
+                "%d events that were recorded before privacy was aggregate are withheld; they stay in the outbox and "
+                "are sent once privacy is events again",
+                depth,
+            )
+        elif depth:
+            log.info("privacy is events, so the %d events that were withheld are sent", depth)
+        self._worker.wake()
+
     def flush(self, timeout: float) -> bool:
         """Waits until the broker has everything, at most `timeout` seconds; returns whether it has. Does not wait for
-        a broker that is known to be absent."""
+        a broker that is known to be absent, nor for events that are withheld."""
         deadline = time.monotonic() + timeout
-        while self._outbox.depth:
+        while self._outbox.depth and not self._withholds:
             absent = self._broker.connection is None and self._broker.problem is not None
             if absent or not self._worker.is_alive or time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
-        return True
+        return not self._outbox.depth
 
     def connection_changed(self) -> None:
         self._worker.wake()
@@ -156,7 +189,8 @@ class Sender:
             self._connection = self._broker.connection
             self._begin_again(now)
         if self._connection is not None:
-            self._offer(now)
+            if not self._withholds:
+                self._offer(now)
             self._expect_answers(now)
 
     def _take_answers(self, now: float) -> None:
@@ -207,12 +241,14 @@ class Sender:
                 self._offered_up_to = event.seq
 
     def _hand_over(self, event: Pending, now: float) -> bool:
-        receipt = self._broker.publish(
-            Message(event.topic, event.payload, schema="maskd.event/1", seq=event.seq, expiry_s=self.event_expiry_s)
+        message = Message(
+            event.topic, event.payload, schema="maskd.event/1", seq=event.seq, expiry_s=self.event_expiry_s
         )
-        if receipt is None:
-            return False
-        self._in_flight[receipt] = _InFlight(event.seq, event.topic, now)
+        with self._handing_over:
+            receipt = None if self._withholds else self._broker.publish(message)
+            if receipt is None:
+                return False
+            self._in_flight[receipt] = _InFlight(event.seq, event.topic, now)
         if event.topic in self._refused:
             # One is enough to learn whether the broker has changed its mind.
             self._refused[event.topic].retry_at = math.inf

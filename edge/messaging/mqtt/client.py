@@ -169,10 +169,12 @@ class MqttClient:
         session = self._session
         return None if session is None else session.publish(message)
 
-    def drop(self, reason: str) -> None:
-        """Gives the present connection up, for a new one."""
+    def drop(self, reason: str, *, discard: bool = False) -> None:
+        """Gives the present connection up, for a new one. `discard`: what has not been sent by now is not sent."""
         session = self._session
         if session is not None:
+            if discard:
+                session.discard_unsent()
             session.failure = session.failure or reason
 
     def _make_thread(self) -> threading.Thread:

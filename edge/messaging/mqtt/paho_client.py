@@ -23,6 +23,8 @@ class BoundedClient(Client):
 
     flooded = False
     """A packet that was too large ended the connection."""
+    is_mute = False
+    """Nothing is sent any more."""
     tls_error: ssl.SSLError | None = None
     """What the broker had against us once the connection stood: in TLS 1.3 it looks at our certificate last."""
 
@@ -30,6 +32,11 @@ class BoundedClient(Client):
         """Holds back what is more: events keep to the broker's limit by themselves, but there are states beside them.
         paho's own setter refuses to work once there is a connection, before which the limit is not known."""
         self._max_inflight_messages = count
+
+    def _sock_send(self, buf: bytes | bytearray) -> int:
+        if self.is_mute:
+            raise OSError(errno.ECONNABORTED, "the connection is given up")
+        return super()._sock_send(buf)
 
     def _sock_recv(self, bufsize: int) -> bytes:
         if bufsize > PACKET_LIMIT:

@@ -7,7 +7,9 @@ import logging
 import math
 import queue
 import select
+import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -189,6 +191,10 @@ class Session:
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         return Receipt(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
+    def discard_unsent(self) -> None:
+        """From any thread: nothing is sent any more, and the system throws away what it has not sent by close()."""
+        self._client.is_mute = True
+
     def say_goodbye(self) -> None:
         """Publishes `offline`, since a clean disconnect silences the will, and disconnects."""
         if self._accepted_at is None:
@@ -208,6 +214,9 @@ class Session:
         """Lets go of the socket, also where the connection failed half-way."""
         open_socket = self._client.socket()
         if open_socket is not None:
+            if self._client.is_mute and isinstance(open_socket, socket.socket):
+                # A linger time of 0 s resets the connection; else the system goes on sending after the close.
+                open_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             open_socket.close()
         # They close a circle through this object, which would keep paho's other sockets open until it is collected.
         self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
