@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from edge.arguments import whole_number
-from edge.camera.photos import is_photo, read_photo
+from edge.camera.photos import read_photo
+from edge.camera.suffixes import is_photo
 from edge.config import Config, RuntimeSettings
 from edge.demo.portrait import load_portrait
 from edge.errors import MaskdError

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import re
 import socket
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from edge.camera.source import Source, parse_source
+from edge.errors import UsageError
 from edge.polygon import problem_of_polygon
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -37,6 +50,26 @@ def _host_name_if_none(value: object) -> object:
 def _text_if_number(value: object) -> object:
     """0 and 5 mean "0" and "5", as a person writes them; True is an int to Python, but not to a person."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _parsed_source(value: object) -> Source:
+    value = _text_if_number(value)
+    if isinstance(value, Source):
+        return value
+    if not isinstance(value, str) or not value.strip():
+        raise PydanticCustomError("source_type", "it must be text that is not empty")
+    try:
+        return parse_source(value)
+    except UsageError as error:
+        raise PydanticCustomError("source", "{problem}", {"problem": str(error)}) from None
+
+
+CameraSource = Annotated[
+    Source,
+    PlainValidator(_parsed_source),
+    PlainSerializer(attrgetter("text"), return_type=str),
+    WithJsonSchema({"type": ["string", "integer"]}),
+]
 
 
 def _text_if_scalar(value: object) -> object:
@@ -84,7 +117,7 @@ class Settings(BaseModel):
 
 
 class CameraSettings(Settings):
-    source: Annotated[Text, BeforeValidator(_text_if_number), WithJsonSchema({"type": ["string", "integer"]})]
+    source: CameraSource
     """auto, demo, picamera (picamera:1 the second one), csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or
     HTTP URL, a GStreamer pipeline (gst: ...), a video file, a folder of photos."""
     enabled: bool = True

@@ -16,7 +16,6 @@ from edge.config_problems import dotted, explain, report
 from edge.config_schema import config_schema
 from edge.errors import UsageError
 from edge.masking import mask_url
-from edge.source_names import exclusive_device
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
@@ -166,7 +165,7 @@ def _shared_devices(config: Config, document: Document) -> Iterator[Problem]:
     """A device serves one reader, so two cameras on one would take turns failing."""
     owners: dict[str, str] = {}
     for name, camera in config.cameras.items():
-        device = exclusive_device(camera.source)
+        device = camera.source.device
         if not camera.enabled or device is None:
             continue
         owner = owners.setdefault(device, name)

@@ -55,7 +55,7 @@ def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -
         case "missing":
             text = f"is missing; add a line `{location[-1]}: ...`{_about(location, schema)}"
             return Problem(document.place_of(location[:-1], key=True), location, text)
-        case "zone":
+        case "zone" | "source":
             return Problem(document.place_of(location), location, context["problem"])
         case "contradiction":
             location = (*location, context["key"])

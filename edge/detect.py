@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 
-from edge.camera import open_camera
+from edge.camera.build import open_camera
 from edge.camera.opencv import Capture
 from edge.camera.photos import read_photo
 from edge.camera.video import frames
@@ -154,7 +154,7 @@ def _frames_per_second(source: Source) -> float:
     """Of a video file, by its header; of a camera, what was asked of it."""
     if source.kind == "camera":
         return CameraSettings(source=source.name).fps
-    capture = Capture(source.name, cv2.CAP_ANY, 0)
+    capture = Capture(str(Path(source.name).absolute()), cv2.CAP_ANY, 0)
     fps = capture.get(cv2.CAP_PROP_FPS)
     capture.close()
     return fps if 1 <= fps <= 240 else _FALLBACK_FPS

@@ -20,6 +20,8 @@ _NAME = (
 _QUERY = re.compile(rf"""\b({_NAME}=)(?:"[^"\n]{{0,300}}"|'[^'\n]{{0,300}}'|[^&\s"']+)""", re.IGNORECASE)
 _SETTING = re.compile(rf"\b({_NAME}[\"']?\s*:\s*)[^\s,}}#].*", re.IGNORECASE)
 
+_LOGIN = re.compile(r"""(:\s{0,80}["']?[^\s:@/"']{1,200}):(?!\*\*\*@)[^\s@]{0,300}@(?=[\w\[])""")
+
 
 def mask_url(text: str) -> str:
     """The same address, or text with addresses in it, with passwords replaced: `rtsp://user:***@host`."""
@@ -29,5 +31,6 @@ def mask_url(text: str) -> str:
 
 
 def mask_line(line: str) -> str:
-    """A line of a configuration file, fit to be logged: passwords in addresses and `password: ...` are replaced."""
-    return _SETTING.sub(r"\1***", mask_url(line))
+    """A line of a configuration file, fit to be logged: passwords in addresses, with or without their beginning, and
+    `password: ...` are replaced."""
+    return _SETTING.sub(r"\1***", _LOGIN.sub(r"\1:***@", mask_url(line)))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from edge.camera import open_camera
+from edge.camera.build import open_camera
 from edge.camera.capture import CaptureThread
 from edge.camera.latest import LatestFrame
 from edge.config import CameraSettings, Config

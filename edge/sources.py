@@ -12,12 +12,9 @@ from typing import Literal
 
 import cv2
 
-from edge.camera.photos import is_photo
-from edge.source_names import exclusive_device, is_gstreamer
-
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".avi", ".flv", ".m2ts", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"}
-)
+from edge.camera.source import Files, parse_source
+from edge.camera.suffixes import is_photo, is_video
+from edge.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +45,41 @@ def expand_sources(arguments: Sequence[str]) -> Iterator[Source | NoSource]:
 
 
 def _expand(argument: str) -> Iterator[Source | NoSource]:
+    # A file of that name goes first: a camera can still be given as /dev/video0.
     path = Path(argument)
-    if _is_camera(argument):
-        yield Source(argument, "camera", Path("camera-" + re.sub(r"\W+", "-", argument.rpartition("@")[2])))
-    elif path.is_dir():
-        yield from _in_folder(argument)
+    if argument.startswith("/dev/") or not os.path.lexists(path):
+        try:
+            parsed = parse_source(argument)
+        except UsageError as error:
+            yield NoSource(argument, str(error))
+            return
+        if not isinstance(parsed, Files):
+            yield Source(argument, "camera", Path("camera-" + re.sub(r"\W+", "-", argument.rpartition("@")[2])))
+            return
+        path = parsed.path
+    yield from _below(str(path))
+
+
+def _below(name: str) -> Iterator[Source | NoSource]:
+    """What a path or a pattern stands for."""
+    path = Path(name)
+    if path.is_dir():
+        yield from _in_folder(name)
     elif path.exists():
-        yield _file(argument, Path(path.name))
-    elif glob.has_magic(argument):
-        matches = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
+        yield _file(name, Path(path.name))
+    elif glob.has_magic(name):
+        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
         if not matches:
-            yield NoSource(argument, f"no file matches {argument}; check the pattern")
+            yield NoSource(name, f"no file matches {name}; check the pattern")
         for match in matches:
             # `**` yields folders and what is in them; only files count then, or each would come twice.
             if Path(match).is_dir():
-                if "**" not in argument:
+                if "**" not in name:
                     yield from _in_folder(match)
             else:
                 yield _file(match, Path(Path(match).name))
     else:
-        yield NoSource(argument, f"there is no file or folder {argument}; check the path")
-
-
-def _is_camera(argument: str) -> bool:
-    if argument.startswith("/dev/") or re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", argument):
-        return True
-    # A file of that name goes first: a camera can still be given as /dev/video0.
-    named = argument == "demo" or is_gstreamer(argument) or exclusive_device(argument) is not None
-    return named and not Path(argument).exists()
+        yield NoSource(name, f"there is no file or folder {name}; check the path")
 
 
 def _in_folder(folder: str) -> Iterator[Source | NoSource]:
@@ -89,7 +93,7 @@ def _in_folder(folder: str) -> Iterator[Source | NoSource]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            if not name.startswith(".") and (is_photo(path) or _is_video(path)):
+            if not name.startswith(".") and (is_photo(path) or is_video(path)):
                 found = True
                 yield _file(str(path), path.relative_to(folder))
     yield from problems
@@ -102,9 +106,5 @@ def _file(name: str, place: Path) -> Source:
     if is_photo(path):
         return Source(name, "photo", place)
     # A suffix that says nothing: the first bytes of the file decide.
-    video = _is_video(path) or not cv2.haveImageReader(name)
+    video = is_video(path) or not cv2.haveImageReader(name)
     return Source(name, "video" if video else "photo", place)
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES

@@ -1,6 +1,7 @@
 /* A USB camera for tests, where no kernel module can be loaded: loaded with LD_PRELOAD, it answers for the file
  * $FAKE_V4L2/device. It has the habits that matter: uncompressed pictures (YUYV) up to 640x480 only, as more does not
  * fit through USB 2, compressed ones (MJPG) up to 1280x720, from $FAKE_V4L2/<width>x<height>.jpg.
+ * $FAKE_V4L2/video0 is the same camera, and video1 its node for metadata, as USB cameras have one.
  * While $FAKE_V4L2/silent exists no picture comes; while $FAKE_V4L2/gone exists it is pulled out.
  * $FAKE_V4L2/yuyv-only: it has no MJPG. Every format that it agrees on is a line of $FAKE_V4L2/log. */
 #define _GNU_SOURCE
@@ -19,6 +20,7 @@
 enum { BUFFERS = 8, BUFFER_SIZE = 4 << 20 };
 
 static int device = -1;
+static int gives_metadata;
 static struct v4l2_pix_format format = {.width = 640, .height = 480, .pixelformat = V4L2_PIX_FMT_YUYV};
 static void *memory[BUFFERS];
 static int queued[BUFFERS], queue_length;
@@ -34,13 +36,20 @@ static char *in_folder(const char *name)
 
 static int is_there(const char *name) { return access(in_folder(name), F_OK) == 0; }
 
-static int open_device(void)
+static int open_device(const char *path)
 {
     if (is_there("gone")) {
         errno = ENODEV;
         return -1;
     }
+    gives_metadata = !strcmp(path, in_folder("video1"));
     return device = memfd_create("fake-v4l2", 0);
+}
+
+static int is_ours(const char *path)
+{
+    return !strcmp(path, in_folder("device")) || !strcmp(path, in_folder("video0")) ||
+           !strcmp(path, in_folder("video1"));
 }
 
 int open(const char *path, int flags, ...)
@@ -49,7 +58,7 @@ int open(const char *path, int flags, ...)
     va_start(rest, flags);
     mode_t mode = va_arg(rest, mode_t);
     va_end(rest);
-    return strcmp(path, in_folder("device")) ? REAL(open)(path, flags, mode) : open_device();
+    return is_ours(path) ? open_device(path) : REAL(open)(path, flags, mode);
 }
 
 int open64(const char *path, int flags, ...)
@@ -58,7 +67,7 @@ int open64(const char *path, int flags, ...)
     va_start(rest, flags);
     mode_t mode = va_arg(rest, mode_t);
     va_end(rest);
-    return strcmp(path, in_folder("device")) ? REAL(open64)(path, flags, mode) : open_device();
+    return is_ours(path) ? open_device(path) : REAL(open64)(path, flags, mode);
 }
 
 int close(int file)
@@ -163,8 +172,10 @@ static int answer(unsigned long request, void *argument)
         memset(capability, 0, sizeof *capability);
         strcpy((char *)capability->driver, "uvcvideo");
         strcpy((char *)capability->card, "Fake Camera");
-        capability->device_caps = V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_STREAMING;
-        capability->capabilities = capability->device_caps | V4L2_CAP_DEVICE_CAPS;
+        strcpy((char *)capability->bus_info, "usb-0000:00:14.0-1");
+        capability->device_caps = V4L2_CAP_STREAMING | (gives_metadata ? V4L2_CAP_META_CAPTURE : V4L2_CAP_VIDEO_CAPTURE);
+        capability->capabilities =
+            V4L2_CAP_VIDEO_CAPTURE | V4L2_CAP_META_CAPTURE | V4L2_CAP_STREAMING | V4L2_CAP_DEVICE_CAPS;
         return 0;
     }
     case VIDIOC_G_FMT:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.camera import open_camera
 from edge.camera.base import Camera
+from edge.camera.build import open_camera
 from edge.camera.capture import CaptureThread
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame, wait_for_any

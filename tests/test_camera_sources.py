@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.camera import open_camera
 from edge.camera.auto import AutoCamera
+from edge.camera.build import open_camera
 from edge.camera.photos import PhotosCamera
 from edge.camera.picamera import PiCamera, picamera_present
 from edge.camera.stream import StreamCamera
@@ -102,10 +102,12 @@ def test_only_nodes_that_take_pictures_are_cameras() -> None:
     capture, metadata, output, streaming, per_node = 0x1, 0x00800000, 0x2, 0x04000000, 0x80000000
     whole = capture | metadata | streaming | per_node
     found = parse_capability("/dev/video0", capability("uvcvideo", whole, capture | streaming))
-    assert found == V4l2Device("/dev/video0", "uvcvideo", "Some Camera")
-    assert parse_capability("/dev/video1", capability("uvcvideo", whole, metadata | streaming)) is None
-    assert parse_capability("/dev/video2", capability("v4l2loopback", output, 0)) is None
-    assert parse_capability("/dev/video3", capability("old", capture | streaming, 0)) is not None
+    assert found == V4l2Device("/dev/video0", "uvcvideo", "Some Camera", "usb-1", capture | streaming)
+    assert found.takes_pictures
+    assert not parse_capability("/dev/video1", capability("uvcvideo", whole, metadata | streaming)).takes_pictures
+    assert not parse_capability("/dev/video2", capability("v4l2loopback", output, 0)).takes_pictures
+    assert parse_capability("/dev/video3", capability("old", capture | streaming, 0)).takes_pictures
+    assert not parse_capability("/dev/video10", capability("bcm2835-codec", capture | output, 0)).takes_pictures
 
 
 def test_devices_that_are_no_cameras_are_refused(capfd: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,17 @@ try:
 except MaskdError as error:
     print(json.dumps([str(error), time.monotonic() - started]), flush=True)
 """
+OPEN = """
+import json, sys
+from edge.camera.v4l2 import V4l2Camera
+from edge.config import CameraSettings
+from edge.errors import MaskdError
+try:
+    V4l2Camera("door", sys.argv[1], CameraSettings(source=sys.argv[1])).open()
+    print(json.dumps("opened"), flush=True)
+except MaskdError as error:
+    print(json.dumps(str(error)), flush=True)
+"""
 WATCH = """
 import json, logging, sys, time
 from edge.camera.capture import CaptureThread
@@ -63,9 +74,9 @@ class Usb:
             write_photo(folder / f"{width}x{height}.jpg", red_left_blue_right(width, height))
         self._running: list[subprocess.Popen[str]] = []
 
-    def start(self, program: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, program: str, node: str = "device", **environment: str) -> subprocess.Popen[str]:
         variables = {**os.environ, "LD_PRELOAD": str(self._library), "FAKE_V4L2": str(self.folder), **environment}
-        command = [sys.executable, "-c", program, str(self.folder / "device")]
+        command = [sys.executable, "-c", program, str(self.folder / node)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
         self._running.append(process)
         return process
@@ -141,6 +152,17 @@ def test_a_camera_that_falls_silent_is_an_error_after_five_seconds(usb: Usb) -> 
     error, seconds = line(process)
     assert error.endswith("gives no more pictures; check its cable and its power supply")
     assert 4 < seconds < 9  # OpenCV alone waits 10
+
+
+def test_a_metadata_node_is_named_with_the_node_that_gives_pictures(usb: Usb) -> None:
+    (usb.folder / "video0").touch()
+    (usb.folder / "video1").touch()
+    error = line(usb.start(OPEN, "video1"))
+    node = usb.folder / "video1"
+    assert error == (
+        f"{node} is the metadata node of the camera Fake Camera, which gives no pictures; write {usb.folder / 'video0'}"
+    )
+    assert line(usb.start(OPEN, "video0")) == "opened"
 
 
 def test_the_owners_time_out_stays(usb: Usb) -> None:

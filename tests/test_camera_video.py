@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.camera.build import open_camera
 from edge.camera.frame import Frame
 from edge.camera.video import VideoCamera, frames
 from edge.config import CameraSettings
@@ -69,6 +70,17 @@ def test_colours_and_rotation(tmp_path: Path) -> None:
     assert is_colour(turned.image, 0.5, 0.8, BLUE)
     assert is_colour(next(frames(path, rotate=180)).image, 0.8, 0.5, RED)
     assert is_colour(next(frames(path, rotate=270)).image, 0.5, 0.8, RED)
+
+
+def test_a_name_with_colons_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_video(tmp_path / "whole.mp4", [numbered(i) for i in range(3)]).rename(tmp_path / "10:30:00.mp4")
+    monkeypatch.chdir(tmp_path)
+    camera = open_camera("door", CameraSettings.model_validate({"source": "10:30:00.mp4"}))
+    camera.open()
+    frame = camera.read()
+    camera.close()
+    assert frame is not None
+    assert number_of(frame.image) == 0
 
 
 def test_loop_goes_on_without_a_break(tmp_path: Path) -> None:

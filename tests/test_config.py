@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import config_file
+from edge.camera.source import V4l2
 from edge.config import CameraSettings, Config, DetectorSettings, MqttSettings, Settings, default_device
 from edge.config_file import load_config, show_config
 from edge.config_schema import config_schema
@@ -110,8 +111,8 @@ def test_the_schema_accepts_the_shipped_file_and_refuses_a_wrong_one() -> None:
         ("mqtt: {protocol: 5}", "mqtt.protocol", "5"),
         ('mqtt: {protocol: "5"}', "mqtt.protocol", "5"),
         ("mqtt: {protocol: 3.1.1}", "mqtt.protocol", "3.1.1"),
-        ("cameras: {door: {source: 0}}", "cameras.door.source", "0"),
-        ("cameras: {1: {source: 0}}", "cameras.1.source", "0"),
+        ("cameras: {door: {source: 0}}", "cameras.door.source.text", "0"),
+        ("cameras: {1: {source: 0}}", "cameras.1.source.text", "0"),
         ("cameras: {door: {source: 0, rotate: 90}}", "cameras.door.rotate", 90),
         ("cameras: {door: {source: 0, loop: yes}}", "cameras.door.loop", True),
         ("cameras: {door: {source: 0, enabled: off}}", "cameras.door.enabled", False),
@@ -131,7 +132,7 @@ def test_plain_scalars_mean_what_they_say(tmp_path: Path, text: str, path: str, 
 
 
 def test_settings_made_in_code_take_numbers_too() -> None:
-    assert CameraSettings.model_validate({"source": 0}).source == "0"
+    assert CameraSettings.model_validate({"source": 0}).source == V4l2("0", "/dev/video0")
     assert MqttSettings.model_validate({"protocol": 5}).protocol == "5"
     with pytest.raises(ValueError, match="source"):
         CameraSettings.model_validate({"source": True})

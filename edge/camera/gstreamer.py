@@ -11,7 +11,6 @@ from edge.camera.live import LiveCamera
 from edge.camera.opencv import Capture, gstreamer_timeout
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from edge.source_names import ribbon_camera
 
 READ_TIMEOUT_MS = 5_000
 _TAIL = "videoconvert ! video/x-raw, format=BGR ! appsink drop=true max-buffers=1 sync=false"
@@ -51,21 +50,22 @@ class GstCamera(LiveCamera):
         return self._described
 
 
-def gstreamer_camera(name: str, source: str, settings: CameraSettings) -> GstCamera:
-    """The camera of such a source; raises MaskdError where this OpenCV has no GStreamer, or the pipeline is empty."""
-    require_gstreamer(source, cv2.getBuildInformation())
-    if (csi := ribbon_camera(source)) is not None:
-        return GstCamera(
-            name,
-            settings,
-            pipeline=csi_pipeline(csi.number, settings),
-            described=f"the CSI camera {csi.number}",
-            remedy="check its ribbon cable, that `nvgstcapture-1.0` shows its picture, and "
-            "`sudo systemctl restart nvargus-daemon`",
-        )
-    pipeline = source.removeprefix("gst:").strip()
-    if not pipeline:
-        raise MaskdError(f"cameras.{name}.source names no pipeline; write gst: and what gst-launch-1.0 would be given")
+def csi_camera(name: str, sensor: int, settings: CameraSettings) -> GstCamera:
+    """A Jetson's ribbon-cable camera, by its sensor-id; raises MaskdError where this OpenCV has no GStreamer."""
+    require_gstreamer(str(settings.source), cv2.getBuildInformation())
+    return GstCamera(
+        name,
+        settings,
+        pipeline=csi_pipeline(sensor, settings),
+        described=f"the CSI camera {sensor}",
+        remedy="check its ribbon cable, that `nvgstcapture-1.0` shows its picture, and "
+        "`sudo systemctl restart nvargus-daemon`",
+    )
+
+
+def pipeline_camera(name: str, pipeline: str, settings: CameraSettings) -> GstCamera:
+    """The camera of a pipeline without its `gst:`; raises MaskdError where this OpenCV has no GStreamer."""
+    require_gstreamer(str(settings.source), cv2.getBuildInformation())
     # The rest may hold a password.
     described = f"the GStreamer pipeline {pipeline.split()[0]} …"
     remedy = "try it with gst-launch-1.0, and autovideosink at its end"

@@ -12,12 +12,12 @@ import numpy as np
 
 from edge.camera.frame import Frame
 from edge.camera.images import as_rgb, rotated
+from edge.camera.suffixes import PHOTO_SUFFIXES, is_photo
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.vision.preprocess import Image
 
-PHOTO_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 FRAMES_PER_SECOND = 5.0
 """How often a photo that is shown is seen: often enough for its people to be tracked and voted on."""
 
@@ -26,11 +26,6 @@ _PNG_CHUNK_FRAME = 12
 """Bytes of a chunk beside its content: length, kind and checksum."""
 
 _log = logging.getLogger(__name__)
-
-
-def is_photo(path: Path) -> bool:
-    """By the name alone; the file need not exist."""
-    return path.suffix.lower() in PHOTO_SUFFIXES
 
 
 def photo_paths(folder: Path) -> list[Path]:

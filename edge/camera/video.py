@@ -85,7 +85,8 @@ class _Pictures:
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "missing"
             raise MaskdError(f"the video file {path} is {kind}; check the path of `source`")
-        self._capture = Capture(str(path), cv2.CAP_ANY, rotate)
+        # Whole: FFmpeg takes 10:30.mp4 for an address.
+        self._capture = Capture(str(path.absolute()), cv2.CAP_ANY, rotate)
         fps = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.opened else 0.0
         # Broken headers claim 0, nan or the 1000 ticks of a time base.
         self._interval = 1 / fps if 0.01 <= fps <= 240 else 1 / _FALLBACK_FPS

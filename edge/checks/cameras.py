@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from edge.checks.jobs import Job, run_together
 from edge.checks.row import Row, judged
-from edge.checks.sources import is_exclusive, is_there
+from edge.checks.sources import is_there
 from edge.config import CameraSettings, Config
 from edge.errors import MaskdError
 from edge.live_settings import require_a_camera
-from edge.masking import mask_url
 from edge.messaging.commands import commands_enabled
-from edge.source_names import exclusive_device
 
 if TYPE_CHECKING:
-    from edge.camera import Camera, Frame
+    from edge.camera.base import Camera
+    from edge.camera.frame import Frame
 
 FRAME_TIMEOUT_S = 10.0
 _GRACE_S = 1.0
@@ -54,7 +53,7 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
     jobs = {
         name: Job(
             f"camera {name}",
-            mask_url(settings.source),
+            str(settings.source),
             partial(_try_camera, name, settings),
             FRAME_TIMEOUT_S + _GRACE_S,
             f"no picture came within {FRAME_TIMEOUT_S:g} s; check the camera, its cable and the network",
@@ -67,7 +66,7 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
         if not settings.enabled:
             yield Row("skipped", f"camera {name}", "enabled: false")
         else:
-            may_be_busy = maskd_is_running and is_exclusive(settings.source) and is_there(settings.source)
+            may_be_busy = maskd_is_running and settings.source.may_be_exclusive and is_there(settings.source)
             yield _as_busy(rows[name]) if may_be_busy else rows[name]
 
 
@@ -95,7 +94,7 @@ def judge_look(what: str, described: str, look: Look, asked_fps: float | None) -
 
 
 def _try_camera(name: str, settings: CameraSettings) -> Iterator[Row]:
-    from edge.camera import open_camera
+    from edge.camera.build import open_camera
 
     camera = open_camera(name, settings)
     try:
@@ -104,7 +103,7 @@ def _try_camera(name: str, settings: CameraSettings) -> Iterator[Row]:
         if first is None:
             raise MaskdError(f"{camera.describe()} has no picture; check `source` of camera {name}")
         look = _look(camera, first)
-        asked = settings.fps if exclusive_device(settings.source) is not None else None
+        asked = settings.fps if settings.source.device is not None else None
         yield judge_look(f"camera {name}", camera.describe(), look, asked)
     finally:
         camera.close()

@@ -16,7 +16,6 @@ from edge.checks.row import Row, judged
 from edge.checks.sources import Needs, needs_of
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.source_names import uses_picamera2
 
 # OpenCV and numpy are imported where they are tried: that they import at all is to be found out.
 
@@ -67,7 +66,7 @@ def misfits(installed: Installed, config: Config) -> list[str]:
             f"{installed.numpy}; pip install 'numpy<2' 'opencv-python-headless<4.12', or pip install ai-edge-litert"
         )
     # Debian 13 and later build picamera2's parts for numpy 2; those of Debian 12 come with Python 3.11.
-    is_used = any(uses_picamera2(camera.source) for camera in config.cameras.values())
+    is_used = any(camera.source.may_use_picamera2 for camera in config.cameras.values())
     if installed.picamera2_is_from_apt and _numbers(installed.python) < (3, 12) and is_used:
         problems.append(
             f"the system's picamera2 was built for numpy 1 and cannot work with numpy {installed.numpy}; "
