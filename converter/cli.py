@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import add_data, number, whole_number
+from edge.arguments import add_data, number, path, whole_number
 from edge.errors import MaskdError
 
 
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "model",
-        type=Path,
+        type=path,
         metavar="MODEL",
         help="a .keras or .h5 file, or a SavedModel folder; with --edgetpu also a .tflite beside its manifest, or a "
         "shipped model's name",
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         required=False,
     )
     parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where both files go (default: models; of a .tflite: its own folder)"
+        "--out", type=path, metavar="DIR", help="where both files go (default: models; of a .tflite: its own folder)"
     )
     parser.add_argument(
         "--edgetpu",

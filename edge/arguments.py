@@ -7,6 +7,9 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from edge.errors import UsageError
+from edge.paths import expanded
+
 
 def number(least: float, most: float) -> Callable[[str], float]:
     """An argument's type: a number from `least` to `most`."""
@@ -37,19 +40,27 @@ def whole_number(least: int, most: int | None = None, *, step: int = 1) -> Calla
     return parse
 
 
+def path(text: str) -> Path:
+    """An argument's type: a path; its `~` is expanded, which shells leave alone in --out=~/drawings."""
+    try:
+        return expanded(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def existing_file(text: str) -> Path:
     """An argument's type: the path of a file that is there."""
-    path = Path(text)
-    if not path.is_file():
+    given = path(text)
+    if not given.is_file():
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
-    return path
+    return given
 
 
 def add_data(parser: argparse.ArgumentParser, photos: str, *, required: bool = True) -> None:
     """`--data DIR`, which may be given several times; `photos` tells what lies there."""
     parser.add_argument(
         "--data",
-        type=Path,
+        type=path,
         action="append",
         required=required,
         metavar="DIR",

@@ -6,9 +6,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-from edge.arguments import add_data, number, whole_number
+from edge.arguments import add_data, number, path, whole_number
 from edge.errors import MaskdError
 
 # Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     detect.add_argument("--json", action="store_true", help="print one JSON object per photo or video frame")
     detect.add_argument(
-        "--out", type=Path, metavar="DIR", help="write copies with boxes and labels drawn to this folder"
+        "--out", type=path, metavar="DIR", help="write copies with boxes and labels drawn to this folder"
     )
     detect.add_argument("--min-score", type=number(0, 1), metavar="X", help="the least score of a face, 0 to 1")
     _add_threads(detect)
@@ -160,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PERCENT",
         help="at most this share of the judged faces judged wrongly (default 2)",
     )
-    tune.add_argument("--plot", type=Path, metavar="FILE.png", help="where the curves are drawn (default tune.png)")
+    tune.add_argument("--plot", type=path, metavar="FILE.png", help="where the curves are drawn (default tune.png)")
     tune.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     _add_config(tune, "the first of the usual places, or the defaults")
     tune.set_defaults(run=_tune)
@@ -168,7 +167,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_config(parser: argparse.ArgumentParser, otherwise: str) -> None:
-    parser.add_argument("-c", "--config", type=Path, metavar="FILE", help=f"config.yaml (default: {otherwise})")
+    parser.add_argument("-c", "--config", type=path, metavar="FILE", help=f"config.yaml (default: {otherwise})")
 
 
 def _add_threads(parser: argparse.ArgumentParser) -> None:

@@ -21,13 +21,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from edge.broker_host import problem_of_host
 from edge.camera.source import Source, parse_source
 from edge.errors import UsageError
+from edge.paths import expanded
 from edge.polygon import problem_of_polygon
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
-TOPIC_PREFIX_PATTERN = r"^[^/$+#\s\x00-\x1f\x7f][^+#\s\x00-\x1f\x7f]*$"
+_IN_LEVEL = r"/+#\s\x00-\x1f\x7f"
+TOPIC_PREFIX_PATTERN = rf"^[^${_IN_LEVEL}][^{_IN_LEVEL}]*(/[^{_IN_LEVEL}]+)*$"
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A name that is safe as one level of an MQTT topic."""
@@ -61,7 +64,7 @@ def _parsed_source(value: object) -> Source:
     try:
         return parse_source(value)
     except UsageError as error:
-        raise PydanticCustomError("source", "{problem}", {"problem": str(error)}) from None
+        raise PydanticCustomError("sentence", "{problem}", {"problem": str(error)}) from None
 
 
 CameraSource = Annotated[
@@ -85,16 +88,36 @@ def _edgetpu_or_library(value: str) -> str:
     return value
 
 
+def _at_home(path: Path) -> Path:
+    try:
+        return expanded(path)
+    except UsageError as error:
+        raise PydanticCustomError("sentence", "{problem}", {"problem": str(error)}) from None
+
+
+def _text_at_home(text: str) -> str:
+    return str(_at_home(Path(text))) if text.startswith("~") else text
+
+
+def _host_alone(text: str) -> str:
+    if problem := problem_of_host(text):
+        raise PydanticCustomError("sentence", "{problem}", {"problem": problem})
+    return text
+
+
 def _number_if_digits(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 def _drawable(points: list[Point]) -> list[Point]:
     if problem := problem_of_polygon(points):
-        raise PydanticCustomError("zone", "{problem}", {"problem": problem})
+        raise PydanticCustomError("sentence", "{problem}", {"problem": problem})
     return points
 
 
+HomePath = Annotated[Path, AfterValidator(_at_home)]
+"""A leading `~` stands for the home folder."""
+ModelName = Annotated[Text, AfterValidator(_text_at_home)]
 Zone = Annotated[list[Point], Field(min_length=3), AfterValidator(_drawable)]
 
 
@@ -149,7 +172,7 @@ class CameraSettings(Settings):
 
 
 class DetectorSettings(Settings):
-    model: Text = "face-detector"
+    model: ModelName = "face-detector"
     """A shipped model's name, a .tflite beside its manifest, or with `kind` yunet or res10 a file of that network."""
     kind: Literal["tflite", "yunet", "res10"] = "tflite"
     """The network's family: maskd's own, or one of the two public detectors with a file that you supply."""
@@ -176,7 +199,7 @@ class DetectorSettings(Settings):
 
 
 class ClassifierSettings(Settings):
-    model: Text = "mask-classifier"
+    model: ModelName = "mask-classifier"
     """A shipped model's name, or a .tflite beside its manifest."""
     min_confidence: Fraction | None = None
     """Below this the status is `unknown`; null: the model's recommendation."""
@@ -187,7 +210,7 @@ class RuntimeSettings(Settings):
     """What runs the models; auto: whichever is installed, LiteRT first."""
     threads: Annotated[int, Field(ge=1, le=64)] = 2
     """CPU threads for each model."""
-    delegate: Annotated[Text, AfterValidator(_edgetpu_or_library)] | None = None
+    delegate: Annotated[Text, AfterValidator(_edgetpu_or_library), AfterValidator(_text_at_home)] | None = None
     """edgetpu, or the path of another TFLite delegate's library (.so); null: the CPU runs the models."""
     delegate_options: dict[Text, Annotated[str, BeforeValidator(_text_if_scalar)]] = {}
     """What the delegate's own documentation lists, such as {device: "usb:0"} for one of several Edge TPUs."""
@@ -222,11 +245,11 @@ class ComplianceSettings(Settings):
 
 
 class TlsSettings(Settings):
-    ca_file: Path | None = None
+    ca_file: HomePath | None = None
     """Authority to trust, in PEM; null: the system's."""
-    cert_file: Path | None = None
+    cert_file: HomePath | None = None
     """This device's certificate, in PEM; null: none is shown."""
-    key_file: Path | None = None
+    key_file: HomePath | None = None
     """The certificate's private key, in PEM; null: it is in cert_file."""
     min_version: Annotated[Literal["1.2", "1.3"], BeforeValidator(_text_if_number)] = "1.2"
     """The oldest version of TLS that is spoken with the broker."""
@@ -250,7 +273,7 @@ class HomeAssistantSettings(Settings):
 class MqttSettings(Settings):
     enabled: bool = True
     """false: events stay in the outbox on this device."""
-    host: Text = "localhost"
+    host: Annotated[Text, AfterValidator(_host_alone)] = "localhost"
     """The broker's host name or address."""
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     """The broker's TCP port: 1883 as a rule, 8883 with TLS."""
@@ -262,9 +285,9 @@ class MqttSettings(Settings):
     """The first level, or levels, of every topic."""
     username: Text | None = None
     """null: the systemd credential `mqtt-username`, if there is one; else the broker asks for no login."""
-    username_file: Path | None = None
+    username_file: HomePath | None = None
     """A file that holds the user name and nothing else, in place of username; null: none."""
-    password_file: Path | None = None
+    password_file: HomePath | None = None
     """A file that holds the password and nothing else, so that it never stands in this file; null: the systemd
     credential `mqtt-password`, if there is one."""
     client_id: Text | None = None
@@ -295,7 +318,7 @@ class MqttSettings(Settings):
 
 
 class StorageSettings(Settings):
-    path: Path = Path("/var/lib/maskd")
+    path: HomePath = Path("/var/lib/maskd")
     """Folder of the outbox, where events wait for the broker's receipt, and of the local record."""
     max_events: Annotated[int, Field(ge=1)] = 1_000_000
     """Past this many the oldest unsent events go first, and the loss is counted and published."""

@@ -16,6 +16,7 @@ from edge.config_problems import dotted, explain, report
 from edge.config_schema import config_schema
 from edge.errors import UsageError
 from edge.masking import mask_url
+from edge.paths import expanded
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
@@ -151,12 +152,14 @@ def _unreadable_files(document: Document) -> Iterator[Problem]:
 
 def _why_unreadable(name: str) -> str | None:
     try:
-        path = Path(name)
+        path = expanded(name)
         if path.is_dir():
             return f"{name or '.'} is a folder; give a file"
         if not path.exists():
             return f"there is no file {name}; create it, or correct the path"
         return None if os.access(path, os.R_OK) else f"{name} cannot be read; give this user the right to read it"
+    except UsageError:
+        return None  # said by the setting itself
     except (OSError, ValueError):
         return "is not a path of a file"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -
         case "missing":
             text = f"is missing; add a line `{location[-1]}: ...`{_about(location, schema)}"
             return Problem(document.place_of(location[:-1], key=True), location, text)
-        case "zone" | "source":
+        case "sentence":
             return Problem(document.place_of(location), location, context["problem"])
         case "contradiction":
             location = (*location, context["key"])
@@ -65,11 +66,20 @@ def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -
         text = f"{_quoted(location[-1])} is not a valid name; it must be {_PATTERN_WORDS[NAME_PATTERN]}"
         return Problem(document.place_of(location, key=True), location, text)
     part = schema_at(location, schema)
+    if part.get("pattern") == TOPIC_PREFIX_PATTERN and (levels := _levels_alone(value)):
+        text = f"{_quoted(value)} has a / too many, which would publish on an empty level; write {levels}"
+        return Problem(document.place_of(location), location, text)
     text = f"{_what_it_is(value)}; it must be {_expected(part, schema)}"
     choices = [str(choice) for choice in part.get("enum", [])]
     if isinstance(value, str) and (nearest := _nearest(value, choices)):
         return Problem(document.place_of(location), location, f'{text}; did you mean "{nearest}"?')
     return Problem(document.place_of(location), location, text + _about(location, schema))
+
+
+def _levels_alone(prefix: object) -> str | None:
+    """A topic's prefix without the slashes that make empty levels; None: that is not what is wrong with it."""
+    levels = "/".join(level for level in str(prefix).split("/") if level)
+    return levels if levels != prefix and re.fullmatch(TOPIC_PREFIX_PATTERN, levels) else None
 
 
 def _what_it_is(value: object) -> str:
@@ -110,7 +120,9 @@ def _nearest(word: str, words: list[str]) -> str | None:
 
 _PATTERN_WORDS = {
     NAME_PATTERN: "1 to 64 letters A-Z, digits, - and _, beginning with a letter or digit",
-    TOPIC_PREFIX_PATTERN: "text without spaces, + and #, not beginning with / or $",
+    TOPIC_PREFIX_PATTERN: (
+        "one or more levels with a single / between them, without spaces, + or #, not beginning with $"
+    ),
 }
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import add_data, existing_file, number, whole_number
+from edge.arguments import add_data, existing_file, number, path, whole_number
 from edge.errors import MaskdError
 from training.architectures import ARCHITECTURES
 
@@ -232,7 +232,7 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
 def _add_places(parser: argparse.ArgumentParser, *, data: str, out: str) -> None:
     add_data(parser, data)
     parser.add_argument(
-        "--out", type=Path, default=Path(out), metavar="DIR", help="where it goes (default: %(default)s)"
+        "--out", type=path, default=Path(out), metavar="DIR", help="where it goes (default: %(default)s)"
     )
 
 
