@@ -13,9 +13,10 @@ from pathlib import Path
 
 from edge.checks import accelerator, broker, cameras, clock, device, models, outbox, software, storage
 from edge.checks.jobs import Job, Running, any_hangs, run_together
-from edge.checks.row import Row, as_dict, as_table
+from edge.checks.row import Row, as_dict, as_table, judged
 from edge.config import Config
 from edge.config_file import SEARCH_PATHS, find_config, load_config
+from edge.config_show import in_effect
 from edge.errors import MaskdError
 from edge.messaging.topics import Topics
 
@@ -71,10 +72,10 @@ def _read_configuration(path: Path | None) -> tuple[Row, Config | None]:
         config = load_config(used)
     except MaskdError as error:
         return Row("FAIL", "configuration", str(used), str(error)), None
-    if used is None:
-        places = " or ".join(str(place) for place in SEARCH_PATHS)
-        return Row("ok", "configuration", f"no file at {places}: every setting has its default"), config
-    return Row("ok", "configuration", str(used)), config
+    places = " or ".join(str(place) for place in SEARCH_PATHS)
+    detail = f"no file at {places}: every setting has its default" if used is None else str(used)
+    config, notes = in_effect(config, used)
+    return judged("configuration", detail, warnings=notes), config
 
 
 def _vision_rows(config: Config, *, has_opencv: bool, is_running: bool) -> Iterator[Row]:

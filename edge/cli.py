@@ -241,10 +241,9 @@ def _purge(args: argparse.Namespace) -> int:
 
 
 def _config_show(args: argparse.Namespace) -> int:
-    from edge.config_file import load_config, show_config
+    from edge.config_show import run_config_show
 
-    print(show_config(load_config(args.config)), end="")
-    return 0
+    return run_config_show(args.config)
 
 
 def _config_schema(_: argparse.Namespace) -> int:

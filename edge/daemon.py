@@ -27,6 +27,8 @@ from edge.messaging.outbox import Outbox
 from edge.messaging.publisher import Publisher
 from edge.messaging.record import Record
 from edge.messaging.sender import Sender
+from edge.messaging.settable import Settable
+from edge.overrides import Layers, Overrides
 from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras
 from edge.signals import HangupSignal, stop_signals
@@ -87,9 +89,15 @@ class Daemon:
     """
 
     def __init__(self, config: Config, path: Path | None = None, accelerator: Accelerator | None = None) -> None:
-        """`path`: the file that the configuration came from. Raises MaskdError where a model cannot be used."""
-        require_a_camera(config, commands=_commands_on(config))
+        """`path`: the file that the configuration came from; what commands have set is laid over it. Raises MaskdError
+        where a model cannot be used."""
         self._path = path
+        self._overrides = Overrides(config.storage.path, path)
+        self._overrides.read()
+        layers = self._overrides.over(config)
+        self._require_a_camera(layers)
+        self._overrides.take(layers)
+        config = layers.effective
         self._config = config
         """What is in effect."""
         self._started_with = config
@@ -126,6 +134,7 @@ class Daemon:
         self._commands = Commands(
             self._mqtt,
             path=path,
+            overrides=self._overrides,
             config=lambda: self._config,
             apply=self.apply,
             effective=partial(effective_setting, recommended=vision.recommended),
@@ -141,7 +150,7 @@ class Daemon:
             commands=self._commands,
             cameras=self._cameras,
             timings=self._watcher.timings,
-            reload_problems=lambda: self._reload_news.problems,
+            reload_problems=lambda: [*self._reload_news.problems, *self._overrides.problems()],
             vision_problems=vision_problems,
         )
         self._status_line = StatusLine(
@@ -193,11 +202,9 @@ class Daemon:
     def apply(self, config: Config) -> list[str]:
         """Takes another, validated configuration into effect, from any thread, without losing anybody who is there.
 
-        Returns the names of the settings that wait for a restart. Raises UsageError where no camera would be left. A
-        camera that is closed takes up to 2 s.
+        Returns the names of the settings that wait for a restart. A camera that is closed takes up to 2 s.
         """
         effective = without_awaiting_restart(self._started_with, config)
-        require_a_camera(effective, commands=_commands_on(effective))
         with self._changing:
             if not self._is_over:
                 self._take_into_effect(effective)
@@ -207,6 +214,7 @@ class Daemon:
         """Raises MaskdError where a part cannot start, or where a thread failed."""
         self._notifier.extend_timeout(OUTBOX_S)
         self._outbox.open()
+        self._overrides.save()
         try:
             for event in self._outbox.recover(time.time()):
                 if self._config.privacy == "aggregate":
@@ -277,16 +285,28 @@ class Daemon:
         self._notifier.reloading()
         try:
             with self._changing:
-                wanted = read_again(self._path, self._config)
-                waiting = self.apply(wanted)
-                self._commands.configuration_read(wanted)
+                layers = self._overrides.over(read_again(self._path, self._config))
+                self._require_a_camera(layers)
+                self._overrides.take(layers)
+                waiting = self.apply(layers.effective)
         except MaskdError as error:
             self._reload_news.refused(self._path, error)
         else:
             assert self._path is not None
             self._reload_news.taken_over(self._path, waiting)
+            self._commands.publish_states()
+            self._overrides.save()
         finally:
             self._notifier.ready()
+
+    @staticmethod
+    def _require_a_camera(layers: Layers) -> None:
+        """Raises UsageError where config.yaml leaves no camera; one that a command switched off waits for another."""
+        effective = layers.effective
+        is_switched_off = any(
+            known.value is True for each, known in layers.file_values.items() if each.setting == "enabled"
+        )
+        require_a_camera(effective, commands=is_switched_off or _commands_on(effective))
 
     def _take_into_effect(self, config: Config) -> None:
         logging.getLogger().setLevel(config.log_level.upper())
@@ -308,8 +328,9 @@ class Daemon:
         # A source that is closed on the way to its next settings has not ended.
         self._watcher.watch(self._cameras.watched, endless=True)
         self._cameras.apply(config)
-        can_be_switched_on = any(not camera.enabled for camera in config.cameras.values())
-        self._watcher.watch(self._cameras.watched, endless=commands_on and can_be_switched_on)
+        off = [name for name, camera in config.cameras.items() if not camera.enabled]
+        was_on = any(self._overrides.in_file(Settable("enabled", name)) for name in off)
+        self._watcher.watch(self._cameras.watched, endless=was_on or (commands_on and bool(off)))
 
     def _shut_down(self) -> None:
         deadline = time.monotonic() + STOP_S

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from edge.config import StorageSettings
 from edge.config_file import decode_config, find_config, load_config, read_config
-from edge.errors import MaskdError
+from edge.errors import MaskdError, UsageError
 from edge.event_table import EventTable
 from edge.messaging.events import Event, parse_event
 from edge.messaging.payload import parse_timestamp
 from edge.messaging.record_reader import FOLDER_NAME, day_files, lines_backwards, lines_forwards
+from edge.overrides import is_aggregate
 from edge.record_follower import RecordFollower
 from edge.since import parse_since
 from edge.yaml_source import SyntaxProblem, read_yaml
@@ -42,9 +43,10 @@ def run_events(
     try:
         follower = RecordFollower(folder)
         follower.skip_to_end()
+        _require_events(config_path, storage)
         listing.show_past(begin, count)
         if follow:
-            listing.follow(follower)
+            listing.follow(follower, lambda: _require_events(config_path, storage))
     except FileNotFoundError:
         raise MaskdError(_why_there_is_none(folder, storage)) from None
     except PermissionError:
@@ -86,11 +88,14 @@ class _Listing:
             print(f"no event{of_camera} is recorded{'' if begin is None else ' since then'}", file=sys.stderr)
         self._report_unreadable()
 
-    def follow(self, follower: RecordFollower) -> None:
-        """Until the reader is gone. Raises BrokenPipeError and OSError."""
+    def follow(self, follower: RecordFollower, require_events: Callable[[], None]) -> None:
+        """Until the reader is gone. Raises BrokenPipeError and OSError; `require_events` raises what is to end it."""
         while True:
+            new = [*self._matching(follower.new_lines())]
+            if new:
+                require_events()
             # In their order, also where the clock has stepped back to the day before.
-            for event, line in sorted(self._matching(follower.new_lines()), key=lambda pair: pair[0].seq):
+            for event, line in sorted(new, key=lambda pair: pair[0].seq):
                 # What came while the past was read has been shown with it.
                 if event.seq > self._highest_seq:
                     self._print(event, line)
@@ -166,6 +171,21 @@ def _storage_settings(path: Path | None) -> StorageSettings:
         return StorageSettings.model_validate((values.get("storage") if isinstance(values, dict) else None) or {})
     except (SyntaxProblem, ValidationError):
         return load_config(path).storage
+
+
+def _require_events(config_path: Path | None, storage: StorageSettings) -> None:
+    """Raises MaskdError while privacy is aggregate."""
+    path = config_path or find_config()
+    try:
+        values = None if path is None else read_yaml(decode_config(read_config(path), path)).value
+    except (SyntaxProblem, UsageError):
+        return  # as the daemon, which goes on by what it read last
+    privacy = values.get("privacy") if isinstance(values, dict) else None
+    if is_aggregate(storage.path, privacy if isinstance(privacy, str) else None):
+        raise MaskdError(
+            "privacy is aggregate, so no event about a single person is shown; what was recorded before stays in "
+            f"{storage.path / FOLDER_NAME}, one line of JSON for each event, and is shown here once privacy is events"
+        )
 
 
 def _why_there_is_none(folder: Path, storage: StorageSettings) -> str:

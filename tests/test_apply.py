@@ -102,7 +102,9 @@ def test_a_camera_is_switched_off_and_on_by_a_command(tmp_path: Path, mosquitto:
         device.command("door/enabled", "off")
         wait_until(lambda: not device.status()["cameras"]["door"]["enabled"], what="the status")
         wait_until(lambda: not device.here("door") and not device.present("door"), what="the end of who was there")
-        assert device.status()["problems"] == [], "a camera that is switched off is no problem"
+        wait_until(lambda: device.status()["problems"], what="what differs from the file")
+        [differs] = device.status()["problems"]
+        assert differs.startswith("camera door: enabled is false, set by a command at ")
         assert device.status()["cameras"]["gate"]["frames"] > at_gate, "the other one was not opened anew"
         count = len(device.events("door"))
         device.command("door/enabled", "on")
@@ -185,3 +187,58 @@ def test_a_stop_is_quick_where_neither_the_camera_nor_the_broker_answers(
             took = time.monotonic() - began
             mosquitto.thaw()
     assert took < CLEAN_STOP_S
+
+
+@contextmanager
+def crashing_device(config: Path, broker: Mosquitto) -> Iterator[Device]:
+    """Killed at the end."""
+    with Subscriber(broker.port, "maskd/#") as subscriber, running(config) as process:
+        yield Device(subscriber, broker.port, process, config)
+
+
+def test_what_commands_set_outlives_a_crash_until_that_key_is_edited(
+    tmp_path: Path, mosquitto: Mosquitto, clip: Path
+) -> None:
+    cameras = {"door": {"source": str(clip), "loop": True}, "gate": {"source": str(clip), "loop": True}}
+    mqtt = {"host": HOST, "port": mosquitto.port, "commands": True, "homeassistant": {"enabled": False}}
+
+    config = write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras)
+    with crashing_device(config, mosquitto) as device:
+        wait_until(lambda: device.here("door"), what="somebody")
+        device.command("privacy", "aggregate")
+        device.command("door/enabled", "off")
+        wait_until(lambda: not (device.latest("door/enabled/state") or {"value": True})["value"], what="the answer")
+    write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras, log_level="debug")
+    with crashing_device(config, mosquitto) as device:
+        wait_until(lambda: "is watching gate with" in device.log, what="the start with what holds")
+        wait_until(lambda: len(device.status()["problems"]) == 2, what="what differs")
+        assert device.status()["privacy"] == "aggregate"
+        assert not device.status()["cameras"]["door"]["enabled"]
+        write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras, privacy="events")
+        process = device.process
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: device.status()["privacy"] == "events", what="the edit")
+        assert not device.status()["cameras"]["door"]["enabled"]
+    with crashing_device(config, mosquitto) as device:
+        wait_until(lambda: device.log.count("is watching gate with") == 2, what="the start")
+        device.command("door/enabled", '{"value": true, "persist": true}')
+        wait_until(lambda: device.status()["cameras"]["door"]["enabled"], what="the command")
+        wait_until(lambda: not device.status()["problems"], what="no difference")
+
+
+def test_the_only_camera_stays_off_after_a_restart_without_commands(
+    tmp_path: Path, mosquitto: Mosquitto, clip: Path
+) -> None:
+    cameras = {"door": {"source": str(clip), "loop": True}}
+    with watched_device(tmp_path, mosquitto, cameras=cameras) as device:
+        device.command("door/enabled", "off")
+        wait_until(lambda: not device.status()["cameras"]["door"]["enabled"], what="the command")
+    mqtt = {"host": HOST, "port": mosquitto.port, "commands": False}
+    config = write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras)
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber, running(config) as process:
+        device = Device(subscriber, mosquitto.port, process, config)
+        wait_until(lambda: device.status()["problems"], what="the status")
+        wait_until(lambda: "watching nothing until a camera is switched on" in device.log, what="the start")
+        write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras={"door": {**cameras["door"], "enabled": True}})
+        process.send_signal(signal.SIGHUP)
+        wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="the edit of that key")

@@ -31,6 +31,7 @@ from edge.messaging.settable import Command, Settable, parse_command, settable_o
 from edge.messaging.topics import Topics
 from edge.rate_limit import PerMinute
 from edge.vision.thresholds import Recommendations, effective_setting
+from tests.laid_over import overrides_over
 from tests.mosquitto import HOST, Mosquitto, Subscriber
 from tests.waiting import wait_until
 
@@ -224,6 +225,7 @@ class Changeable:
         self.commands = Commands(
             self.client,
             path=path,
+            overrides=overrides_over(config, broker.folder, path),
             config=lambda: self.daemon.config,
             apply=self.daemon.apply,
             effective=EFFECTIVE,
@@ -501,7 +503,8 @@ def test_a_value_that_cannot_be_kept_stays_in_effect(mosquitto: Mosquitto, state
         answer = states.wait("hold_s", 2)
         assert (answer["value"], answer["persisted"]) == (3, False)
         assert answer["error"].startswith(
-            "in effect until the next start, but not kept: nothing was written, since the file is not valid now: "
+            "in effect, also after a restart, but not written to the file: nothing was written, since the file is not "
+            "valid now: "
         )
         assert config_file.read_text() == "nonsense: true\n"
 
@@ -511,8 +514,8 @@ def test_without_a_file_nothing_can_be_kept(mosquitto: Mosquitto, states: States
         states.wait("hold_s", 1)
         parts.send("hold_s", '{"value": 3, "persist": true}')
         assert states.wait("hold_s", 2)["error"] == (
-            "in effect until the next start, but not kept: there is no config.yaml to write to; start maskd with one "
-            "(-c FILE)"
+            "in effect, also after a restart, but not written to the file: there is no config.yaml to write to; start "
+            "maskd with one (-c FILE)"
         )
 
 

@@ -18,6 +18,7 @@ from edge.running_cameras import RunningCameras
 from edge.status_report import StatusReport, device_problems
 from edge.vision.thresholds import Recommendations
 from edge.watched_camera import Timings
+from tests.laid_over import overrides_over
 from tests.people import MODELS, passers_by
 
 WELL = {"lost": 0, "dropped_commands": 0, "temperature_c": 60.0, "wall_time": 1_790_000_000.0}
@@ -61,6 +62,7 @@ def reporting(folder: Path, *, max_events: int = 100) -> Iterator[tuple[StatusRe
         commands=Commands(
             client,
             path=None,
+            overrides=overrides_over(config, folder),
             config=lambda: config,
             apply=lambda _: None,
             effective=lambda *_: 0.5,

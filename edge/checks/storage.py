@@ -138,7 +138,10 @@ def _require_writable(there: Path, files: Sequence[Path]) -> None:
 
 
 def _outbox_files(folder: Path) -> list[Path]:
-    return [folder / name for name in ("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.lock", "seq")]
+    return [
+        folder / name
+        for name in ("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.lock", "seq", "overrides.json")
+    ]
 
 
 def _user() -> str:

@@ -22,9 +22,9 @@ from edge.messaging.payload import timestamp
 from edge.messaging.settable import DEVICE_SETTINGS, Command, Settable, parse_command, settable_of, settables
 from edge.messaging.setting import Setting
 from edge.messaging.topics import Topics
+from edge.overrides import Overrides
 from edge.rate_limit import PerMinute
 from edge.worker import Worker
-from edge.yaml_edit import Value
 
 WAITING_LIMIT = 32
 """Commands that wait for their turn; what comes on top of them is dropped."""
@@ -35,6 +35,10 @@ STATES_AT_ONCE = 5
 """States handed over and not yet acknowledged: most of what a broker takes at a time is for events."""
 WRITES_PER_MINUTE = 20
 """Times that config.yaml is written, so that nobody wears out an SD card from afar."""
+SAVES_PER_MINUTE = 60
+"""Times that the overrides are saved; what comes faster is saved together."""
+SAVE_RETRY_S = 5.0
+"""After the disk has refused."""
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +69,8 @@ def commands_enabled(settings: MqttSettings) -> bool:
 class Commands:
     """The thread `commands`: one command after another, and every state on every new connection.
 
-    A new value is validated as if it stood in config.yaml, and applied; where `persist` is asked for it is written
-    there, too. Retained commands are ignored, since they would act again at every start.
+    A new value is validated as if it stood in config.yaml, applied, and kept in `overrides`; where `persist` is asked
+    for it is written to config.yaml instead. Retained commands are ignored, since they would act again at every start.
     """
 
     def __init__(
@@ -74,20 +78,23 @@ class Commands:
         broker: Broker,
         *,
         path: Path | None,
+        overrides: Overrides,
         config: Callable[[], Config],
         apply: Callable[[Config], object],
         effective: Callable[[Config, str | None, str], bool | float | str],
         on_failure: Callable[[BaseException], None],
         changing: AbstractContextManager[object] | None = None,
     ) -> None:
-        """`path`: the file that the configuration was read from; None: none. `config`: what is in effect; `apply` puts
-        another one into effect, and may raise MaskdError. `effective(config, camera, setting)`: the value in effect.
-        `on_failure` hears, in this thread, of the error that ended it. `changing` is held from a command's look at what
-        is in effect until its value is, and stands in the file, so that no other change comes in between."""
+        """`path`: the file that the configuration was read from; None: none. `overrides`: what commands have set
+        already. `config`: what is in effect; `apply` puts another one into effect, and may raise MaskdError.
+        `effective(config, camera, setting)`: the value in effect. `on_failure` hears, in this thread, of the error that
+        ended it. `changing` is held from a command's look at what is in effect until its value is, and stands in the
+        file, so that no other change comes in between."""
         self.dropped = 0
         """Commands that came too fast."""
         self._broker = broker
         self._path = path
+        self._overrides = overrides
         self._config = config
         self._apply = apply
         self._effective = effective
@@ -103,12 +110,14 @@ class Commands:
         self._in_flight: set[Receipt] = set()
         self._errors: dict[Settable, str] = {}
         """What the latest command was told, where it was refused or not kept."""
-        self._kept: dict[Settable, Value] = {}
-        """What the next start will find."""
+        self._unkept: dict[Settable, str] = {}
+        """Why what was set would be gone after a restart."""
         self._all_due = threading.Event()
         self._writes = PerMinute(WRITES_PER_MINUTE)
+        self._saves = PerMinute(SAVES_PER_MINUTE)
+        self._next_save_at = 0.0
         self._log = CommandLog()
-        self._worker = Worker("commands", self._work, on_failure=on_failure)
+        self._worker = Worker("commands", self._work, on_failure=on_failure, on_stop=self._finish)
 
     def start(self) -> None:
         """Before the client is started."""
@@ -116,7 +125,7 @@ class Commands:
         self.switch(config.mqtt)
         if not self._is_on:
             log.info("%s", _why_off(config.mqtt))
-        self.configuration_read(config)
+        self.publish_states()
         self._broker.add_listener(self)
         self._worker.start()
 
@@ -144,11 +153,6 @@ class Commands:
         self._all_due.set()
         self._worker.wake()
 
-    def configuration_read(self, config: Config) -> None:
-        """From any thread: `config` is what the next start will find."""
-        self._kept = {each: each.value_in(config) for each in settables(config)}
-        self.publish_states()
-
     def connection_changed(self) -> None:
         self._worker.wake()
 
@@ -172,10 +176,14 @@ class Commands:
         self._worker.pause(GAP_S)
         return 0
 
+    def _finish(self) -> None:
+        self._overrides.save()
+
     def _step(self, now: float) -> None:
         self._follow_connection()
         with contextlib.suppress(queue.Empty):
             self._obey(self._inbox.get_nowait(), now)
+        self._keep(now)
         self._publish_due()
         self._log.tell_what_was_left_out(now, self.dropped)
 
@@ -210,8 +218,8 @@ class Commands:
             setting=each.setting,
             camera=each.camera,
             value=self._effective(config, each.camera, each.setting),
-            persisted=each in self._kept and self._kept[each] == each.value_in(config),
-            error=self._errors.get(each),
+            persisted=self._overrides.in_file(each) == each.value_in(config),
+            error=self._errors.get(each) or self._unkept.get(each),
             time=timestamp(time.time()),
         )
         topic = self._broker.topics.state(each.setting, each.camera)
@@ -239,16 +247,27 @@ class Commands:
                 self._log.refused(f"{each}: {error}", now)
             self._due[each] = None
 
+    def _keep(self, now: float) -> None:
+        """Saves what commands set, so that it outlives a restart. What the disk refuses now is tried again."""
+        if not self._overrides.is_saved and now >= self._next_save_at and self._saves.admits(now):
+            self._next_save_at = 0.0 if self._overrides.save() else now + SAVE_RETRY_S
+        unkept = {each: reason for each in self._existing() if (reason := self._overrides.unkept(each)) is not None}
+        self._due |= dict.fromkeys(
+            each for each in {**unkept, **self._unkept} if unkept.get(each) != self._unkept.get(each)
+        )
+        self._unkept = unkept
+
     def _carry_out(self, each: Settable, command: Command, before: Config, now: float) -> None:
         after = each.changed(before, command.value)
         if after != before:
             self._apply(after)
             self._log.changed(each, self._effective(after, each.camera, each.setting), now)
+        self._overrides.set(each, each.value_in(after))
         if command.persist:
             try:
                 self._write(each, after, now)
             except MaskdError as error:
-                raise MaskdError(f"in effect until the next start, but not kept: {error}") from None
+                raise MaskdError(f"in effect, also after a restart, but not written to the file: {error}") from None
 
     def _write(self, each: Settable, config: Config, now: float) -> None:
         if self._path is None:
@@ -258,7 +277,7 @@ class Commands:
         value = each.value_in(config)
         write_setting(self._path, each.location, value)
         self._log.written(each, self._path)
-        self._kept = {**self._kept, each: value}
+        self._overrides.written(each, value)
 
 
 def _why_off(settings: MqttSettings) -> str:

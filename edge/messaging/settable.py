@@ -43,7 +43,7 @@ class Settable:
         value: Value = getattr(section, self.setting)
         return value
 
-    def changed(self, config: Config, value: str | None) -> Config:
+    def changed(self, config: Config, value: Value) -> Config:
         """The configuration with this one value changed, as if it stood in config.yaml. Raises MaskdError."""
         values = config.model_dump()
         section: Any = values

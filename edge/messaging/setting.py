@@ -20,7 +20,7 @@ class Setting(Payload):
     value: bool | int | float | str
     """What is in effect; of a threshold that is null, the section's value or the model's recommendation."""
     persisted: bool
-    """Whether it stands in config.yaml, or is the default, and so outlives a restart."""
+    """Whether config.yaml says so, or it is the default; else it is kept in overrides.json."""
     error: str | None
-    """Why the latest command was refused, or not kept; null: it was not."""
+    """Why the latest command was refused, or would be gone after a restart, or did not reach config.yaml; else null."""
     time: Timestamp

@@ -14,8 +14,10 @@ from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
 from edge.messaging.settable import settables
 from edge.messaging.setting import Setting
 from edge.messaging.topics import Topics
+from edge.overrides_file import FILE_NAME
 from edge.vision.thresholds import Recommendations, effective_setting
 from tests.fuzz.edits import HOSTILE_JSON, HOSTILE_SCALARS
+from tests.laid_over import overrides_over
 
 _CONFIG = """\
 device: lobby
@@ -74,9 +76,13 @@ def feed_command(data: bytes, folder: Path) -> bool:
     path = folder / "commands.yaml"
     device, broker = _Device(path), _Broker()
     before = device.config
+    state_folder = folder / "state"
+    state_folder.mkdir(exist_ok=True)
+    (state_folder / FILE_NAME).unlink(missing_ok=True)
     commands = Commands(
         broker,
         path=path,
+        overrides=overrides_over(before, state_folder, path),
         config=lambda: device.config,
         apply=device.apply,
         effective=partial(effective_setting, recommended=Recommendations(min_score=0.35, min_confidence=0.7)),

@@ -1,0 +1,162 @@
+"""overrides.json: what commands set, kept in the state folder through restarts and power cuts."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.config import Name
+from edge.errors import MaskdError
+from edge.messaging.payload import Timestamp
+from edge.messaging.settable import CAMERA_SETTINGS, DEVICE_SETTINGS, Settable
+from edge.yaml_edit import Value
+
+FILE_NAME = "overrides.json"
+"""Below `storage.path`."""
+LAYOUT = 1
+LONGEST_BYTES = 10_000_000
+"""Far more than any number of cameras needs."""
+
+
+class OverridesUnreadableError(MaskdError):
+    """The file is there, and this user may not read it, or the disk does not give it back."""
+
+
+class OverridesDamagedError(MaskdError):
+    """The file does not hold what maskd wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A value that holds in place of what config.yaml says."""
+
+    settable: Settable
+    value: Value
+    file_value: Value
+    """What config.yaml, or the default, said as it was set."""
+    was_in_file: bool
+    """Whether it was a line of config.yaml then, or the default."""
+    since: Timestamp
+    is_guess: bool = False
+    """Set by maskd itself to be safe, since the file was damaged."""
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    setting: Literal["privacy", "enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s"]
+    camera: Name | None
+    value: bool | int | float | str | None
+    file_value: bool | int | float | str | None
+    was_in_file: bool
+    since: Timestamp
+    is_guess: bool
+
+
+class _Content(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    layout: Annotated[int, Field(ge=LAYOUT, le=LAYOUT)]
+    crc: int
+    overrides: list[_Row]
+
+
+def read_overrides(path: Path) -> list[Override]:
+    """Empty where there is no file. Raises OverridesUnreadableError and OverridesDamagedError, whose texts say why."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(LONGEST_BYTES + 1)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise OverridesUnreadableError(error.strerror or str(error)) from None
+    try:
+        content = _Content.model_validate_json(data)
+    except ValidationError:
+        raise OverridesDamagedError("it is not as maskd wrote it") from None
+    if content.crc != _checksum([row.model_dump() for row in content.overrides]):
+        raise OverridesDamagedError("it is not as maskd wrote it")
+    overrides = [_override(row) for row in content.overrides]
+    if not all(each.settable.setting in _settings_of(each.settable.camera) for each in overrides):
+        raise OverridesDamagedError("it is not as maskd wrote it")
+    return overrides
+
+
+def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
+    """The whole file or nothing, and on the disk when this returns. Raises MaskdError with reason and remedy."""
+    rows = [_row(each) for each in overrides]
+    data = json.dumps({"layout": LAYOUT, "crc": _checksum(rows), "overrides": rows}, indent=1) + "\n"
+    fresh = path.with_name(path.name + ".new")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise MaskdError(f"{path} cannot be written: {error.strerror or error}; {_remedy(error, path)}") from None
+
+
+def set_damaged_aside(path: Path) -> Path:
+    """Where the file is kept from now on. Raises OSError."""
+    aside = path.with_name(path.name + ".damaged")
+    path.replace(aside)
+    return aside
+
+
+def _override(row: _Row) -> Override:
+    return Override(
+        Settable(row.setting, row.camera), row.value, row.file_value, row.was_in_file, row.since, row.is_guess
+    )
+
+
+def _row(override: Override) -> dict[str, Any]:
+    return {
+        "setting": override.settable.setting,
+        "camera": override.settable.camera,
+        "value": override.value,
+        "file_value": override.file_value,
+        "was_in_file": override.was_in_file,
+        "since": override.since,
+        "is_guess": override.is_guess,
+    }
+
+
+def _checksum(rows: Sequence[dict[str, Any]]) -> int:
+    return zlib.crc32(json.dumps(rows, sort_keys=True).encode())
+
+
+def _settings_of(camera: str | None) -> Sequence[str]:
+    return DEVICE_SETTINGS if camera is None else CAMERA_SETTINGS
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remedy(error: OSError, path: Path) -> str:
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
+            return "free some space on its disk"
+        case errno.EROFS:
+            return "its disk is mounted read-only, as a disk with errors is as well; see `dmesg`"
+        case errno.EACCES | errno.EPERM:
+            return f"let maskd's user own the folder: chown maskd: {path.parent}"
+    return "check the disk"
