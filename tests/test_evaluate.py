@@ -46,6 +46,7 @@ from training.evaluation.detector_figures import (
     false_causes,
     false_faces,
     miss_causes,
+    served_figures,
 )
 from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.records import PhotoRecord
@@ -184,6 +185,23 @@ class TestDetector:
         figures = detector_figures(records, "d", 0.5)
         assert [figures[name].value for name in ("AP50", "AP40", "AP30")] == [0, 1, 1]
 
+    def test_what_a_user_is_served(self) -> None:
+        small, tiny = Box(200, 0, 220, 20), Box(300, 0, 310, 12)
+        found = [
+            (Box(0, 0, 40, 18), 0.9),  # BIG at an IoU of 0.45
+            (small, 0.7),
+            (tiny, 0.7),
+            (Box(400, 0, 440, 40), 0.7),
+            (self.FAR, 0.5),
+        ]
+        records = [record([(box, "with_mask") for box in (BIG, small, tiny, self.FAR)], found), record()]
+        figures = served_figures(records, "d", 0.6)
+        assert {name: (each.value, each.count) for name, each in figures.items()} == {
+            "recall, 32 px and more": (1.0, 1),
+            "precision, 32 px and more": (0.5, 2),
+            "recall, 16–32 px": (0.5, 2),
+        }
+
     def test_false_faces_per_hundred_photos(self) -> None:
         records = [record(found=[(BIG, 0.9), (self.FAR, 0.5)]), record(), record(found=[(BIG, 0.49)]), record()]
         figure = false_faces(records, "d", 0.5)
@@ -290,6 +308,8 @@ def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFi
     assert figures["sets"] == {"nobody": {"photos": 3}, "person_voc": {"photos": 3, "without_mask": 3}}
     assert figures["detectors"]["person_voc"][detector]["AP50"] == {"value": 1.0, "low": 0.0, "high": 1.0, "count": 3}
     assert figures["detectors"]["person_voc"][detector]["recall"]["value"] == 1
+    assert figures["served"]["person_voc"][detector]["recall, 32 px and more"]["value"] == 1
+    assert "== Faces found as served ==" in printed
     assert figures["classifiers"]["person_voc"][classifier]["recall without_mask"]["value"] == 1
     assert figures["false_faces"]["nobody"][detector] == {"value": 0.0, "low": 0.0, "high": 100.0, "count": 3}
     assert figures["latency_ms"][detector] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -135,15 +136,18 @@ def is_judgeable(face: LabelledFace) -> bool:
     return max(face.box.width, face.box.height) >= MIN_FACE_PX
 
 
-def picture_result(photo: LabelledPhoto, faces: Sequence[Face]) -> PictureResult:
-    """What a detector found on a photo beside what is there; small and unlabelled faces count neither way."""
-    asked = [face.box for face in photo.faces if face.box.height >= MIN_FACE_HEIGHT_PX]
-    small = [face.box for face in photo.faces if face.box.height < MIN_FACE_HEIGHT_PX]
+def picture_result(
+    photo: LabelledPhoto, faces: Sequence[Face], heights: tuple[float, float] = (MIN_FACE_HEIGHT_PX, math.inf)
+) -> PictureResult:
+    """What a detector found on a photo, and what is there; faces whose height in pixels is not in `heights` (from, up
+    to but not including) and unlabelled faces count neither way."""
+    asked = [face.box for face in photo.faces if heights[0] <= face.box.height < heights[1]]
+    others = [face.box for face in photo.faces if not heights[0] <= face.box.height < heights[1]]
     return PictureResult(
         boxes=boxes_to_array([face.box for face in faces]),
         scores=np.array([face.score for face in faces], dtype=np.float32),
         truth=boxes_to_array(asked),
-        ignored=boxes_to_array([*photo.ignored, *small]),
+        ignored=boxes_to_array([*photo.ignored, *others]),
     )
 
 

@@ -82,8 +82,8 @@ class ApResult:
 def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:
     """Pairs detections with faces, the best score first, each with the free face that it overlaps most.
 
-    A detection is left out where it overlaps an ignored box by IGNORE_IOU and no free face by more, or where it has
-    no face and lies mostly inside an ignored box.
+    A detection is left out where it overlaps an ignored box by IGNORE_IOU, or by a lower `iou`, and no free face by
+    more, or where it has no face and lies mostly inside an ignored box.
     """
     faces = len(picture.truth)
     overlaps = iou_matrix(picture.boxes, picture.truth)
@@ -95,7 +95,7 @@ def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:
         face = int(overlaps[index].argmax()) if faces else -1
         overlap = float(overlaps[index, face]) if faces else 0.0
         matched = overlap >= iou
-        if ignored_overlap[index] >= IGNORE_IOU and not (matched and overlap >= ignored_overlap[index]):
+        if ignored_overlap[index] >= min(IGNORE_IOU, iou) and not (matched and overlap >= ignored_overlap[index]):
             continue
         if not matched and inside[index] >= IGNORE_SHARE:
             continue

@@ -31,7 +31,14 @@ from training.evaluation.contenders import (
     open_classifiers,
     open_detectors,
 )
-from training.evaluation.detector_figures import detector_figures, false_causes, false_faces, matches_of, miss_causes
+from training.evaluation.detector_figures import (
+    detector_figures,
+    false_causes,
+    false_faces,
+    matches_of,
+    miss_causes,
+    served_figures,
+)
 from training.evaluation.latency import Timing, measure
 from training.evaluation.records import PhotoRecord, by_set, record_photos, shows_people
 from training.evaluation.slice_figures import slice_figures
@@ -111,6 +118,10 @@ def _results(
         },
         detectors={
             name: {e.name: detector_figures(part, e.name, e.detector.recommended_min_score) for e in detectors}
+            for name, part in boxed.items()
+        },
+        served={
+            name: {e.name: served_figures(part, e.name, e.detector.recommended_min_score) for e in detectors}
             for name, part in boxed.items()
         },
         false_faces={

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +20,12 @@ SLICED_HEIGHT_PX = 10
 """A face's height in the photo from which it enters the slices, which reach below what the figures ask for."""
 
 PRECISION, RECALL = "precision", "recall"
+
+SERVED_IOU = 0.3
+"""Enough for the tracker and the classifier's crop; the box styles of the labels differ by more than 0.5 leaves room
+for."""
+SERVED_HEIGHTS = {"32 px and more": (32.0, math.inf), "16–32 px": (16.0, 32.0)}
+"""Heights of faces in pixels of the photo, from and up to, by their name."""
 
 BELOW_SCORE = "found, under the score"
 OFF_PLACE = "box off or a neighbour's (IoU 0.3 and more)"
@@ -50,6 +57,26 @@ def detector_figures(records: Sequence[PhotoRecord], name: str, min_score: float
     hits = [np.count_nonzero(picture.correct[sure]) for picture, sure in zip(matches, kept, strict=True)]
     figures[PRECISION] = draws.ratio(hits, [np.count_nonzero(sure) for sure in kept])
     figures[RECALL] = draws.ratio(hits, [picture.faces for picture in matches])
+    return {key: figure for key, figure in figures.items() if figure is not None}
+
+
+def served_figures(records: Sequence[PhotoRecord], name: str, min_score: float) -> dict[str, Estimate]:
+    """What a user gets: recall at `min_score` and SERVED_IOU for each of SERVED_HEIGHTS, and precision where the range
+    has no upper end: of a false box nothing says which face it was meant for."""
+    draws = Resampling(len(records))
+    figures: dict[str, Estimate | None] = {}
+    for words, heights in SERVED_HEIGHTS.items():
+        matches = [
+            match_picture(
+                picture_result(record.photo, [f for f in record.found[name] if f.score >= min_score], heights),
+                SERVED_IOU,
+            )
+            for record in records
+        ]
+        hits = [np.count_nonzero(picture.correct) for picture in matches]
+        figures[f"{RECALL}, {words}"] = draws.ratio(hits, [picture.faces for picture in matches])
+        if heights[1] == math.inf:
+            figures[f"{PRECISION}, {words}"] = draws.ratio(hits, [len(picture.correct) for picture in matches])
     return {key: figure for key, figure in figures.items() if figure is not None}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge.evaluation.tables import Table
 from training.evaluation.contenders import ClassifierEntry, DetectorEntry
-from training.evaluation.detector_figures import FALSE_CAUSES, MISS_CAUSES
+from training.evaluation.detector_figures import FALSE_CAUSES, MISS_CAUSES, SERVED_IOU
 from training.evaluation.intervals import Estimate
 from training.evaluation.latency import Timing, latency_table
 from training.evaluation.slice_figures import FEW_FACES, SliceFigures
@@ -39,6 +39,8 @@ class Results:
     """By set, classifier and measure."""
     detectors: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
     """By set, detector and measure."""
+    served: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
+    """By set, detector and measure: see `served_figures`."""
     false_faces: Mapping[str, Mapping[str, Estimate]]
     """By set without people, and detector."""
     misses: Mapping[str, Mapping[str, Counter[str]]]
@@ -62,6 +64,11 @@ def sections(
     parts = [
         Section("Photos", [_sets_table(results.sets)]),
         Section("Classifiers", [_by_measure(name, each) for name, each in results.classifiers.items() if each]),
+        Section(
+            "Faces found as served",
+            [_by_model(name, each, detectors) for name, each in results.served.items()],
+            _SERVED_TEXT,
+        ),
         Section("Detectors", [_by_model(name, each, detectors) for name, each in results.detectors.items()]),
         Section(
             "Photos without people", [_false_faces_table(*each, detectors) for each in results.false_faces.items()]
@@ -72,6 +79,10 @@ def sections(
     ]
     return [part for part in parts if part.tables]
 
+
+_SERVED_TEXT = f"""\
+What a user gets: each detector at the score that it recommends, a face counting as found where a box overlaps the
+label's by an IoU of {SERVED_IOU:g}. The styles in which sets draw their boxes cost nothing here."""
 
 _BOUNDS_TEXT = """\
 Faces of 16 px and more that are not found at the recommended score, by the first cause that holds: a detection of a
@@ -128,6 +139,7 @@ def as_json(
         "sets": plain(results.sets),
         "classifiers": plain(results.classifiers),
         "detectors": plain(results.detectors),
+        "served": plain(results.served),
         "false_faces": plain(results.false_faces),
         "misses": plain(results.misses),
         "latency_ms": {timing.name: round(timing.median, 3) for timing in results.timings},
