@@ -12,12 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from edge.camera.build import open_camera
-from edge.camera.opencv import Capture
 from edge.camera.photos import read_photo
-from edge.camera.video import frames
+from edge.camera.video import VideoFile, frames
 from edge.config import CameraSettings, Config
 from edge.config_file import load_config
 from edge.drawings import DrawingError, DrawingsFolder
@@ -30,8 +27,6 @@ from edge.vision.masks import UNKNOWN
 from edge.vision.pipeline import Observation, Result, Vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds, camera_thresholds
-
-_FALLBACK_FPS = 25.0
 
 
 def run_detect(
@@ -154,10 +149,9 @@ def _frames_per_second(source: Source) -> float:
     """Of a video file, by its header; of a camera, what was asked of it."""
     if source.kind == "camera":
         return CameraSettings(source=source.name).fps
-    capture = Capture(str(Path(source.name).absolute()), cv2.CAP_ANY, 0)
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    capture.close()
-    return fps if 1 <= fps <= 240 else _FALLBACK_FPS
+    file = VideoFile(Path(source.name))
+    file.close()
+    return file.fps
 
 
 class JsonReport:

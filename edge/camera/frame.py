@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from edge.vision.preprocess import Image
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Frame:
-    """One picture: (height, width, 3) RGB, uint8.
+    """One picture, and when and where it was taken.
 
-    `captured_at` is in seconds of time.monotonic(), so that a step of the wall clock bends no track; `number` counts
-    from 0 for each camera, and `camera` is the camera's key in config.yaml. `lores` is the same picture smaller, for
-    the detector, where the camera's hardware makes one.
+    `picture` is the picture itself, or makes it when it is first asked for, so that a frame that is never looked at
+    costs no conversion. `captured_at` is in seconds of time.monotonic(), so that a step of the wall clock bends no
+    track; `number` counts from 0 for each camera, and `camera` is the camera's key in config.yaml. `lores` is the same
+    picture smaller, for the detector, where the camera's hardware makes one.
     """
 
-    image: Image
+    picture: Image | Callable[[], Image]
     captured_at: float
     number: int
     camera: str
     lores: Image | None = None
+
+    @cached_property
+    def image(self) -> Image:
+        """(height, width, 3) RGB, uint8."""
+        return self.picture() if callable(self.picture) else self.picture

@@ -1,21 +1,48 @@
-"""Network cameras: RTSP and HTTP."""
+"""Network cameras: RTSP, HTTP and what else FFmpeg reads."""
 
 from __future__ import annotations
 
-import cv2
+import time
+from dataclasses import dataclass
 
-from edge.camera.live import LiveCamera
-from edge.camera.opencv import Capture, gstreamer_timeout
+import av.error
+
+from edge.camera.av_errors import LOGIN_OR_PATH, OF_THE_WAY, Cause, SourceError, opening_error, sentence
+from edge.camera.frame import Frame
+from edge.camera.pictures import Picture, Pictures, open_container
+from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from edge.masking import mask_url
 
 OPEN_TIMEOUT_MS = 10_000
 READ_TIMEOUT_MS = 5_000
+STILLS_PER_SECOND = (1.0, 5.0)
+"""The slowest and the fastest that a single picture is fetched again: few enough requests for a cheap camera, and often
+enough for its people to be tracked."""
+
+_LIVE = {"fpsprobesize": "0"}
+"""Measuring the rate would hold the first picture back for a second or more."""
 
 
-class StreamCamera(LiveCamera):
-    """A stream that FFmpeg reads; RTSP goes over TCP."""
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a stream is asked for: FFmpeg's RTSP transport, and its format where the camera's own word misleads."""
+
+    transport: str | None = None
+    format: str | None = None
+
+
+_RTSP = (Way("tcp"), Way("udp"))  # over UDP, lost packets smear pictures
+_HTTP = (Way(), Way(format="mjpeg"))  # for cameras whose parts say neither their type nor their length
+_OTHER = (Way(),)
+
+
+class StreamCamera:
+    """A network camera. What worked is remembered: the transport, and whether the address is of a single picture,
+    which is then fetched again and again."""
+
+    live = True
 
     def __init__(
         self,
@@ -26,26 +53,145 @@ class StreamCamera(LiveCamera):
         open_timeout_ms: int = OPEN_TIMEOUT_MS,
         read_timeout_ms: int = READ_TIMEOUT_MS,
     ) -> None:
-        no_picture = f"the stream {mask_url(url)} gives no more pictures; check the camera and the network"
-        super().__init__(name, no_picture=no_picture)
+        self._name = name
         self._url = url
         self._rotate = settings.rotate
-        self._open_timeout_ms = open_timeout_ms
-        self._read_timeout_ms = read_timeout_ms
+        slowest, fastest = STILLS_PER_SECOND
+        self._still_interval = 1 / min(max(settings.fps, slowest), fastest)
+        self._open_s = open_timeout_ms / 1000
+        self._read_s = read_timeout_ms / 1000
+        self._ways = list(_ways(url))
+        self._connection: Connection | None = None
+        self._is_still = False
+        self._last_at = 0.0
+        self._count = 0
 
     def open(self) -> None:
-        if cv2.CAP_FFMPEG in cv2.videoio_registry.getStreamBackends():
-            opening = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, self._open_timeout_ms]
-            reading = [cv2.CAP_PROP_READ_TIMEOUT_MSEC, self._read_timeout_ms]
-            capture = Capture(self._url, cv2.CAP_FFMPEG, self._rotate, [*opening, *reading])
-        else:  # NVIDIA builds OpenCV with GStreamer alone, which heeds no time-out for opening
-            capture = Capture(self._url, cv2.CAP_GSTREAMER, self._rotate, gstreamer_timeout(self._read_timeout_ms))
-        if not capture.opened:
-            raise MaskdError(
-                f"the stream {self.describe()} does not open; check that the address, the user and the password "
-                "work in a player such as VLC"
-            )
-        self._capture = capture
+        self.close()
+        problem = SourceError(Cause.NOT_VIDEO)
+        for way in tuple(self._ways):
+            try:
+                self._connection = Connection(self._url, way, self._rotate, self._open_s, self._read_s)
+            except SourceError as error:
+                problem = error
+                if error.cause not in OF_THE_WAY:
+                    break
+            else:
+                self._is_still = self._connection.is_still
+                self._prefer(way)
+                return
+        if problem.cause is Cause.TIMED_OUT:
+            # It may wait for a transport that it does not offer; one more attempt now would double the silence.
+            self._ways.append(self._ways.pop(0))
+        raise MaskdError(sentence(problem, self._url, self._open_s))
+
+    def read(self) -> Frame:
+        """The next picture; raises MaskdError where there is none."""
+        assert self._connection is not None, "open() comes first"
+        picture = self._connection.next()
+        if picture is None and self._is_still:
+            picture = self._fetch_again()
+        if picture is None:
+            raise MaskdError(f"the stream {mask_url(self._url)} gives no more pictures; check the camera and the network")
+        self._last_at = time.monotonic()
+        self._count += 1
+        return Frame(picture.image, self._connection.captured_at(picture), self._count - 1, self._name)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def describe(self) -> str:
-        return mask_url(self._url)
+        return mask_url(self._url) + (" (a single picture, fetched again and again)" if self._is_still else "")
+
+    def _prefer(self, way: Way) -> None:
+        self._ways.sort(key=lambda other: other != way)
+
+    def _fetch_again(self) -> Picture | None:
+        """The next one of a single picture, when it is due; None: none came for as long as a stream may be silent."""
+        give_up_at = time.monotonic() + self._read_s
+        due = self._last_at + self._still_interval
+        while True:
+            time.sleep(max(0.0, due - time.monotonic()))
+            due = time.monotonic() + self._still_interval
+            self.close()
+            try:
+                self._connection = Connection(self._url, self._ways[0], self._rotate, self._read_s, self._read_s)
+                return self._connection.next()
+            except SourceError as error:
+                if error.cause in LOGIN_OR_PATH or time.monotonic() >= give_up_at:
+                    raise MaskdError(sentence(error, self._url, self._read_s)) from None
+
+
+class Connection:
+    """An open stream whose first picture has come."""
+
+    def __init__(self, url: str, way: Way, rotate: int, open_s: float, read_s: float) -> None:
+        """Raises SourceError."""
+        self._read_s = read_s
+        self._timeline: Timeline | None = None
+        self._next: list[Picture] = []
+        self.is_still = False
+        self._pictures = self._open(url, way, rotate, open_s)
+
+    def next(self) -> Picture | None:
+        """None: the stream has ended, failed or fallen silent."""
+        if self._next:
+            return self._next.pop(0)
+        try:
+            return self._pictures.next(self._read_s)
+        except (SourceError, av.error.FFmpegError):
+            return None
+
+    def captured_at(self, picture: Picture) -> float:
+        """In seconds of time.monotonic(); waits where a recording sends faster than life."""
+        if self._timeline is None or picture.stamp is None:
+            return time.monotonic()
+        return self._timeline.wait_for(picture.stamp)
+
+    def close(self) -> None:
+        self._pictures.close()
+
+    def _open(self, url: str, way: Way, rotate: int, open_s: float) -> Pictures:
+        started_at = time.monotonic()
+        options = _LIVE | ({"rtsp_transport": way.transport} if way.transport else {})
+        try:
+            container = open_container(url, format=way.format, options=options, timeout=(open_s, self._read_s))
+        except av.error.FFmpegError as error:
+            raise opening_error(error, url, timed_out=time.monotonic() - started_at >= open_s) from None
+        is_recording = container.duration is not None or container.format.name == "hls"
+        pictures: Pictures | None = None
+        try:
+            pictures = Pictures(container, rotate, hurry=not is_recording)
+            if pictures.size == (0, 0) and time.monotonic() - started_at >= open_s:
+                raise SourceError(Cause.NO_PICTURE)
+            first = pictures.next(open_s)
+            if first is None:
+                raise SourceError(Cause.NO_PICTURE if pictures.damaged == 0 else Cause.NOT_VIDEO)
+            self._next.append(first)
+            if container.format.name.endswith("_pipe"):
+                second = pictures.next(open_s)
+                self.is_still = second is None
+                self._next += [second] if second else []
+        except av.error.FFmpegError as error:
+            container.close()
+            raise _reading_error(error) from None
+        except SourceError:
+            container.close()
+            raise
+        self._timeline = Timeline() if is_recording and not self.is_still else None
+        return pictures
+
+
+def _reading_error(error: av.error.FFmpegError) -> SourceError:
+    if isinstance(error, (av.error.ExitError, av.error.TimeoutError)):
+        return SourceError(Cause.NO_PICTURE)
+    return SourceError(Cause.NOT_VIDEO if isinstance(error, av.error.InvalidDataError) else Cause.CLOSED)
+
+
+def _ways(url: str) -> tuple[Way, ...]:
+    scheme = url.partition("://")[0].lower()
+    if scheme in ("rtsp", "rtsps"):
+        return _RTSP
+    return _HTTP if scheme in ("http", "https") else _OTHER

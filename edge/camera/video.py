@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
+import av.error
 
+from edge.camera.av_errors import Cause, SourceError
 from edge.camera.frame import Frame
-from edge.camera.opencv import Capture
+from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from edge.vision.preprocess import Image
 
 _FALLBACK_FPS = 25.0
 _LONGEST_GAP_S = 60.0
 """A longer jump in a file's time stamps is taken for a fault of the file."""
+
+_log = logging.getLogger(__name__)
 
 
 class VideoCamera:
@@ -28,35 +31,35 @@ class VideoCamera:
         self._name = name
         self._path = path
         self._settings = settings
-        self._pictures: _Pictures | None = None
+        self._file: VideoFile | None = None
         self._timeline = Timeline()
         self._offset = 0.0
         self._count = 0
 
     def open(self) -> None:
-        self._pictures = _Pictures(self._path, self._settings.rotate)
+        self._file = VideoFile(self._path, self._settings.rotate)
         self._timeline = Timeline()
         self._offset = 0.0
 
     def read(self) -> Frame | None:
-        assert self._pictures is not None, "open() comes first"
-        following = self._pictures.next()
+        assert self._file is not None, "open() comes first"
+        following = self._file.next()
         if following is None and self._settings.loop:
-            self._offset += self._pictures.duration
-            self._pictures.close()
+            self._offset += self._file.duration
+            self._file.close()
             # Opened again rather than wound back: not every format can seek.
-            self._pictures = _Pictures(self._path, self._settings.rotate)
-            following = self._pictures.next()
+            self._file = VideoFile(self._path, self._settings.rotate)
+            following = self._file.next()
         if following is None:
             return None
-        position, image = following
+        position, picture = following
         self._count += 1
-        return Frame(image, self._timeline.wait_for(self._offset + position), self._count - 1, self._name)
+        return Frame(picture.image, self._timeline.wait_for(self._offset + position), self._count - 1, self._name)
 
     def close(self) -> None:
-        if self._pictures is not None:
-            self._pictures.close()
-            self._pictures = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def describe(self) -> str:
         return str(self._path)
@@ -65,59 +68,100 @@ class VideoCamera:
 def frames(path: Path, rotate: int = 0) -> Iterator[Frame]:
     """Every frame of a video file as fast as it can be read; `captured_at` is its position in the file, in seconds.
 
-    Raises MaskdError, at the first frame, for what is no video or has no frames.
+    Raises MaskdError, at the first frame, for what is not a video or has no frames.
     """
-    pictures = _Pictures(path, rotate)
+    file = VideoFile(path, rotate)
     try:
         number = 0
-        while (following := pictures.next()) is not None:
-            position, image = following
-            yield Frame(image, position, number, path.name)
+        while (following := file.next()) is not None:
+            position, picture = following
+            yield Frame(picture.image, position, number, path.name)
             number += 1
     finally:
-        pictures.close()
+        file.close()
 
 
-class _Pictures:
+class VideoFile:
     """A file's pictures, each with its position in seconds from the first one."""
 
-    def __init__(self, path: Path, rotate: int) -> None:
+    def __init__(self, path: Path, rotate: int = 0) -> None:
+        """Raises MaskdError where it has no picture that can be read."""
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "missing"
             raise MaskdError(f"the video file {path} is {kind}; check the path of `source`")
-        # Whole: FFmpeg takes 10:30.mp4 for an address.
-        self._capture = Capture(str(path.absolute()), cv2.CAP_ANY, rotate)
-        fps = self._capture.get(cv2.CAP_PROP_FPS) if self._capture.opened else 0.0
-        # Broken headers claim 0, nan or the 1000 ticks of a time base.
-        self._interval = 1 / fps if 0.01 <= fps <= 240 else 1 / _FALLBACK_FPS
-        self._first_stamp = 0.0
-        self._position = 0.0
-        self._waiting = self._capture.read() if self._capture.opened else None
+        self._path = path
+        self._pictures: Pictures | None = None
+        try:
+            # `file:`, or FFmpeg would take the start of `10:30:00.mp4` for a protocol.
+            self._pictures = Pictures(open_container(f"file:{path}"), rotate)
+            self._waiting = self._pictures.next()
+        except SourceError as error:
+            self.close()
+            raise MaskdError(_sentence(path, error)) from None
+        except (av.error.FFmpegError, OSError) as error:
+            self.close()
+            raise MaskdError(_no_picture(path, error)) from None
         if self._waiting is None:
-            self._capture.close()
-            raise MaskdError(f"no picture can be read from the video file {path}; it is empty, damaged or no video")
-        self._first_stamp = self._stamp()
+            self.close()
+            raise MaskdError(_no_picture(path))
+        rate = self._pictures.rate
+        # Broken headers claim 0, nan or the 1000 ticks of a time base.
+        self.fps = rate if 0.01 <= rate <= 240 else _FALLBACK_FPS
+        self._first_stamp = self._waiting.stamp
+        self._position = 0.0
 
     @property
     def duration(self) -> float:
         """Seconds up to the end of the last picture read."""
-        return self._position + self._interval
+        return self._position + 1 / self.fps
 
-    def next(self) -> tuple[float, Image] | None:
+    def next(self) -> tuple[float, Picture] | None:
+        """Raises MaskdError where the file turns into something that cannot be decoded."""
         if self._waiting is not None:
-            image, self._waiting = self._waiting, None
-            return 0.0, image
-        following = self._capture.read()
+            picture, self._waiting = self._waiting, None
+            return 0.0, picture
+        following = self._following()
         if following is None:
             return None
-        position = self._stamp() - self._first_stamp
-        if not self._position < position <= self._position + _LONGEST_GAP_S:
-            position = self._position + self._interval
+        position = None
+        if following.stamp is not None and self._first_stamp is not None:
+            position = following.stamp - self._first_stamp
+        if position is None or not self._position < position <= self._position + _LONGEST_GAP_S:
+            position = self._position + 1 / self.fps
         self._position = position
         return position, following
 
     def close(self) -> None:
-        self._capture.close()
+        if self._pictures is not None:
+            self._pictures.close()
 
-    def _stamp(self) -> float:
-        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+    def _following(self) -> Picture | None:
+        assert self._pictures is not None, "it was opened"
+        try:
+            return self._pictures.next()
+        except SourceError as error:
+            raise MaskdError(_sentence(self._path, error)) from None
+        except av.error.FFmpegError as error:
+            reason = error.strerror or type(error).__name__
+            _log.warning("%s cannot be read past %.1f s (%s); copy it again", self._path, self._position, reason)
+            return None
+
+
+def _sentence(path: Path, error: SourceError) -> str:
+    match error.cause:
+        case Cause.NO_VIDEO:
+            return f"the video file {path} holds sound alone; choose a file with pictures"
+        case Cause.NO_CODEC:
+            return (
+                f"there is no decoder for the codec of the video file {path}{error.detail}; the file may be intact, so "
+                "convert it to H.264"
+            )
+        case Cause.TOO_LARGE:
+            return f"the pictures of the video file {path} claim to be {error.detail} pixels; scale it down"
+    return _no_picture(path)
+
+
+def _no_picture(path: Path, error: Exception | None = None) -> str:
+    if isinstance(error, PermissionError):
+        return f"the video file {path} may not be read by this user; check its permissions"
+    return f"no picture can be read from the video file {path}; it is empty, damaged or not a video"
