@@ -1,5 +1,5 @@
 """A network camera for tests: a real RTSP server with H.264, from the package `rtsp`, behind a gate that can ask for a
-login, fall silent in the middle of a picture, or say nothing from the start."""
+login, refuse a transport or the path, fall silent in the middle of a picture, or say nothing from the start."""
 
 from __future__ import annotations
 
@@ -26,9 +26,20 @@ class RtspServer:
     """Streams red on the left and blue on the right, 320x240, on `url`; `path` is without host and login."""
 
     def __init__(
-        self, *, user: str = "", password: str = "", scheme: Literal["Basic", "Digest"] = "Digest", port: int = 0
+        self,
+        *,
+        user: str = "",
+        password: str = "",
+        scheme: Literal["Basic", "Digest"] = "Digest",
+        port: int = 0,
+        tcp: Literal["served", "refused", "mute", "cut"] = "served",
+        describe: str = "",
     ) -> None:
-        """With a `user` it asks for a login. `port` 0: a free one, which stays the same over restarts."""
+        """With a `user` it asks for a login. `port` 0: a free one, which stays the same over restarts.
+
+        `tcp`: what comes of pictures over TCP; `mute`: it agrees, and sends none; `cut`: it hangs up. `describe`: the
+        status with which it answers DESCRIBE, such as `404 Not Found`; otherwise the stream is served.
+        """
         self.port = port or free_port()
         self.url = f"rtsp://{HOST}:{self.port}/live"
         self.silent = threading.Event()
@@ -37,6 +48,7 @@ class RtspServer:
         """What readers asked for, with `401` before the ones that were turned away."""
         self.transports: set[str] = set()
         self._user, self._password, self._scheme = user, password, scheme
+        self._tcp, self._describe = tcp, describe
         self._server_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._listening: socket.socket | None = None
@@ -93,7 +105,10 @@ class RtspServer:
             while received := server.recv(700):  # less than a packet
                 while self.silent.is_set() and not stopping.wait(_STEP_S):
                     pass
-                reader.sendall(received)
+                start = received.find(b"$\0") if self._tcp == "mute" else -1
+                reader.sendall(received if start < 0 else received[:start])
+                if start >= 0:
+                    stopping.wait()
         _shut(reader)
 
     def _to_server(self, reader: socket.socket, server: socket.socket) -> None:
@@ -108,7 +123,15 @@ class RtspServer:
                     request, waiting = waiting.split(b"\r\n\r\n", 1)
                     text = request.decode()
                     method = text.split(" ", 1)[0]
-                    if self._may(text):
+                    if method == "DESCRIBE" and self._describe:
+                        reader.sendall(_answer(text, self._describe))
+                    elif method == "SETUP" and "/TCP" in _header(text, "Transport") and self._tcp in ("refused", "cut"):
+                        self.transports.add("RTP/AVP/TCP")
+                        if self._tcp == "cut":
+                            _shut(reader)
+                            return
+                        reader.sendall(_answer(text, "461 Unsupported Transport"))
+                    elif self._may(text):
                         self.requests.append(method)
                         if method == "SETUP":
                             self.transports.add(_header(text, "Transport").split(";")[0])
@@ -155,6 +178,10 @@ class SilentServer:
 def _header(request: str, name: str) -> str:
     found = re.search(rf"^{name}: *(.*?)\r?$", request, re.MULTILINE | re.IGNORECASE)
     return found.group(1) if found else ""
+
+
+def _answer(request: str, status: str) -> bytes:
+    return f"RTSP/1.0 {status}\r\nCSeq: {_header(request, 'CSeq')}\r\n\r\n".encode()
 
 
 def _md5(text: str) -> str:

@@ -67,8 +67,9 @@ def test_a_login_is_sent_and_never_told(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with RtspServer(user="me", password=PASSWORD, scheme=scheme) as server:  # type: ignore[arg-type]
-        for wrong in (server.url, with_login(server.url, "me", "hunter2-wrong")):
-            with pytest.raises(MaskdError, match=r"does not open; check that the address, the user and") as refused:
+        wrongs = {"asks for a user": server.url, "refuses this user": with_login(server.url, "me", "hunter2-wrong")}
+        for reason, wrong in wrongs.items():
+            with pytest.raises(MaskdError, match=rf"does not open: the camera {reason}") as refused:
                 camera(wrong).open()
             assert "hunter2" not in str(refused.value)
         assert "PLAY" not in server.requests

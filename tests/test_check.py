@@ -214,7 +214,7 @@ def test_where_nothing_answers_it_ends_all_the_same(tmp_path: Path) -> None:
 def test_a_camera_that_hangs_does_not_spoil_the_end(tmp_path: Path) -> None:
     code = (
         "import atexit, edge.checks.cameras\n"
-        "edge.checks.cameras.FRAME_TIMEOUT_S = 0.2\n"
+        "edge.checks.cameras.STREAM_TIMEOUT_S = 0.2\n"
         "atexit.register(print, 'the interpreter ends, and a read that returns meanwhile would abort it')"
     )
     with silent_server() as port:

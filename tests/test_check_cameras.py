@@ -52,7 +52,7 @@ def test_a_dead_camera_fails(tmp_path: Path) -> None:
     source = f"http://127.0.0.1:{free_port()}/video"
     row = rows_of(write_config(tmp_path, cameras={"door": {"source": source}}))["camera door"]
     assert row.result == "FAIL"
-    assert "does not open; check that the address" in (row.problem or "")
+    assert "refuses the connection; check the port" in (row.problem or "")
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,12 @@ class Cause(Enum):
     REFUSED = (
         "{host} refuses the connection; check the port in the address, and that {scheme} is switched on in the camera"
     )
-    TIMED_OUT = (
-        "no answer came within {seconds:g} s; check the address, that the camera is on (or restart it), and the firewall"
-    )
+    TIMED_OUT = "no answer came within {seconds:g} s; check the address and the firewall, and restart the camera"
     PROTOCOL = "{scheme}:// is not supported here; use the camera's rtsp:// or http:// address"
-    CLOSED = "the camera closes the connection; close other viewers, restart it, and check the path"
+    CLOSED = (
+        "the camera closes the connection or answers in another protocol; check the port and the path, and close other "
+        "viewers"
+    )
     TLS = "the encrypted connection fails; check that the port speaks {scheme}"
     NOT_VIDEO = (
         "what it sends is not video; the address may be that of the camera's web page, so look up that of its stream"
@@ -97,7 +98,10 @@ def sentence(error: SourceError, url: str, seconds: float) -> str:
     """For the owner of the camera, without secrets; `seconds`: how long was waited."""
     parts = _parts(url)
     why = error.cause.value.format(
-        scheme=parts.scheme, host=parts.hostname or "the camera", seconds=seconds, detail=error.detail
+        scheme=parts.scheme,
+        host=parts.netloc.rpartition("@")[2] or "the camera",
+        seconds=seconds,
+        detail=error.detail,
     )
     return f"the stream {mask_url(url)} does not open: {why}"
 
@@ -115,7 +119,8 @@ def _of_number(number: int | None, url: str) -> Cause:
         return Cause.NAME
     if number == errno.EIO and _parts(url).scheme in ("https", "rtsps"):
         return Cause.TLS
-    return Cause.NOT_VIDEO
+    # What speaks HTTP and is not video is mostly a page; other protocols know no pages.
+    return Cause.NOT_VIDEO if _parts(url).scheme in ("http", "https") else Cause.CLOSED
 
 
 def _is_known(url: str) -> bool:

@@ -13,7 +13,6 @@ from edge.vision.preprocess import Image
 
 # OpenCV reads these once, when it first opens a source. What the owner set in the environment stays.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: we report failures ourselves, in words
-os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp")  # over UDP, lost packets smear pictures
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")  # seconds without a picture until a read fails
 
 _SILENT = 0

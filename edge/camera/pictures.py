@@ -168,5 +168,3 @@ def _video_stream(container: InputContainer) -> VideoStream:
     is_large = context.width * context.height > _ONE_THREAD_PIXELS
     context.thread_count, context.thread_type = (2, "FRAME") if is_large else (1, "NONE")
     return stream
-
-

@@ -92,7 +92,9 @@ class StreamCamera:
         if picture is None and self._is_still:
             picture = self._fetch_again()
         if picture is None:
-            raise MaskdError(f"the stream {mask_url(self._url)} gives no more pictures; check the camera and the network")
+            raise MaskdError(
+                f"the stream {mask_url(self._url)} gives no more pictures; check the camera and the network"
+            )
         self._last_at = time.monotonic()
         self._count += 1
         return Frame(picture.image, self._connection.captured_at(picture), self._count - 1, self._name)
@@ -161,15 +163,9 @@ class Connection:
         except av.error.FFmpegError as error:
             raise opening_error(error, url, timed_out=time.monotonic() - started_at >= open_s) from None
         is_recording = container.duration is not None or container.format.name == "hls"
-        pictures: Pictures | None = None
         try:
             pictures = Pictures(container, rotate, hurry=not is_recording)
-            if pictures.size == (0, 0) and time.monotonic() - started_at >= open_s:
-                raise SourceError(Cause.NO_PICTURE)
-            first = pictures.next(open_s)
-            if first is None:
-                raise SourceError(Cause.NO_PICTURE if pictures.damaged == 0 else Cause.NOT_VIDEO)
-            self._next.append(first)
+            self._read_first(pictures, open_s, is_late=time.monotonic() - started_at >= open_s)
             if container.format.name.endswith("_pipe"):
                 second = pictures.next(open_s)
                 self.is_still = second is None
@@ -182,6 +178,13 @@ class Connection:
             raise
         self._timeline = Timeline() if is_recording and not self.is_still else None
         return pictures
+
+    def _read_first(self, pictures: Pictures, open_s: float, *, is_late: bool) -> None:
+        """`is_late`: looking for the size of the pictures was given up."""
+        first = None if is_late and pictures.size == (0, 0) else pictures.next(open_s)
+        if first is None:
+            raise SourceError(Cause.NOT_VIDEO if pictures.damaged else Cause.NO_PICTURE)
+        self._next.append(first)
 
 
 def _reading_error(error: av.error.FFmpegError) -> SourceError:

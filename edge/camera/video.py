@@ -9,6 +9,7 @@ from pathlib import Path
 import av.error
 
 from edge.camera.av_errors import Cause, SourceError
+from edge.camera.decoded import MAX_PIXELS
 from edge.camera.frame import Frame
 from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
@@ -103,7 +104,7 @@ class VideoFile:
             raise MaskdError(_no_picture(path, error)) from None
         if self._waiting is None:
             self.close()
-            raise MaskdError(_no_picture(path))
+            raise MaskdError(_undecodable(path) if self._pictures.damaged else _no_picture(path))
         rate = self._pictures.rate
         # Broken headers claim 0, nan or the 1000 ticks of a time base.
         self.fps = rate if 0.01 <= rate <= 240 else _FALLBACK_FPS
@@ -159,6 +160,13 @@ def _sentence(path: Path, error: SourceError) -> str:
         case Cause.TOO_LARGE:
             return f"the pictures of the video file {path} claim to be {error.detail} pixels; scale it down"
     return _no_picture(path)
+
+
+def _undecodable(path: Path) -> str:
+    return (
+        f"no picture of the video file {path} can be decoded; it is damaged, or larger than the "
+        f"{MAX_PIXELS // 1_000_000} megapixels that maskd decodes"
+    )
 
 
 def _no_picture(path: Path, error: Exception | None = None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from edge.camera.source import Stream
 from edge.checks.jobs import Job, run_together
 from edge.checks.row import Row, judged
 from edge.checks.sources import is_there
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from edge.camera.frame import Frame
 
 FRAME_TIMEOUT_S = 10.0
+STREAM_TIMEOUT_S = 30.0
+"""A network camera gives up by itself and says why, mostly within 10 s; trying both transports takes longer."""
 _GRACE_S = 1.0
 """A stream that gives up by itself at the same moment says why."""
 MEASURED_S = 1.5
@@ -55,8 +58,8 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
             f"camera {name}",
             str(settings.source),
             partial(_try_camera, name, settings),
-            FRAME_TIMEOUT_S + _GRACE_S,
-            f"no picture came within {FRAME_TIMEOUT_S:g} s; check the camera, its cable and the network",
+            _limit_s(settings) + _GRACE_S,
+            f"no picture came within {_limit_s(settings):g} s; check the camera, its cable and the network",
         )
         for name, settings in config.cameras.items()
         if settings.enabled
@@ -68,6 +71,10 @@ def camera_rows(config: Config, *, maskd_is_running: bool) -> Iterator[Row]:
         else:
             may_be_busy = maskd_is_running and settings.source.may_be_exclusive and is_there(settings.source)
             yield _as_busy(rows[name]) if may_be_busy else rows[name]
+
+
+def _limit_s(settings: CameraSettings) -> float:
+    return STREAM_TIMEOUT_S if isinstance(settings.source, Stream) else FRAME_TIMEOUT_S
 
 
 def judge_look(what: str, described: str, look: Look, asked_fps: float | None) -> Row:

@@ -1,4 +1,4 @@
-"""Whether Python, numpy, OpenCV and the model runtime fit together."""
+"""Whether Python, numpy, OpenCV, PyAV and the model runtime fit together."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from edge.checks.sources import Needs, needs_of
 from edge.config import Config
 from edge.errors import MaskdError
 
-# OpenCV and numpy are imported where they are tried: that they import at all is to be found out.
+# OpenCV, PyAV and numpy are imported where they are tried: that they import at all is to be found out.
 
-_TESTED = {"Python": ((3, 10), (3, 14)), "numpy": ((1, 24), (3, 0)), "OpenCV": ((4, 9), (6, 0))}
+_TESTED = {
+    "Python": ((3, 10), (3, 14)),
+    "numpy": ((1, 24), (3, 0)),
+    "OpenCV": ((4, 9), (6, 0)),
+    "PyAV": ((17, 0), (19, 0)),
+}
 """From the first of the two versions up to, and without, the second."""
 _APT_PACKAGES = Path("/usr/lib/python3/dist-packages")
 
@@ -31,15 +36,21 @@ class Installed:
     python: str
     numpy: str
     opencv: str
+    pyav: str
     litert: str | None = None
     tflite_runtime: str | None = None
     picamera2_is_from_apt: bool = False
 
 
 def software_rows(config: Config | None) -> Iterator[Row]:
-    """`config` None: it could not be read. Raises MaskdError where OpenCV or numpy cannot be used at all."""
+    """`config` None: it could not be read. Raises MaskdError where OpenCV, PyAV or numpy cannot be used at all."""
     installed = _try_imports()
-    versions = {"Python": installed.python, "numpy": installed.numpy, "OpenCV": installed.opencv}
+    versions = {
+        "Python": installed.python,
+        "numpy": installed.numpy,
+        "OpenCV": installed.opencv,
+        "PyAV": installed.pyav,
+    }
     strange = untested(versions)
     yield judged(
         "software",
@@ -94,11 +105,6 @@ def opencv_row(build_information: str, needs: Needs) -> Row:
             f"camera {', '.join(needs.gstreamer)} needs an OpenCV with GStreamer, which those from pip lack; use the "
             "system's: sudo systemd/install.sh --system-opencv"
         )
-    if needs.streams and not (has["FFMPEG"] or has["GStreamer"]):
-        failures.append(
-            f"camera {', '.join(needs.streams)} needs an OpenCV with FFmpeg or GStreamer; "
-            "pip install --force-reinstall opencv-python-headless"
-        )
     if needs.devices and not has["v4l/v4l2"]:
         failures.append(
             f"camera {', '.join(needs.devices)} needs an OpenCV with V4L2; "
@@ -131,10 +137,16 @@ def _try_imports() -> Installed:
             f"OpenCV does not work with numpy {np.__version__} ({reason}); pip install opencv-python-headless, "
             "or 'numpy<2' where the system's OpenCV was built for numpy 1"
         ) from error
+    try:
+        import av
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise MaskdError(f"PyAV, which reads streams and videos, does not work ({reason}); pip install av") from error
     return Installed(
         python=sys.version.split()[0],
         numpy=np.__version__,
         opencv=cv2.__version__,
+        pyav=av.__version__,
         litert=version_of("ai-edge-litert"),
         tflite_runtime=version_of("tflite-runtime"),
         picamera2_is_from_apt=_is_from_apt("picamera2"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.camera.source import Source, Stream, V4l2
+from edge.camera.source import Source, V4l2
 from edge.config import Config
 
 
@@ -14,8 +14,6 @@ class Needs:
     """Names of the cameras that are on, by what they need of OpenCV."""
 
     gstreamer: tuple[str, ...] = ()
-    streams: tuple[str, ...] = ()
-    """FFmpeg or GStreamer."""
     devices: tuple[str, ...] = ()
     """V4L2."""
 
@@ -24,7 +22,6 @@ def needs_of(config: Config) -> Needs:
     sources = {name: camera.source for name, camera in config.cameras.items() if camera.enabled}
     return Needs(
         gstreamer=tuple(name for name, source in sources.items() if source.uses_gstreamer),
-        streams=tuple(name for name, source in sources.items() if isinstance(source, Stream)),
         devices=tuple(name for name, source in sources.items() if isinstance(source, V4l2)),
     )
 
