@@ -26,7 +26,7 @@ needs_server = pytest.mark.skipif(not importlib.util.find_spec("rtsp"), reason="
 
 
 def camera(url: str, *, open_s: float = 10.0, read_s: float = 3.0, fps: float = 15.0) -> StreamCamera:
-    settings = CameraSettings.model_validate({"source": url, "fps": fps})
+    settings = CameraSettings.model_validate({"source": "auto", "fps": fps})
     return StreamCamera(
         "door", url, settings, open_timeout_ms=round(open_s * 1000), read_timeout_ms=round(read_s * 1000)
     )
@@ -119,7 +119,7 @@ def test_a_name_an_address_a_port_and_a_silent_camera_are_told_apart() -> None:
             started = time.monotonic()
             assert "no answer came within 1 s" in why(f"{scheme}://127.0.0.1:{server.port}/live", open_s=1.0)
             assert 0.9 < time.monotonic() - started < 10
-    assert "xyz:// is not supported" in why("xyz://127.0.0.1/live")
+    assert "srt:// is not supported" in why("srt://127.0.0.1:9/live")
 
 
 def test_a_camera_that_hangs_up_at_once_is_named() -> None:

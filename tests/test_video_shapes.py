@@ -52,7 +52,7 @@ def write_av(
 
 def why(path: Path) -> str:
     with pytest.raises(MaskdError) as refused:
-        VideoCamera("door", path, CameraSettings(source=str(path))).open()
+        VideoCamera("door", path, CameraSettings.model_validate({"source": "auto"})).open()
     assert str(path) in str(refused.value)
     return str(refused.value)
 
