@@ -50,6 +50,7 @@ from edge.tracking import Tracker
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Observation
+from tests.people import EPOCH
 from tests.processes import killed_at_the_end
 from tests.waiting import wait_until
 from tests.weights import YUNET, weights
@@ -335,7 +336,9 @@ def some_events() -> list[bytes]:
             votes={status: 14},
         )
         models = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
-        made = event_from_transition(transition, seq=seq, device="demo", models=models, wall_time=1.8e9 + at)
+        made = event_from_transition(
+            transition, epoch=EPOCH, seq=seq, device="demo", models=models, wall_time=1.8e9 + at
+        )
         return made.to_json()
 
     return [

@@ -112,7 +112,8 @@ def test_events_arrive_in_order_and_leave_the_outbox(
     message = subscriber.messages[41]
     assert message.topic == "maskd/lobby/gate/event"
     if protocol == "5":
-        assert message.user_properties == {"schema": "maskd.event/1", "seq": "42"}
+        epoch = outbox.counted.epoch
+        assert message.user_properties == {"schema": "maskd.event/1", "epoch": epoch, "seq": "42"}
 
 
 def test_a_broker_that_is_down_for_seconds_gets_everything_in_order(outbox: Outbox, mosquitto: Mosquitto) -> None:
