@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,14 +18,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from tests.programs import find_program
 from tests.waiting import wait_until
 
 HOST = "127.0.0.1"
-
-
-def find_mosquitto() -> str | None:
-    """The broker's program; Debian keeps it in /usr/sbin, which is not on everyone's PATH."""
-    return shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
 
 
 def free_port() -> int:
@@ -75,7 +70,7 @@ class Mosquitto:
         return self._process.pid
 
     def start(self) -> None:
-        program = find_mosquitto()
+        program = find_program("mosquitto")
         assert program is not None, "mosquitto is not installed"
         assert self._process is None, "the broker is already running"
         if not (self.folder / "mosquitto.conf").exists():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -52,6 +51,7 @@ from edge.vision.masks import Classification
 from edge.vision.pipeline import Observation
 from tests.people import EPOCH
 from tests.processes import killed_at_the_end
+from tests.programs import need
 from tests.waiting import wait_until
 from tests.weights import YUNET, weights
 
@@ -249,8 +249,8 @@ def test_nothing_acknowledged_is_lost_though_the_sender_leaves_at_once(broker: B
             assert received == [bytes([number]) for number in range(count)]
 
 
-@pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto-clients is not installed")
 def test_mosquitto_sub_can_watch(broker: Broker) -> None:
+    need("mosquitto_sub", "mosquitto_pub")
     watching = subprocess.Popen(
         ["mosquitto_sub", "-h", HOST, "-p", str(broker.port), "-t", "maskd/#", "-v", "-C", "1", "-W", "20"],
         stdout=subprocess.PIPE,
