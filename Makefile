@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean programs bundle deb system-test arm64-test matrix lock audit
+.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ deb: $(VENV)/bin/python ## The packages for apt, for amd64 and arm64, in dist/
 
 system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install maskd there and try it; as root, for some minutes
 	MASKD_SYSTEM_TEST='$(RELEASE)' $(VENV)/bin/python -m pytest tests/system $(PYTEST)
+
+fresh-test: $(VENV)/.dev ## The README's two commands in a bare Debian (FRESH=trixie|bookworm); as root, for some minutes
+	$(VENV)/bin/python -m tests.system.fresh $(or $(FRESH),trixie)
 
 arm64-test: $(VENV)/.dev ## The shipped models on an emulated aarch64 Debian (RELEASE=bookworm|trixie) beside x86-64; as root, for some minutes
 	MASKD_ARM64_TEST='$(RELEASE)' MASKD_REPORT=docs/platforms.md $(VENV)/bin/python -m pytest tests/platforms/test_arm64.py $(PYTEST)

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.leftovers import guarded, nothing_left_running
 from tests.mosquitto import Mosquitto
 from tests.programs import BROKER, need
+
+__all__ = ["guarded", "nothing_left_running"]  # for every test
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
