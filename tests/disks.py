@@ -1,4 +1,4 @@
-"""A small disk of its own for a folder, which can be filled: a tmpfs, where this user may mount one."""
+"""Disks in memory: what /tmp may be, and small ones of their own that tests fill, where this user may mount one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+
+
+def in_memory(folder: Path) -> bool:
+    """Whether its disk is one in memory, as /tmp is in Debian Trixie."""
+    told = subprocess.run(["stat", "--file-system", "--format=%T", folder], capture_output=True, text=True, check=True)
+    return told.stdout.strip() in {"tmpfs", "ramfs"}
 
 
 class SmallDisk:
