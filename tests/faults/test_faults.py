@@ -23,7 +23,7 @@ ROUNDS = len(SINGLE)
 def test_no_fault_loses_an_event(tmp_path: Path) -> None:
     pytest.importorskip("skimage", reason="the pictures are made from scikit-image's portrait")
     need(*BROKER)
-    command = [sys.executable, "-m", "tests.faults.run", "--brief", "--folder", str(tmp_path / "rigs")]
+    command = [sys.executable, "-m", "tests.faults.run", "--brief", "--jobs", "4", "--folder", str(tmp_path / "rigs")]
     run = subprocess.run([*command, "--rounds", str(ROUNDS)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| none |" in run.stdout
