@@ -64,21 +64,22 @@ class FreshDebian:
         return process.returncode, "".join(printed)
 
     def copy_checkout(self, folder: str, user: str) -> None:
-        """The files that are tracked here, or would be if they were added."""
         destination = self.root / folder.lstrip("/")
-        listed = subprocess.run(
-            ["git", "-c", f"safe.directory={CHECKOUT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=CHECKOUT,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        for name in filter(None, listed.stdout.split("\0")):
-            if (CHECKOUT / name).exists():  # not deleted since
-                (destination / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(CHECKOUT / name, destination / name)
+        for name in checkout_files():
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, destination / name)
         status, _ = self.run("chown", "-R", f"{user}:", folder)
         assert status == 0, f"{folder} could not be given to {user}"
+
+
+def checkout_files() -> list[str]:
+    """What git tracks here, and what it would if it were added. Raises RuntimeError where git does not tell."""
+    command = ["git", "-c", f"safe.directory={CHECKOUT}", "ls-files", "-z"]
+    command += ["--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        raise RuntimeError(f"git does not tell what belongs to {CHECKOUT}: {listed.stderr.strip()}")
+    return [name for name in listed.stdout.split("\0") if name and (CHECKOUT / name).exists()]
 
 
 def needed_packages(readme: str) -> list[str]:
@@ -107,6 +108,7 @@ def _bare_debian(release: str, folder: Path) -> FreshDebian:
     """Raises RuntimeError with the reason where this machine cannot make one, or run commands in it."""
     if reason := roots.why_not(("debootstrap", "systemd-nspawn", "git")):
         raise RuntimeError(reason)
+    checkout_files()
     began = time.monotonic()
     packages = needed_packages((CHECKOUT / "README.md").read_text())
     original = roots.cached_root(release, include=packages, fetch=())
