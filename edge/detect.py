@@ -14,6 +14,7 @@ from typing import Any
 
 from edge.camera.build import open_camera
 from edge.camera.photos import read_photo
+from edge.camera.stream import StreamCamera
 from edge.camera.video import VideoFile, frames
 from edge.config import CameraSettings, Config
 from edge.config_file import load_config
@@ -141,6 +142,8 @@ def _pictures(source: Source) -> Iterator[tuple[int, Image]]:
         try:
             while (taken := camera.read()) is not None:
                 yield taken.number, taken.image
+                if isinstance(camera, StreamCamera) and camera.is_still:
+                    return
         finally:
             camera.close()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.server
+import re
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -77,6 +79,27 @@ def with_login(user: str, password: str, answer: Callable[[Request], None]) -> C
             return
         request.send_response(401)
         request.send_header("WWW-Authenticate", 'Basic realm="a camera"')
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    return check
+
+
+def with_digest(user: str, password: str, answer: Callable[[Request], None]) -> Callable[[Request], None]:
+    """Asks for a login by Digest, as most cameras do."""
+
+    def md5(text: str) -> str:
+        return hashlib.md5(text.encode()).hexdigest()
+
+    def check(request: Request) -> None:
+        fields = dict(re.findall(r'(\w+)="?([^",]*)"?', request.headers["Authorization"] or ""))
+        secret, asked = md5(f"{user}:a camera:{password}"), md5(f"GET:{fields.get('uri')}")
+        counted = f"{fields.get('nc')}:{fields.get('cnonce')}:{fields.get('qop')}"
+        if fields.get("response") == md5(f"{secret}:nonce1:{counted}:{asked}"):
+            answer(request)
+            return
+        request.send_response(401)
+        request.send_header("WWW-Authenticate", 'Digest realm="a camera", nonce="nonce1", qop="auth", algorithm=MD5')
         request.send_header("Content-Length", "0")
         request.end_headers()
 

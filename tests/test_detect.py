@@ -16,6 +16,7 @@ import skimage.data
 
 from edge.geometry import Box
 from edge.vision.preprocess import Image
+from tests.http_camera import HttpCamera, picture
 from tests.pictures import write_photo, write_video
 from tests.processes import killed_at_the_end
 
@@ -133,6 +134,13 @@ def test_video_gives_a_record_per_frame(tmp_path: Path) -> None:
     capture.release()
     assert read
     assert frame.shape == (400, 400, 3)
+
+
+def test_an_address_of_a_single_picture_is_judged_once(photos: Path) -> None:
+    jpeg = (photos / "a.jpg").read_bytes()
+    with HttpCamera(lambda request: picture(request, jpeg)) as server:
+        (record,) = records(maskd("detect", server.url, "--json", cwd=photos.parent))
+    assert (record["source"], len(record["faces"])) == (server.url, 1)
 
 
 def test_min_score_and_threads_override(photos: Path) -> None:

@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge.camera.capture import CaptureThread
@@ -15,10 +17,10 @@ from edge.camera.latest import LatestFrame
 from edge.camera.stream import StreamCamera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from tests.http_camera import HttpCamera, Request, page, picture, status, stream, with_login
+from tests.http_camera import HttpCamera, Request, page, picture, reply, status, stream, with_digest, with_login
 from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import free_port
-from tests.pictures import BLUE, RED, is_colour
+from tests.pictures import BLUE, RED, is_colour, number_of, numbered, write_video
 from tests.rtsp_server import RtspServer, SilentServer
 from tests.waiting import wait_until
 
@@ -76,6 +78,15 @@ def test_http_tells_a_missing_login_a_wrong_one_and_a_wrong_path_apart() -> None
     ):
         with HttpCamera(status(code)) as server:
             assert expected in why(server.url)
+
+
+def test_http_logs_in_by_digest() -> None:
+    with HttpCamera(with_digest("me", "p@ss/w:rd", picture)) as server:
+        good = camera(logged_in(server.url, "me:p%40ss%2Fw%3Ard"))
+        good.open()
+        assert [good.read().number for _ in range(2)] == [0, 1]
+        good.close()
+        assert "refuses this user or password" in why(logged_in(server.url, "me:hunter2"))
 
 
 # --- transport ---
@@ -186,6 +197,19 @@ def test_a_redirect_is_followed() -> None:
             moved.open()
             assert is_colour(moved.read().image, 0.2, 0.5, RED)
             moved.close()
+
+
+def test_a_recording_behind_an_address_is_played_at_its_own_speed(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "clip.avi", [numbered(i) for i in range(12)], fps=10).read_bytes()
+    with HttpCamera(lambda request: reply(request, video, kind="video/x-msvideo")) as server:
+        recording = camera(server.url)
+        recording.open()
+        started = time.monotonic()
+        found = [recording.read() for _ in range(12)]
+        assert time.monotonic() - started > 1.0
+        recording.close()
+    assert [number_of(frame.image) for frame in found] == list(range(12))
+    assert np.diff([frame.captured_at for frame in found]) == pytest.approx(0.1, abs=1e-3)
 
 
 # --- a single picture ---

@@ -14,7 +14,10 @@ from edge.camera.build import open_camera
 from edge.camera.capture import CaptureThread
 from edge.camera.latest import LatestFrame
 from edge.camera.stream import OPEN_TIMEOUT_MS, StreamCamera
-from edge.config import CameraSettings
+from edge.config import CameraSettings, Config
+from edge.running_cameras import RunningCameras
+from edge.status_report import camera_problems
+from edge.vision.thresholds import Recommendations
 from tests.check_config import rows_of, write_config
 from tests.http_camera import HttpCamera, Request, stream
 from tests.mjpeg_server import MjpegServer
@@ -114,19 +117,20 @@ def test_check_passes_four_slow_cameras_and_fails_only_a_silent_one(tmp_path: Pa
     assert "no answer came within" in (rows["camera silent"].problem or "")
 
 
-def test_the_live_one_of_sixteen_runs_at_its_full_rate() -> None:
+def test_the_live_one_of_sixteen_runs_at_its_full_rate_and_problems_name_the_others() -> None:
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(SilentServer()) for _ in range(8)]
         urls = [f"rtsp://127.0.0.1:{server.port}/live" for server in silent]
         urls += [f"http://127.0.0.1:{free_port()}/video" for _ in range(7)]
-        dead = [capture_of(url) for url in urls]
-        live = capture_of(stack.enter_context(MjpegServer(fps=20)).url)
-        for capture in (*dead, live):
-            capture.start()
+        sources = {f"dead{number}": {"source": url} for number, url in enumerate(urls)}
+        sources["live"] = {"source": stack.enter_context(MjpegServer(fps=20)).url}
+        cameras = RunningCameras(Recommendations(min_score=0.5, min_confidence=0.5), on_failure=lambda error: None)
+        cameras.apply(Config.model_validate({"cameras": sources}))
+        stack.callback(cameras.stop)
+        live = cameras.running["live"].capture
         wait_until(lambda: live.frames >= 80, "the live one shows pictures")
         assert live.fps > 15
-        wait_until(lambda: all(capture.last_error for capture in dead), "each of the others says why")
+        wait_until(lambda: len(list(camera_problems(cameras.running))) == 15, "each of the others says why")
+        problems = list(camera_problems(cameras.running))
+        assert [problem.split(":")[0] for problem in problems] == [f"camera dead{number}" for number in range(15)]
         assert live.fps > 15
-        for capture in (*dead, live):
-            threading.Thread(target=capture.stop).start()
-        wait_until(lambda: not any(capture.hanging for capture in dead), "the reads that were left behind have ended")

@@ -28,6 +28,8 @@ _BEHIND_S = 1.0
 """A stream of which no packet had to be waited for this long comes faster than it is decoded."""
 _WAIT_S = 0.01
 """A packet that took longer to come was waited for."""
+_INTRA_INTERVAL_S = 0.2
+"""Where every picture is a key frame, as in MJPEG, so often one is decoded while it is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Pictures:
         self._format: tuple[int, int, str] | None = None
         self._hurry = hurry
         self._caught_up_at = time.monotonic()
+        self._decoded_at = 0.0
         self.damaged = 0
         """Packets that could not be decoded."""
 
@@ -120,6 +123,10 @@ class Pictures:
 
     def _decode(self, packet: Packet[VideoStream]) -> None:
         """Raises SourceError where no other packet can be decoded either."""
+        if self._is_skipping and self._stream.codec_context.codec.intra_only:
+            if time.monotonic() - self._decoded_at < _INTRA_INTERVAL_S:
+                return
+            self._decoded_at = time.monotonic()
         try:
             self._decoded.extend(packet.decode())
         except av.error.EOFError:

@@ -21,6 +21,9 @@ STILLS_PER_SECOND = (1.0, 5.0)
 """The slowest and the fastest that a single picture is fetched again: few enough requests for a cheap camera, and often
 enough for its people to be tracked."""
 
+_LONGEST_GAP_S = 5.0
+"""A longer jump in the time stamps of a recording is not waited for."""
+
 _LIVE = {"fpsprobesize": "0"}
 """Measuring the rate would hold the first picture back for a second or more."""
 
@@ -62,7 +65,8 @@ class StreamCamera:
         self._read_s = read_timeout_ms / 1000
         self._ways = list(_ways(url))
         self._connection: Connection | None = None
-        self._is_still = False
+        self.is_still = False
+        """Known once it is open: the address is of a single picture."""
         self._last_at = 0.0
         self._count = 0
 
@@ -77,7 +81,7 @@ class StreamCamera:
                 if error.cause not in OF_THE_WAY:
                     break
             else:
-                self._is_still = self._connection.is_still
+                self.is_still = self._connection.is_still
                 self._prefer(way)
                 return
         if problem.cause is Cause.TIMED_OUT:
@@ -89,7 +93,7 @@ class StreamCamera:
         """The next picture; raises MaskdError where there is none."""
         assert self._connection is not None, "open() comes first"
         picture = self._connection.next()
-        if picture is None and self._is_still:
+        if picture is None and self.is_still:
             picture = self._fetch_again()
         if picture is None:
             raise MaskdError(
@@ -105,7 +109,7 @@ class StreamCamera:
             self._connection = None
 
     def describe(self) -> str:
-        return mask_url(self._url) + (" (a single picture, fetched again and again)" if self._is_still else "")
+        return mask_url(self._url) + (" (a single picture, fetched again and again)" if self.is_still else "")
 
     def _prefer(self, way: Way) -> None:
         self._ways.sort(key=lambda other: other != way)
@@ -132,7 +136,9 @@ class Connection:
     def __init__(self, url: str, way: Way, rotate: int, open_s: float, read_s: float) -> None:
         """Raises SourceError."""
         self._read_s = read_s
-        self._timeline: Timeline | None = None
+        self._is_recording = False
+        self._timeline = Timeline()
+        self._last_stamp = 0.0
         self._next: list[Picture] = []
         self.is_still = False
         self._pictures = self._open(url, way, rotate, open_s)
@@ -148,8 +154,11 @@ class Connection:
 
     def captured_at(self, picture: Picture) -> float:
         """In seconds of time.monotonic(); waits where a recording sends faster than life."""
-        if self._timeline is None or picture.stamp is None:
+        if not self._is_recording or picture.stamp is None:
             return time.monotonic()
+        if not 0 <= picture.stamp - self._last_stamp <= _LONGEST_GAP_S:
+            self._timeline = Timeline()
+        self._last_stamp = picture.stamp
         return self._timeline.wait_for(picture.stamp)
 
     def close(self) -> None:
@@ -176,7 +185,7 @@ class Connection:
         except SourceError:
             container.close()
             raise
-        self._timeline = Timeline() if is_recording and not self.is_still else None
+        self._is_recording = is_recording and not self.is_still
         return pictures
 
     def _read_first(self, pictures: Pictures, open_s: float, *, is_late: bool) -> None:
