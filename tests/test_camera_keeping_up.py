@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import time
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 import pytest
 
@@ -78,9 +80,10 @@ def test_of_mjpeg_that_piled_up_most_is_left_out() -> None:
     with HttpCamera(answer) as server:
         pictures = Pictures(open_container(server.url, timeout=(10, 5)), rotate=0, hurry=True)
         count = 0
-        while pictures.next(5) is not None:
-            count += 1
-            time.sleep(0.02)  # a slow board
+        with contextlib.suppress(av.error.OSError):  # the last part has no end
+            while pictures.next(5) is not None:
+                count += 1
+                time.sleep(0.02)  # a slow board
         pictures.close()
     assert 20 < count < sent / 2
 
