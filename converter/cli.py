@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import add_data, number, path, whole_number
+from edge.arguments import CommandParser, add_data, number, path, prepare_output, whole_number
 from edge.errors import MaskdError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Converts one model; returns the exit status. A problem is one sentence on standard error."""
+    prepare_output()
     parser = _parser()
     arguments = parser.parse_args(argv)
     is_converted = arguments.edgetpu and (arguments.model.suffix == ".tflite" or not arguments.model.exists())
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return run_edgetpu(str(arguments.model), arguments.out)
         from converter.command import Conversion, run
 
-        path = run(
+        written = run(
             Conversion(
                 model=arguments.model,
                 data=tuple(arguments.data),
@@ -49,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments.edgetpu:
             from converter.edgetpu import run_edgetpu
 
-            return run_edgetpu(str(path))
+            return run_edgetpu(str(written))
     except MaskdError as error:
         print(f"maskd-convert: {error}", file=sys.stderr)
         return error.exit_status
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="maskd-convert",
         description="Converts a trained model to a full-integer int8 .tflite with its manifest, and proves on the test "
         "photos that it answers as before.",

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 from pathlib import Path
+from typing import NoReturn
 
 from edge.errors import UsageError
 from edge.paths import expanded
+from edge.printable import one_line
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Says how a file is given whose name begins with a dash."""
+
+    def error(self, message: str) -> NoReturn:
+        taken = [text for text in sys.argv[1:] if text.startswith("-") and os.path.lexists(text)]
+        hint = f"; the file {one_line(taken[0])} looks like an option: write ./{one_line(taken[0])}" if taken else ""
+        super().error(f"{one_line(message)}{hint}")
+
+
+def prepare_output() -> None:
+    """A file name may hold bytes that are not text; it is shown escaped instead of ending the program."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def number(least: float, most: float) -> Callable[[str], float]:

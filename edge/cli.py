@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from edge.arguments import add_data, number, path, whole_number
+from edge.arguments import CommandParser, add_data, number, path, prepare_output, whole_number
 from edge.errors import MaskdError
 
 # Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
@@ -15,10 +15,7 @@ from edge.errors import MaskdError
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line; returns the exit status. argparse itself exits for --help and for wrong arguments."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A file name may hold bytes that are no text; it is shown escaped instead of ending the program.
-            stream.reconfigure(errors="backslashreplace")
+    prepare_output()
     try:
         args = _parser().parse_args(argv)
         status: int = args.run(args)
@@ -36,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="maskd",
         description="Watches cameras, finds faces, decides how each person wears a mask, publishes events over MQTT.",
     )

@@ -21,6 +21,7 @@ from edge.config_file import load_config
 from edge.drawings import DrawingError, DrawingsFolder
 from edge.errors import MaskdError
 from edge.masking import mask_url
+from edge.printable import one_line
 from edge.sources import NoSource, Source, expand_sources
 from edge.vision.build import build_vision
 from edge.vision.draw import draw_observations
@@ -210,13 +211,15 @@ class TextReport:
         self._pictures += 1
         self._statuses.update(classification.status for classification in found)
         what = ", ".join(f"{c.status} {c.confidence:.2f}" for c in found)
-        line = seen.name if seen.source.kind == "photo" else f"{seen.name} frame {seen.number}"
+        name = one_line(seen.name)
+        line = name if seen.source.kind == "photo" else f"{name} frame {seen.number}"
         line += f": {_count(len(found), 'face')}{': ' if what else ''}{what}"
         line += f" ({seen.result.detect_ms + seen.result.classify_ms:.1f} ms)"
-        print(line if seen.drawn_to is None else f"{line} -> {seen.drawn_to}", flush=True)
+        print(line if seen.drawn_to is None else f"{line} -> {one_line(seen.drawn_to)}", flush=True)
 
     def failed(self, name: str, error: str) -> None:
         self._failures += 1
+        name, error = one_line(name), one_line(error)
         print(f"maskd: {error if name in error else f'{name}: {error}'}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:

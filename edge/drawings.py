@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Collection
 from pathlib import Path
@@ -10,9 +11,11 @@ import cv2
 import numpy as np
 
 from edge.errors import MaskdError
+from edge.printable import one_line
 from edge.vision.preprocess import Image, resize
 
 _KEPT_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+_OTHER_NAME = f".maskd-{os.getpid()}.mp4"
 
 
 class DrawingError(MaskdError):
@@ -43,11 +46,11 @@ class DrawingsFolder:
         target = self._claim(place.with_suffix(suffix if suffix in _KEPT_SUFFIXES else ".png"))
         encoded, data = cv2.imencode(target.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         if not encoded:
-            raise DrawingError(f"the drawing {target} cannot be encoded by OpenCV {cv2.__version__}")
+            raise DrawingError(f"the drawing {one_line(target)} cannot be encoded by OpenCV {cv2.__version__}")
         try:
             target.write_bytes(data.tobytes())
         except OSError as error:
-            raise DrawingError(f"the drawing {target} cannot be written: {error.strerror}") from error
+            raise DrawingError(f"the drawing {one_line(target)} cannot be written: {error.strerror}") from error
         return target
 
     def open_video(self, place: Path, fps: float) -> VideoDrawing:
@@ -65,7 +68,7 @@ class DrawingsFolder:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DrawingError(f"the folder {target.parent} cannot be made: {error.strerror}") from error
+            raise DrawingError(f"the folder {one_line(target.parent)} cannot be made: {error.strerror}") from error
         return target
 
 
@@ -77,6 +80,7 @@ class VideoDrawing:
         self._fps = fps
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
+        self._folder: int | None = None
 
     def __enter__(self) -> VideoDrawing:
         return self
@@ -84,17 +88,32 @@ class VideoDrawing:
     def __exit__(self, *_: object) -> None:
         if self._writer is not None:
             self._writer.release()
+        if self._folder is not None:
+            os.rename(_OTHER_NAME, self.path.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            os.close(self._folder)
+            self._folder = None
 
     def write(self, image: Image) -> None:
         """Adds a frame; one of another size than the first is fitted to it. Raises DrawingError."""
         if self._writer is None:
             self._size = (image.shape[1], image.shape[0])
-            self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size)
+            self._writer = cv2.VideoWriter(
+                self._name_for_opencv(), cv2.VideoWriter.fourcc(*"mp4v"), self._fps, self._size
+            )
             if not self._writer.isOpened():
                 raise DrawingError(
-                    f"the drawing {self.path} cannot be written: the disk is full or read-only, or OpenCV "
+                    f"the drawing {one_line(self.path)} cannot be written: the disk is full or read-only, or OpenCV "
                     f"{cv2.__version__} was built without a writer of MP4"
                 )
         if (image.shape[1], image.shape[0]) != self._size:
             image = resize(image, *self._size)
         self._writer.write(np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR)))
+
+    def _name_for_opencv(self) -> str:
+        """OpenCV crashes on a name that is not UTF-8: such a file gets its name at the end."""
+        try:
+            str(self.path).encode()
+        except UnicodeEncodeError:
+            self._folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            return f"/proc/self/fd/{self._folder}/{_OTHER_NAME}"
+        return str(self.path)

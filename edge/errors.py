@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edge.printable import lines
+
 
 class MaskdError(Exception):
     """A problem outside the program: its text is one sentence that names the thing, the place and the remedy.
@@ -10,6 +12,10 @@ class MaskdError(Exception):
     """
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        """Fit for a terminal: names of files in it may hold anything."""
+        return lines(super().__str__())
 
 
 class UsageError(MaskdError):

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import cv2
-
+from edge.camera.image_size import image_kind
 from edge.camera.source import Files, parse_source
 from edge.camera.suffixes import is_photo, is_video
 from edge.errors import UsageError
@@ -101,10 +100,18 @@ def _in_folder(folder: str) -> Iterator[Source | NoSource]:
         yield NoSource(folder, f"the folder {folder} holds no photos or videos; check the path")
 
 
+def _starts_like_a_photo(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return image_kind(file.read(256)) is not None
+    except OSError:
+        return False
+
+
 def _file(name: str, place: Path) -> Source:
     path = Path(name)
     if is_photo(path):
         return Source(name, "photo", place)
     # A suffix that says nothing: the first bytes of the file decide.
-    video = is_video(path) or not cv2.haveImageReader(name)
+    video = is_video(path) or not _starts_like_a_photo(path)
     return Source(name, "video" if video else "photo", place)

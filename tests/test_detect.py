@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+import edge.selftest
+from edge.demo import CLIP
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from tests.http_camera import HttpCamera, picture
@@ -23,6 +25,9 @@ from tests.processes import killed_at_the_end
 ASTRONAUT: Image = skimage.data.astronaut()
 ASTRONAUT_FACE = Box(180, 62, 274, 178)
 CHECKOUT = Path(__file__).parent.parent
+
+
+PHOTO = Path(edge.selftest.__file__).with_name("photo.jpg")
 
 
 def maskd(*arguments: str | Path, cwd: Path, check: int | None = 0) -> subprocess.CompletedProcess[str]:
@@ -227,3 +232,42 @@ def test_a_file_name_that_is_no_text(photos: Path) -> None:
     sources = [record["source"] for record in records(maskd("detect", "photos/caf*", "--json", cwd=photos.parent))]
     assert sources == [os.fsdecode(b"photos/caf\xe9.jpg")]
     assert "caf\\udce9.jpg: 0 faces" in maskd("detect", "photos/caf*", cwd=photos.parent).stdout
+
+
+def test_names_that_are_not_text_are_printed_escaped(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    names = [
+        b"not-utf8-\xff.jpg",
+        b"line\nbreak.jpg",
+        b"red\x1b[31m.jpg",
+        b"-dash.jpg",
+        b"bad-\xff.png",
+        b"v\xff.mp4",
+    ]
+    for name in names:
+        content = b"junk" if name.startswith(b"bad") else PHOTO.read_bytes()
+        (photos / os.fsdecode(name)).write_bytes(CLIP.read_bytes() if name.endswith(b".mp4") else content)
+    told = subprocess.run(
+        [sys.executable, "-m", "edge.cli", "detect", str(photos), "--out", str(tmp_path / os.fsdecode(b"out\xff"))],
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert told.returncode == 1
+    printed = (told.stdout + told.stderr).decode("ascii")
+    assert all(c.isprintable() for c in printed.replace("\n", "")), "control characters reach no terminal"
+    for name in names:
+        assert repr(os.fsdecode(name)).strip("'") in printed
+    assert len([line for line in printed.splitlines() if "break.jpg" in line]) == 1
+    drawn = {path.name for path in (tmp_path / os.fsdecode(b"out\xff")).iterdir()}
+    assert drawn == {os.fsdecode(name) for name in names} - {os.fsdecode(b"bad-\xff.png")}
+
+
+def test_a_name_that_begins_with_a_dash_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "-dash.jpg").write_bytes(PHOTO.read_bytes())
+    for arguments, status in ((["-dash.jpg"], 2), (["./-dash.jpg"], 0), (["--", "-dash.jpg"], 0)):
+        command = [sys.executable, "-m", "edge.cli", "detect", *arguments]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path)
+        assert told.returncode == status, told.stderr
+        assert status == 0 or "the file -dash.jpg looks like an option: write ./-dash.jpg" in told.stderr

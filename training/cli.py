@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import add_data, existing_file, number, path, whole_number
+from edge.arguments import CommandParser, add_data, existing_file, number, path, prepare_output, whole_number
 from edge.errors import MaskdError
 from training.architectures import ARCHITECTURES
 
@@ -20,6 +20,7 @@ REVIEW_DESCRIPTION = "Show the labels that a classifier doubts, and the faces th
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit status; a problem is one sentence on stderr."""
+    prepare_output()
     arguments = _parser().parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
@@ -61,7 +62,7 @@ def _require_keras() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="maskd-train", description="Train maskd's models on labelled photos.")
+    parser = CommandParser(prog="maskd-train", description="Train maskd's models on labelled photos.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_mask(commands.add_parser("mask", help=MASK_DESCRIPTION, description=MASK_DESCRIPTION))
     _add_face(commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION))

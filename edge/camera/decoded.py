@@ -9,11 +9,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
+from edge.camera.image_size import MAX_PIXELS
 from edge.camera.images import rotated
 from edge.vision.preprocess import Image
-
-MAX_PIXELS = 2**26
-"""Of one picture, twice as many as 8K has; what claims to be larger is refused before it is decoded."""
 
 _SQUARE = Fraction(1)
 _STRANGEST = Fraction(4)

@@ -11,11 +11,14 @@ import cv2
 import numpy as np
 
 from edge.camera.frame import Frame
+from edge.camera.image_size import MAX_PIXELS, image_kind, image_size
 from edge.camera.images import as_rgb, rotated
+from edge.camera.jpeg import whole_picture
 from edge.camera.suffixes import PHOTO_SUFFIXES, is_photo
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
+from edge.printable import one_line
 from edge.vision.preprocess import Image
 
 FRAMES_PER_SECOND = 5.0
@@ -24,6 +27,12 @@ FRAMES_PER_SECOND = 5.0
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK_FRAME = 12
 """Bytes of a chunk beside its content: length, kind and checksum."""
+_UNDECODABLE = "cannot be decoded; it is damaged or of a kind that is not supported"
+_CONVERTERS = {
+    "heic": "heif-convert IMG.HEIC IMG.jpg, from the package libheif-examples",
+    "avif": "avifdec IMG.avif IMG.png, from the package libavif-bin",
+}
+"""OpenCV cannot read them, and FFmpeg shows one tile of a HEIC photo of many."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,48 +46,64 @@ def photo_paths(folder: Path) -> list[Path]:
 
 
 def read_photo(path: Path) -> Image:
-    """A photo as (height, width, 3) RGB, turned upright by its EXIF note. Raises MaskdError for what is none."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise MaskdError(f"there is no photo {path}; check the path") from None
-    except IsADirectoryError:
-        raise MaskdError(f"{path} is a folder, not a photo") from None
-    except OSError as error:
-        raise MaskdError(f"the photo {path} cannot be read: {error.strerror}") from None
-    if not data:
-        raise MaskdError(f"the photo {path} is empty; copy it again")
-    if _is_cut_off(data):
-        raise MaskdError(f"the photo {path} is cut off; copy it again")
+    """A photo as (height, width, 3) RGB, turned upright by its EXIF note. Raises MaskdError for what is not one."""
+    name = one_line(path)
+    data = _picture_data(name, _content(path, name))
     try:
         # IMREAD_COLOR also turns it upright, scales 16 bits down to 8, and drops transparency.
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error as error:
-        if "CV_IO_MAX_IMAGE" in str(error):
-            raise MaskdError(
-                f"the photo {path} claims to be larger than OpenCV is allowed to read; scale it down, or allow more "
-                "pixels by the environment variable OPENCV_IO_MAX_IMAGE_PIXELS"
-            ) from None
+    except cv2.error:
         picture = None
     if picture is None:
-        raise MaskdError(f"the photo {path} cannot be decoded; it is damaged or of a kind that is not supported")
+        raise MaskdError(f"the photo {name} {_UNDECODABLE}")
     return as_rgb(np.asarray(picture))
 
 
-def _is_cut_off(data: bytes) -> bool:
-    """Whether the end is missing: some versions of OpenCV then invent a grey rest, and decoders complain on stderr.
+def _content(path: Path, name: str) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            what = "a folder" if path.is_dir() else "a device or a pipe"
+            raise MaskdError(f"{name} is {what}, not a photo")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MaskdError(f"there is no photo {name}; check the path") from None
+    except OSError as error:
+        raise MaskdError(f"the photo {name} cannot be read: {error.strerror}") from None
+    if not data:
+        raise MaskdError(f"the photo {name} is empty; copy it again")
+    return data
 
-    A JPEG's picture runs from its last start-of-scan marker to an end-of-image marker; neither pair of bytes can occur
-    inside.
-    """
-    if data.startswith(b"\xff\xd8\xff"):
-        return data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
-    return data.startswith(_PNG_SIGNATURE) and not _has_whole_chunks(data)
+
+def _picture_data(name: str, data: bytes) -> bytes:
+    """What to decode of the file's content. Raises MaskdError where decoding would fail, invent a grey rest for what is
+    missing, as some versions of OpenCV do, or take more memory than a small computer has."""
+    kind = image_kind(data)
+    if kind in _CONVERTERS:
+        raise MaskdError(
+            f"the photo {name} is {kind.upper()}, which is not supported; convert it to JPEG ({_CONVERTERS[kind]}), or "
+            "set the phone to JPEG (iPhone: Settings, Camera, Formats, Most Compatible)"
+        )
+    size = image_size(data)
+    if size is not None and size[0] * size[1] > MAX_PIXELS:
+        raise MaskdError(
+            f"the photo {name} claims to be larger than is read, {size[0]} x {size[1]} pixels; scale it down to "
+            f"{MAX_PIXELS // 1_000_000} million pixels at most"
+        )
+    whole: bytes | None = data
+    if kind == "jpeg":
+        whole = whole_picture(data)
+    elif kind == "png" and not _has_whole_chunks(data):
+        whole = None
+    if whole is None:
+        raise MaskdError(f"the photo {name} is cut off; copy it again")
+    if size is None:
+        raise MaskdError(f"the photo {name} {_UNDECODABLE}")
+    return whole
 
 
 def _has_whole_chunks(png: bytes) -> bool:
-    """Whether every chunk up to IEND is there; OpenCV would fill what is missing with zeros, gigabytes where the length
-    of a chunk is damaged."""
+    """Whether every chunk up to IEND is there, whatever follows. OpenCV would fill what is missing with zeros,
+    gigabytes where the length of a chunk is damaged."""
     position = len(_PNG_SIGNATURE)
     while position + _PNG_CHUNK_FRAME <= len(png):
         if png[position + 4 : position + 8] == b"IEND":

@@ -19,7 +19,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from edge.camera.av_errors import Cause, SourceError
-from edge.camera.decoded import MAX_PIXELS, RgbConverter
+from edge.camera.decoded import RgbConverter
+from edge.camera.image_size import MAX_PIXELS
 from edge.vision.preprocess import Image
 
 _ONE_THREAD_PIXELS = 1920 * 1088

@@ -9,12 +9,13 @@ from pathlib import Path
 import av.error
 
 from edge.camera.av_errors import Cause, SourceError
-from edge.camera.decoded import MAX_PIXELS
 from edge.camera.frame import Frame
+from edge.camera.image_size import MAX_PIXELS
 from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
+from edge.printable import one_line
 
 _FALLBACK_FPS = 25.0
 _LONGEST_GAP_S = 60.0
@@ -89,7 +90,7 @@ class VideoFile:
         """Raises MaskdError where it has no picture that can be read."""
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "missing"
-            raise MaskdError(f"the video file {path} is {kind}; check the path of `source`")
+            raise MaskdError(f"the video file {one_line(path)} is {kind}; check the path of `source`")
         self._path = path
         self._pictures: Pictures | None = None
         try:
@@ -151,25 +152,25 @@ class VideoFile:
 def _sentence(path: Path, error: SourceError) -> str:
     match error.cause:
         case Cause.NO_VIDEO:
-            return f"the video file {path} holds sound alone; choose a file with pictures"
+            return f"the video file {one_line(path)} holds sound alone; choose a file with pictures"
         case Cause.NO_CODEC:
             return (
-                f"there is no decoder for the codec of the video file {path}{error.detail}; the file may be intact, so "
-                "convert it to H.264"
+                f"there is no decoder for the codec of the video file {one_line(path)}{error.detail}; the file may "
+                "be intact, so convert it to H.264"
             )
         case Cause.TOO_LARGE:
-            return f"the pictures of the video file {path} claim to be {error.detail} pixels; scale it down"
+            return f"the pictures of the video file {one_line(path)} claim to be {error.detail} pixels; scale it down"
     return _no_picture(path)
 
 
 def _undecodable(path: Path) -> str:
     return (
-        f"no picture of the video file {path} can be decoded; it is damaged, or larger than the "
+        f"no picture of the video file {one_line(path)} can be decoded; it is damaged, or larger than the "
         f"{MAX_PIXELS // 1_000_000} megapixels that maskd decodes"
     )
 
 
 def _no_picture(path: Path, error: Exception | None = None) -> str:
     if isinstance(error, PermissionError):
-        return f"the video file {path} may not be read by this user; check its permissions"
-    return f"no picture can be read from the video file {path}; it is empty, damaged or not a video"
+        return f"the video file {one_line(path)} may not be read by this user; check its permissions"
+    return f"no picture can be read from the video file {one_line(path)}; it is empty, damaged or not a video"

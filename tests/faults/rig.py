@@ -15,9 +15,8 @@ from types import TracebackType
 import yaml
 
 from edge.messaging.events import parse_event
-from edge.messaging.record_line import read_line
 from tests.faults import traffic
-from tests.faults.checks import ArrivedEvent, Number
+from tests.faults.checks import ArrivedEvent
 from tests.faults.collector import Collector
 from tests.faults.disk import Disk, SmallDisk
 from tests.faults.proxy import Proxy
@@ -41,7 +40,7 @@ class Rig:
         self.folder = folder
         self.storage = folder / "storage"
         self.disk = SmallDisk(self.storage, disk) if disk is not Disk.ORDINARY else None
-        self.unrecorded: set[Number] = set()
+        self.unrecorded: set[int] = set()
         """Numbers of events that a fault took out of the record."""
         self.torn_lines = 0
         """Lines of the record of which a fault may have left one half."""
@@ -50,7 +49,7 @@ class Rig:
         self.daemon = Supervisor(folder, self.note)
         self._arrivals_searched = 0
         self._events: list[ArrivedEvent] = []
-        self._arrived: set[Number] = set()
+        self._arrived: set[int] = set()
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -98,10 +97,10 @@ class Rig:
             self._arrivals_searched += 1
             if arrival.topic.endswith("/event"):
                 self._events.append(ArrivedEvent(arrival, json.loads(arrival.payload)))
-                self._arrived.add(self._events[-1].number)
+                self._arrived.add(self._events[-1].seq)
         return self._events
 
-    def arrived(self) -> set[Number]:
+    def arrived(self) -> set[int]:
         """The numbers of those."""
         self.events()
         return self._arrived
@@ -126,11 +125,7 @@ class Rig:
         before = self.recorded()
         yield
         lost = Counter(before) - Counter(self.recorded())
-        self.unrecorded |= {
-            Number(event.epoch, event.seq)
-            for line in lost
-            if (recorded := read_line(line.encode())) and (event := parse_event(recorded.payload))
-        }
+        self.unrecorded |= {event.seq for line in lost if (event := parse_event(line.encode())) is not None}
         self.torn_lines += 1
 
     # What is around the daemon
