@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean mosquitto bundle deb system-test arm64-test matrix lock audit
+.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,8 +29,9 @@ help: ## This list
 demo: $(VENV)/.demo ## Broker, clip, daemon and shipped models on this one machine; Ctrl-C ends it
 	@exec $(VENV)/bin/maskd demo
 
-test: $(VENV)/.dev mosquitto ## What the tests need, then the tests; PYTEST="-k tracking" for some of them
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST)
+# QUICK=1: without TensorFlow, whose tests skip then, and without the longest rounds.
+test: $(VENV)/$(if $(QUICK),.test,.dev) programs ## What the tests need, then the tests; PYTEST="-k tracking" for some of them, QUICK=1 for the short form
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist worksteal $(if $(QUICK),-m 'not slow') $(PYTEST)
 
 check: $(VENV)/.dev ## Format, lint and types, as CI checks them
 	$(VENV)/bin/ruff format --check .
@@ -39,7 +40,7 @@ check: $(VENV)/.dev ## Format, lint and types, as CI checks them
 
 ROUNDS ?= 200
 SEED ?= 1
-faults: $(VENV)/.dev mosquitto ## ROUNDS (200) of faults from SEED (1) around the running daemon; its table goes into docs/reliability.md
+faults: $(VENV)/.dev programs ## ROUNDS (200) of faults from SEED (1) around the running daemon; its table goes into docs/reliability.md
 	$(VENV)/bin/python -m tests.faults.run --pairs --rounds $(ROUNDS) --seed $(SEED) --report docs/reliability.md
 
 N ?= 10000
@@ -47,11 +48,11 @@ fuzz: $(VENV)/.dev ## Feed N (10000) hostile files and messages of each kind; wi
 	$(VENV)/bin/python -m tests.fuzz --examples $(N)
 
 MINUTES ?= 60
-soak: $(VENV)/.dev mosquitto ## MINUTES (60) of 50 events a second through outbox and broker; writes runs/soak/
+soak: $(VENV)/.dev programs ## MINUTES (60) of 50 events a second through outbox and broker; writes runs/soak/
 	$(VENV)/bin/python -m benchmarks.soak --minutes $(MINUTES) --out runs/soak
 
 DEVICES ?= 1000
-fleet: $(VENV)/.dev mosquitto ## DEVICES (1000) simulated devices against one Mosquitto, for some minutes
+fleet: $(VENV)/.dev programs ## DEVICES (1000) simulated devices against one Mosquitto, for some minutes
 	$(VENV)/bin/python -m benchmarks.fleet --devices $(DEVICES)
 
 RELEASE ?= bookworm
@@ -65,10 +66,13 @@ deb: $(VENV)/bin/python ## The packages for apt, for amd64 and arm64, in dist/
 system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install maskd there and try it; as root, for some minutes
 	MASKD_SYSTEM_TEST='$(RELEASE)' $(VENV)/bin/python -m pytest tests/system $(PYTEST)
 
+fresh-test: $(VENV)/.dev ## The README's two commands in a bare Debian (FRESH=trixie|bookworm); as root, for some minutes
+	$(VENV)/bin/python -m tests.system.fresh $(or $(FRESH),trixie)
+
 arm64-test: $(VENV)/.dev ## The shipped models on an emulated aarch64 Debian (RELEASE=bookworm|trixie) beside x86-64; as root, for some minutes
 	MASKD_ARM64_TEST='$(RELEASE)' MASKD_REPORT=docs/platforms.md $(VENV)/bin/python -m pytest tests/platforms/test_arm64.py $(PYTEST)
 
-matrix: $(VENV)/.release mosquitto ## The tests on other Pythons and libraries, ONLY="name name" for some of them; its table goes into docs/platforms.md
+matrix: $(VENV)/.release programs ## The tests on other Pythons and libraries, ONLY="name name" for some of them; its table goes into docs/platforms.md
 	PATH="$(abspath $(VENV)/bin):$$PATH" $(VENV)/bin/python -m tests.platforms.matrix $(ONLY) --report docs/platforms.md
 
 lock: $(VENV)/.release ## Bring requirements/ up to pyproject.toml; UPGRADE=1 takes the newest versions
@@ -147,19 +151,32 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@echo 'Installing maskd and what its tests need into $(VENV): some minutes, once.'
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.test $(VENV)/.demo
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo 'Installing maskd and what its quick tests need into $(VENV): a minute or two, once.'
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.release: pyproject.toml | $(VENV)/bin/python
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[release]'
 	@touch $@
 
-# The tests talk to a real broker, which pip cannot install. Without one they skip, and say so.
-mosquitto:
-	@PATH="$$PATH:/usr/sbin:/usr/local/sbin"; \
-	if command -v mosquitto > /dev/null; then exit 0; fi; \
+# What the tests start and pip does not bring: a real broker and its clients, and what makes its certificates.
+# The tests that need one of them skip without it, and say so.
+SBIN = /usr/sbin:/usr/local/sbin
+programs:
+	@PATH="$$PATH:$(SBIN)"; \
+	packages=(); \
+	for program in mosquitto:mosquitto mosquitto_passwd:mosquitto mosquitto_pub:mosquitto-clients \
+	  mosquitto_sub:mosquitto-clients openssl:openssl; do \
+	  command -v "$${program%:*}" > /dev/null && continue; \
+	  case " $${packages[*]} " in *" $${program#*:} "*) ;; *) packages+=("$${program#*:}") ;; esac; \
+	done; \
+	if [ "$${#packages[@]}" = 0 ]; then exit 0; fi; \
 	as_root=; \
 	if [ "$$(id -u)" != 0 ]; then as_root=sudo; [ -t 0 ] || as_root='sudo -n'; fi; \
-	install="$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mosquitto"; \
+	install="$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $${packages[*]}"; \
 	if command -v apt-get > /dev/null && { $$install || { $$as_root apt-get update -q && $$install; }; }; then exit 0; fi; \
-	echo 'The broker Mosquitto could not be installed here, so the tests that need it will be skipped;' \
-	  'install it with the package manager of this system to run them.' >&2
+	echo "$${packages[*]} could not be installed here, so the tests that need them will be skipped;" \
+	  'install them with the package manager of this system to run them.' >&2

@@ -22,6 +22,7 @@ from edge.config import CameraSettings, Config
 from edge.messaging.events import draft_events
 from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt.session import SESSION_EXPIRY_S
+from edge.messaging.numbering import new_epoch
 from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
 from edge.messaging.topics import Topics
@@ -63,6 +64,7 @@ class _Device:
         self._visits = Visits(CAMERA)
         self._presence = PresenceCounts(name)
         self._windows = WindowCounts(name, [CAMERA], window_s=WINDOW_S, now=self._started_at)
+        self._epoch = new_epoch()
         self._seq = 0
         self._unacknowledged: dict[int, tuple[str, bytes]] = {}
         """By `seq`: the device's outbox."""
@@ -114,7 +116,7 @@ class _Device:
         (draft,) = draft_events([transition], self._topics, MODELS)
         self._seq += 1
         self._progress.sent[self._config.device] += 1
-        self._unacknowledged[self._seq] = (draft.topic, draft.numbered(self._seq).to_json())
+        self._unacknowledged[self._seq] = (draft.topic, draft.numbered(self._epoch, self._seq).to_json())
         self._send_event(self._seq)
         presence = self._presence.presence(CAMERA, timestamp(time.time()))
         self._publish(self._topics.presence(CAMERA), presence.to_json(), retain=True)

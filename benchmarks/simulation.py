@@ -89,7 +89,9 @@ def status_of(
         },
         inference_ms=InferenceMs(detect=38.21, classify=6.4),
         temperature_c=58.4,
-        outbox=OutboxStatus(depth=depth, withheld=0, oldest_unsent_s=None, lost=lost),
+        outbox=OutboxStatus(
+            depth=depth, withheld=0, oldest_unsent_s=None, lost=lost, epoch="0123456789ab", latest_seq=acknowledged
+        ),
         mqtt=MqttStatus(connections=connections, acknowledged=acknowledged, refused=0),
         time=timestamp(time.time()),
     )

@@ -18,6 +18,7 @@ from edge.config import Config
 from edge.config_file import SEARCH_PATHS, find_config, load_config
 from edge.config_show import in_effect
 from edge.errors import MaskdError
+from edge.messaging.folder_lock import is_locked
 from edge.messaging.topics import Topics
 
 LIMIT_S = 10.0
@@ -50,7 +51,7 @@ def check(config_path: Path | None, root: Path = Path("/")) -> list[Row]:
     """Every check's outcome; takes up to a quarter of a minute where a camera or the broker does not answer. `root`:
     where the board's own files are, such as `proc` and `sys`."""
     configuration, config = _read_configuration(config_path)
-    is_running = None if config is None else storage.is_in_use(config.storage.path)
+    is_running = None if config is None else is_locked(config.storage.path)
     # The network is waited for while the processor is at work.
     visits: list[broker.Visit] = []
     network = Running([_broker_job(config, visits)] if config is not None and config.mqtt.enabled else [])

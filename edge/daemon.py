@@ -24,6 +24,7 @@ from edge.messaging.event_writer import EventWriter
 from edge.messaging.events import ModelNames
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
+from edge.messaging.outbox_recovery import OpeningStoppedError
 from edge.messaging.publisher import Publisher
 from edge.messaging.record import Record
 from edge.messaging.sender import Sender
@@ -49,7 +50,7 @@ STOP_S = 3.8
 LOADING_S = 300.0
 """For libraries and models on a slow board, where systemd's limit for a start is shorter."""
 OUTBOX_S = 900.0
-"""For an outbox of a million events on an SD card, each of which is looked at."""
+"""For an outbox of a million events on an SD card that is damaged, and built again."""
 RELOAD_GAP_S = 0.2
 """Between two reloads, so that commands have their turn however often a reload is asked for."""
 LOOK_S = 0.5
@@ -213,7 +214,11 @@ class Daemon:
     def run(self) -> None:
         """Raises MaskdError where a part cannot start, or where a thread failed."""
         self._notifier.extend_timeout(OUTBOX_S)
-        self._outbox.open()
+        self._outbox.on_damage = self._fail
+        try:
+            self._outbox.open(stops=lambda: self._is_over)
+        except OpeningStoppedError:
+            return
         self._overrides.save()
         try:
             for event in self._outbox.recover(time.time()):
@@ -351,6 +356,8 @@ class Daemon:
                 until = "privacy is events again" if self._sender.withheld else "the broker is back"
                 _log.info("%d events stay in the outbox until %s", self._outbox.depth, until)
             self._sender.stop(at_most(GOODBYE_S))
+            if self._outbox.give_up_unsaved():
+                self._publisher.say_last(at_most(GOODBYE_S))
             self._mqtt.stop(at_most(GOODBYE_S))
         self._outbox.close()
 

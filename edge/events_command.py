@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -19,7 +20,8 @@ from edge.errors import MaskdError, UsageError
 from edge.event_table import EventTable
 from edge.messaging.events import Event, parse_event
 from edge.messaging.payload import parse_timestamp
-from edge.messaging.record_reader import FOLDER_NAME, day_files, lines_backwards, lines_forwards
+from edge.messaging.record_line import read_line
+from edge.messaging.record_reader import FOLDER_NAME, DayLine, day_files, lines_backwards, lines_forwards
 from edge.overrides import is_aggregate
 from edge.record_follower import RecordFollower
 from edge.since import parse_since
@@ -61,6 +63,16 @@ def run_events(
     return 0
 
 
+class Chosen(NamedTuple):
+    """An event to be printed."""
+
+    row: int
+    """Orders events, also through epochs."""
+    event: Event
+    payload: bytes
+    """As it was published."""
+
+
 class _Listing:
     """Chooses events of the record and prints them."""
 
@@ -68,22 +80,23 @@ class _Listing:
         self._folder = folder
         self._camera = camera
         self._print_event = print_event
-        self._unreadable_lines = 0
-        self._highest_seq = 0
+        self._unreadable: Counter[str] = Counter()
+        """Lines that are not as they were written, by the day's file."""
+        self._highest_row = 0
 
     def show_past(self, begin: float | None, count: int | None) -> None:
         """The last `count` from `begin` on (seconds since 1970); without a `count` all from there, or else the last
         `DEFAULT_COUNT`. Raises OSError."""
-        chosen: Iterable[tuple[Event, bytes]]
+        chosen: Iterable[Chosen]
         if begin is None:
             newest_first = self._matching(self._newest_first())
-            chosen = sorted(islice(newest_first, count or DEFAULT_COUNT), key=lambda pair: pair[0].seq)
+            chosen = sorted(islice(newest_first, count or DEFAULT_COUNT), key=lambda chosen: chosen.row)
         else:
             chosen = self._matching(self._oldest_first(begin), begin)
             chosen = chosen if count is None else deque(chosen, count)
-        for event, line in chosen:
-            self._print(event, line)
-        if not self._highest_seq:
+        for one in chosen:
+            self._print(one)
+        if not self._highest_row:
             of_camera = "" if self._camera is None else f" of the camera {self._camera}"
             print(f"no event{of_camera} is recorded{'' if begin is None else ' since then'}", file=sys.stderr)
         self._report_unreadable()
@@ -95,47 +108,50 @@ class _Listing:
             if new:
                 require_events()
             # In their order, also where the clock has stepped back to the day before.
-            for event, line in sorted(new, key=lambda pair: pair[0].seq):
+            for one in sorted(new, key=lambda chosen: chosen.row):
                 # What came while the past was read has been shown with it.
-                if event.seq > self._highest_seq:
-                    self._print(event, line)
+                if one.row > self._highest_row:
+                    self._print(one)
             self._report_unreadable()
             _wait_for_new(sys.stdout.fileno())
 
-    def _newest_first(self) -> Iterator[bytes]:
+    def _newest_first(self) -> Iterator[DayLine]:
         for path in reversed(day_files(self._folder)):
-            yield from lines_backwards(path)
+            for line in lines_backwards(path):
+                yield DayLine(path.name, line)
 
-    def _oldest_first(self, begin: float) -> Iterator[bytes]:
+    def _oldest_first(self, begin: float) -> Iterator[DayLine]:
         first = datetime.fromtimestamp(begin, timezone.utc).date().isoformat()
         for path in day_files(self._folder):
             if path.stem >= first:
-                yield from lines_forwards(path)
+                for line in lines_forwards(path):
+                    yield DayLine(path.name, line)
 
-    def _matching(self, lines: Iterable[bytes], begin: float = 0.0) -> Iterator[tuple[Event, bytes]]:
-        for line in lines:
-            event = parse_event(line)
-            if event is None:
-                self._unreadable_lines += 1
+    def _matching(self, lines: Iterable[DayLine], begin: float = 0.0) -> Iterator[Chosen]:
+        """Events with their payloads as they were published."""
+        for file_name, line in lines:
+            recorded = read_line(line)
+            event = None if recorded is None else parse_event(recorded.payload)
+            if recorded is None or event is None:
+                self._unreadable[file_name] += 1
             elif self._camera in (None, event.camera) and (not begin or parse_timestamp(event.time) >= begin):
-                yield event, line
+                yield Chosen(recorded.row, event, recorded.payload)
 
-    def _print(self, event: Event, line: bytes) -> None:
-        self._highest_seq = max(self._highest_seq, event.seq)
-        self._print_event(event, line)
+    def _print(self, chosen: Chosen) -> None:
+        self._highest_row = max(self._highest_row, chosen.row)
+        self._print_event(chosen.event, chosen.payload)
 
     def _report_unreadable(self) -> None:
-        if self._unreadable_lines:
+        for file_name, count in self._unreadable.items():
             print(
-                f"lines of the record in {self._folder} that cannot be read, as after a power cut: "
-                f"{self._unreadable_lines}",
+                f"lines of {self._folder / file_name} that are not as they were written, and are left out: {count}",
                 file=sys.stderr,
             )
-            self._unreadable_lines = 0
+        self._unreadable.clear()
 
 
 def _print_json(_event: Event, line: bytes) -> None:
-    """The recorded line as it is."""
+    """The event as it was published."""
     sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 

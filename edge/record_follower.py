@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.messaging.record_reader import day_files
+from edge.messaging.record_reader import DayLine, day_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class RecordFollower:
             status = path.stat()
             self._places[path] = _Place(status.st_ino, status.st_size)
 
-    def new_lines(self) -> list[bytes]:
+    def new_lines(self) -> list[DayLine]:
         """Without their ends, in the order of the days. A file that was replaced, as where its older half went, begins
         anew, so lines may come again. Raises OSError."""
-        lines: list[bytes] = []
+        lines: list[DayLine] = []
         files = day_files(self._folder)
         for path in files:
             try:
                 with path.open("rb") as file:
-                    lines += self._read_on(path, file.fileno())
+                    lines += [DayLine(path.name, line) for line in self._read_on(path, file.fileno())]
             except FileNotFoundError:
                 continue  # the daemon has just deleted an old day
         self._places = {path: place for path, place in self._places.items() if path in files}

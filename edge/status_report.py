@@ -66,6 +66,7 @@ class StatusReport:
         # It tells when a person was there.
         oldest = self._outbox.oldest_unsent_at if config.privacy == "events" else None
         lost, temperature = self._outbox.lost, temperature_c()
+        counted = self._outbox.counted
         return Status(
             device=config.device,
             version=version("maskd"),
@@ -76,7 +77,7 @@ class StatusReport:
                 *camera_problems(running),
                 *self._reload_problems(),
                 *self._vision_problems,
-                *(problem for problem in (self._outbox.damaged, self._outbox.disk_problem) if problem is not None),
+                *self._outbox.problems,
                 *device_problems(
                     lost=lost - self._lost_before,
                     dropped_commands=self._commands.dropped,
@@ -97,6 +98,8 @@ class StatusReport:
                 withheld=self._sender.withheld,
                 oldest_unsent_s=None if oldest is None else round(max(0.0, wall - oldest), 1),
                 lost=lost,
+                epoch=counted.epoch,
+                latest_seq=counted.seq,
             ),
             mqtt=MqttStatus(
                 connections=self._client.connections, acknowledged=self._sender.sent, refused=self._sender.refusals
@@ -135,8 +138,8 @@ def device_problems(
     """In words that stay the same while the problem does, for a change is published at once."""
     if lost > 0:
         yield (
-            "events were lost since maskd started, as outbox.lost counts: the outbox was full; "
-            "bring the broker back, or raise storage.max_events and storage.max_bytes"
+            "events were lost since maskd started, as outbox.lost counts: the outbox was full, or its disk refused; "
+            "bring the broker back, free some space, or raise storage.max_events and storage.max_bytes"
         )
     if dropped_commands > 0:
         yield "commands came faster than they are carried out, and some were dropped; find out who sends them"

@@ -6,6 +6,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.programs import need
+
 KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 FUTURE = ("20900101000000Z", "20910101000000Z")
 PAST = ("20200101000000Z", "20210101000000Z")
@@ -58,5 +60,6 @@ def self_signed(folder: Path) -> Pair:
 
 
 def openssl(folder: Path, *arguments: str) -> None:
+    need("openssl")
     done = subprocess.run(["openssl", *arguments], cwd=folder, capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stderr

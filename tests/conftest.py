@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.mosquitto import Mosquitto, find_mosquitto
+from tests.leftovers import guarded, nothing_left_running
+from tests.mosquitto import Mosquitto
+from tests.programs import BROKER, need
+
+__all__ = ["guarded", "nothing_left_running"]  # for every test
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and so would every process that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -26,9 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def mosquitto_folder(tmp_path: Path) -> Path:
-    """A folder for a broker; skips the test where Mosquitto is not installed."""
-    if find_mosquitto() is None:
-        pytest.skip("mosquitto is not installed")
+    """A folder for a broker; skips the test if a program of Mosquitto's is not installed."""
+    need(*BROKER)
     return tmp_path / "mosquitto"
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,14 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from tests.waiting import wait_until
+from tests.programs import find_program
+from tests.waiting import PATIENCE_S, wait_until
 
 HOST = "127.0.0.1"
-
-
-def find_mosquitto() -> str | None:
-    """The broker's program; Debian keeps it in /usr/sbin, which is not on everyone's PATH."""
-    return shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+RESEND_S = 1.0
+"""Mosquitto 2.0.21 (Debian Trixie) sleeps on when a signal comes between two looks at its connections, seen one time in
+sixteen; the next signal wakes it up."""
+RELOADED = "Reloading config."
 
 
 def free_port() -> int:
@@ -75,7 +76,7 @@ class Mosquitto:
         return self._process.pid
 
     def start(self) -> None:
-        program = find_mosquitto()
+        program = find_program("mosquitto")
         assert program is not None, "mosquitto is not installed"
         assert self._process is None, "the broker is already running"
         if not (self.folder / "mosquitto.conf").exists():
@@ -101,8 +102,19 @@ class Mosquitto:
     def allow(self, acl: Sequence[str]) -> None:
         """Replaces the access list of the running broker."""
         assert self._process is not None
+        process = self._process
         (self.folder / "acl").write_text("\n".join(acl) + "\n")
-        self._process.send_signal(signal.SIGHUP)
+        reloads = self.log.count(RELOADED)
+        sent_at = 0.0
+
+        def reloaded() -> bool:
+            nonlocal sent_at
+            if time.monotonic() > sent_at + RESEND_S:
+                sent_at = time.monotonic()
+                process.send_signal(signal.SIGHUP)
+            return self.log.count(RELOADED) > reloads
+
+        wait_until(reloaded, what="the broker reading its access list again")
 
     def freeze(self) -> None:
         """The broker stops answering, its connections stay open."""
@@ -116,9 +128,15 @@ class Mosquitto:
     def _end(self, how: signal.Signals) -> None:
         if self._process is None:
             return
-        self._process.send_signal(how)
-        self._process.send_signal(signal.SIGCONT)
-        self._process.wait(timeout=10)
+        deadline = time.monotonic() + PATIENCE_S
+        while self._process.poll() is None:
+            if time.monotonic() > deadline:
+                self._process.kill()
+                raise AssertionError(f"mosquitto did not end within {PATIENCE_S:g} s of {how.name}: {self.log}")
+            self._process.send_signal(how)
+            self._process.send_signal(signal.SIGCONT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=RESEND_S)
         self._process = None
 
     def _answers(self) -> bool:

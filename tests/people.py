@@ -11,6 +11,7 @@ from edge.messaging.topics import Topics
 
 MODELS = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
 TOPICS = Topics("maskd", "lobby")
+EPOCH = "0123456789ab"
 WALL_OFFSET = 1_790_000_000.0
 """Seconds from the tests' monotonic times to times since 1970."""
 

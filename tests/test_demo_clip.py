@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -50,7 +49,9 @@ from edge.tracking import Tracker
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Observation
+from tests.people import EPOCH
 from tests.processes import killed_at_the_end
+from tests.programs import need
 from tests.waiting import wait_until
 from tests.weights import YUNET, weights
 
@@ -248,8 +249,8 @@ def test_nothing_acknowledged_is_lost_though_the_sender_leaves_at_once(broker: B
             assert received == [bytes([number]) for number in range(count)]
 
 
-@pytest.mark.skipif(shutil.which("mosquitto_sub") is None, reason="mosquitto-clients is not installed")
 def test_mosquitto_sub_can_watch(broker: Broker) -> None:
+    need("mosquitto_sub", "mosquitto_pub")
     watching = subprocess.Popen(
         ["mosquitto_sub", "-h", HOST, "-p", str(broker.port), "-t", "maskd/#", "-v", "-C", "1", "-W", "20"],
         stdout=subprocess.PIPE,
@@ -335,7 +336,9 @@ def some_events() -> list[bytes]:
             votes={status: 14},
         )
         models = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
-        made = event_from_transition(transition, seq=seq, device="demo", models=models, wall_time=1.8e9 + at)
+        made = event_from_transition(
+            transition, epoch=EPOCH, seq=seq, device="demo", models=models, wall_time=1.8e9 + at
+        )
         return made.to_json()
 
     return [

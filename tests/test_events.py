@@ -18,14 +18,14 @@ from edge.messaging.payload import parse_timestamp, timestamp
 from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Presence, Status, Window
 from edge.messaging.schemas import published_schemas
 from edge.messaging.uuid7 import uuid7
-from tests.people import MODELS, transition
+from tests.people import EPOCH, MODELS, transition
 
 NOW = 1_795_186_800.123
 """2026-11-20T15:00:00.123Z"""
 
 
 def an_event() -> Event:
-    return event_from_transition(transition(), seq=1842, device="lobby", models=MODELS, wall_time=NOW)
+    return event_from_transition(transition(), epoch=EPOCH, seq=1842, device="lobby", models=MODELS, wall_time=NOW)
 
 
 def schema_errors(schema: dict[str, object], instance: object) -> list[str]:
@@ -38,7 +38,9 @@ def test_an_event_is_what_the_documentation_shows(monkeypatch: pytest.MonkeyPatc
     identifier = event.pop("id")
     assert event == {
         "schema": "maskd.event/1",
+        "epoch": EPOCH,
         "seq": 1842,
+        "durable": True,
         "device": "lobby",
         "camera": "door",
         "type": "started",
@@ -78,7 +80,7 @@ def test_the_schema_accepts_events_and_refuses_others() -> None:
 
 def test_rounding_errors_of_the_models_do_not_break_an_event() -> None:
     odd = dataclasses.replace(transition(), confidence=1.0000001, box=Box(-0.01, 0.2, 1.02, 0.5))
-    event = event_from_transition(odd, seq=1, device="lobby", models=MODELS, wall_time=NOW)
+    event = event_from_transition(odd, epoch=EPOCH, seq=1, device="lobby", models=MODELS, wall_time=NOW)
     assert event.confidence == 1
     assert event.box == (0, 0.2, 1, 0.5)
 
@@ -86,12 +88,13 @@ def test_rounding_errors_of_the_models_do_not_break_an_event() -> None:
 def test_a_person_left_open_by_a_crash_ends_as_last_announced() -> None:
     last = event_from_transition(
         transition("changed", status="with_mask", previous="without_mask"),
+        epoch=EPOCH,
         seq=7,
         device="lobby",
         models=MODELS,
         wall_time=NOW,
     )
-    ended = ended_after_crash(last, seq=8, now=NOW + 60)
+    ended = ended_after_crash(last, epoch=EPOCH, seq=8, now=NOW + 60)
     assert (ended.type, ended.status, ended.previous, ended.seq) == ("ended", "with_mask", None, 8)
     assert (ended.started, ended.duration_s) == (last.started, last.duration_s)
     assert ended.time == "2026-11-20T15:01:00.123Z"
@@ -141,7 +144,7 @@ def test_status_presence_and_window_follow_their_schemas() -> None:
         },
         inference_ms=InferenceMs(detect=4.1, classify=None),
         temperature_c=None,
-        outbox=OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0),
+        outbox=OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0, epoch=EPOCH, latest_seq=0),
         mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
         time=timestamp(NOW),
     )

@@ -28,7 +28,7 @@ from edge.messaging.setting import Setting
 from edge.messaging.topics import Topics
 from tests import homeassistant_rules as rules
 from tests.homeassistant_check import Message, problems_of, render
-from tests.people import MODELS, WALL_OFFSET, transition
+from tests.people import EPOCH, MODELS, WALL_OFFSET, transition
 
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 CAMERAS = ("door", "front-door", "2nd_floor")
@@ -144,7 +144,7 @@ def statuses(config: Config) -> list[Payload]:
             cameras=cameras,
             inference_ms=InferenceMs(detect=measured, classify=measured),
             temperature_c=measured,
-            outbox=OutboxStatus(depth=3, withheld=0, oldest_unsent_s=measured, lost=2),
+            outbox=OutboxStatus(depth=3, withheld=0, oldest_unsent_s=measured, lost=2, epoch=EPOCH, latest_seq=9),
             mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
             time=NOW,
         )
@@ -181,7 +181,7 @@ def published_by(config: Config) -> dict[str, list[Payload]]:
             transition("ended", camera=camera),
         ]
         drafts = draft_events(happened, topics, MODELS, wall_offset=WALL_OFFSET)
-        payloads[topics.event(camera)] = [draft.numbered(number) for number, draft in enumerate(drafts, 1)]
+        payloads[topics.event(camera)] = [draft.numbered(EPOCH, number) for number, draft in enumerate(drafts, 1)]
     values: dict[str, list[Any]] = {
         "enabled": [True, False],
         "min_score": [0.0, 0.62, 1.0],

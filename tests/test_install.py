@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.programs import need
 
 SYSTEMD = Path(__file__).parent.parent / "systemd"
 UNIT = SYSTEMD / "maskd.service"
@@ -18,8 +19,7 @@ WORST_EXPOSURE = 20
 
 
 def systemd_analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed here")
+    need("systemd-analyze")
     return subprocess.run(
         ["systemd-analyze", *map(str, arguments)], capture_output=True, text=True, env={"LC_ALL": "C.UTF-8"}, timeout=60
     )
@@ -71,8 +71,7 @@ def install_sh(*arguments: str, as_nobody: bool = False) -> subprocess.Completed
 
 @pytest.mark.parametrize("script", sorted(SYSTEMD.glob("*.sh")), ids=lambda path: path.name)
 def test_the_scripts_have_no_known_pitfalls(script: Path) -> None:
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is not installed here")
+    need("shellcheck")
     checked = subprocess.run(["shellcheck", "--external-sources", script], capture_output=True, text=True, timeout=60)
     assert checked.returncode == 0, checked.stdout
     assert os.access(script, os.X_OK) == script.read_text().startswith("#!")

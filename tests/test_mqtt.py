@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import logging
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -175,8 +177,11 @@ def test_two_clients_of_one_name_are_explained_once_each(
 ) -> None:
     with started(settings_for(mosquitto)) as first, started(settings_for(mosquitto)) as second:
         wait_until(lambda: first.connections > 2 and second.connections > 2)
-    explanations = [text for text in warnings_in(caplog) if "another client is named maskd-lobby too" in text]
-    assert 1 <= len(explanations) <= 2
+    # A broker may tell the reason before it closes the connection.
+    reason = re.compile("another client (is named maskd-lobby too|connects as maskd-lobby)")
+    explanations = Counter(text for text in warnings_in(caplog) if reason.search(text))
+    assert explanations
+    assert max(explanations.values()) <= 2
 
 
 def test_a_broker_that_wants_fewer_messages_at_a_time_is_obeyed(mosquitto_folder: Path) -> None:

@@ -13,7 +13,7 @@ from edge.messaging.payload import timestamp
 from edge.messaging.publisher import Publisher
 from edge.messaging.reports import InferenceMs, MqttStatus, OutboxStatus, Status
 from tests.mosquitto import Mosquitto, Subscriber
-from tests.people import MODELS, transition
+from tests.people import EPOCH, MODELS, transition
 
 
 def a_status() -> Status:
@@ -27,7 +27,7 @@ def a_status() -> Status:
         cameras={},
         inference_ms=InferenceMs(detect=None, classify=None),
         temperature_c=None,
-        outbox=OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0),
+        outbox=OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0, epoch=EPOCH, latest_seq=0),
         mqtt=MqttStatus(connections=1, acknowledged=0, refused=0),
         time=timestamp(time.time()),
     )

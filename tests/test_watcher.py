@@ -250,12 +250,11 @@ def test_an_error_ends_it_and_is_told(watching: Watching) -> None:
     assert watching.ends == [watching.model.error]
 
 
-def test_stop_does_not_wait_for_a_camera(watching: Watching) -> None:
+def test_stop_does_not_wait_for_a_camera(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.watcher.IDLE_S", 600.0)  # longer than a test may take
     watching.watcher.watch([], endless=True)
     watching.watcher.start()
-    began = time.monotonic()
-    assert watching.watcher.stop(5)
-    assert time.monotonic() - began < 0.4
+    assert watching.watcher.stop(60)
 
 
 def test_rules_of_a_camera_come_from_its_own_settings() -> None:

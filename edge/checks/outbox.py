@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from itertools import islice
@@ -12,6 +11,7 @@ from edge.checks.row import Row, judged, megabytes
 from edge.config import StorageSettings
 from edge.messaging.outbox_file import get_meta, verify
 from edge.messaging.outbox_salvage import aside
+from edge.messaging.record_line import read_line
 from edge.messaging.record_reader import FOLDER_NAME, day_files, lines_backwards
 
 _VERIFIED_BYTES = 50_000_000
@@ -69,7 +69,7 @@ def record_row(settings: StorageSettings) -> Row:
     except OSError as error:
         problem = f"the record in {folder} cannot be read: {error.strerror}; give it to maskd's user, or remove it"
         return Row("warn", "record", str(folder), problem)
-    unreadable = sum(not _is_event(line) for line in lines)
+    unreadable = sum(read_line(line) is None for line in lines)
     warnings = []
     if unreadable:
         warnings.append(
@@ -78,11 +78,3 @@ def record_row(settings: StorageSettings) -> Row:
         )
     detail = f"{len(days)} day(s), {megabytes(size)}"
     return judged("record", detail, warnings=warnings, figures={"days": len(days), "bytes": size})
-
-
-def _is_event(line: bytes) -> bool:
-    """As far as can be told without what events are built on, OpenCV, which may be what is wrong."""
-    try:
-        return "seq" in json.loads(line)
-    except (ValueError, TypeError):
-        return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pwd
 import re
@@ -83,21 +82,6 @@ def storage_row(settings: StorageSettings, filesystem: Filesystem, *, taken_byte
     return judged("storage", detail, failures=failures, warnings=warnings, figures=figures)
 
 
-def is_in_use(folder: Path) -> bool | None:
-    """Whether a running maskd holds the outbox there; None where this user may not know."""
-    try:
-        with (folder / "outbox.lock").open("rb") as file:
-            # Shared, so that it needs no right to write; given back at once, for a daemon that starts right now.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except PermissionError:
-        return None
-    except OSError:
-        return False
-    return False
-
-
 def filesystem_of(place: Path, mounts: Path = Path("/proc/self/mountinfo")) -> Filesystem:
     """`mounts`: what the kernel tells of mounted filesystems, see proc_pid_mountinfo(5). Raises OSError."""
     found = os.statvfs(place)
@@ -138,10 +122,7 @@ def _require_writable(there: Path, files: Sequence[Path]) -> None:
 
 
 def _outbox_files(folder: Path) -> list[Path]:
-    return [
-        folder / name
-        for name in ("outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.lock", "seq", "overrides.json")
-    ]
+    return [folder / name for name in ("outbox.db", "outbox.db-wal", "outbox.db-shm", "seq", "overrides.json")]
 
 
 def _user() -> str:

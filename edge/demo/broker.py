@@ -92,6 +92,12 @@ def _thorough_broker() -> Any:
     from amqtt.broker import Broker as AmqttBroker
 
     class ThoroughBroker(AmqttBroker):  # type: ignore[misc]
+        async def stream_connected(self, reader: Any, writer: asyncio.StreamWriter, listener_name: str) -> None:
+            try:
+                await super().stream_connected(reader, writer, listener_name)
+            finally:
+                writer.close()  # amqtt leaves it open where it is cancelled
+
         async def _client_message_loop(self, session: Any, handler: Any) -> None:
             wait_disconnect = handler.wait_disconnect
 

@@ -59,3 +59,4 @@ async def _cancel_everything() -> None:
         task.cancel()
     await asyncio.wait(tasks, timeout=2) if tasks else None
     await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.sleep(0)  # what was closed just now is let go of in the next round

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError
 
 from edge.compliance import Transition
+from edge.messaging.numbering import EPOCH_PATTERN, MAX_SEQ
 from edge.messaging.payload import Count, Fraction, Payload, Timestamp, timestamp
 from edge.messaging.topics import Topics
 from edge.messaging.uuid7 import uuid7
@@ -29,8 +30,13 @@ class Event(Payload):
     schema_name: Literal["maskd.event/1"] = Field(default="maskd.event/1", alias="schema")
     id: UUID
     """UUIDv7, unique; a repeated delivery has the same one."""
-    seq: Annotated[int, Field(ge=1)]
-    """Counts the device's events from 1 without a gap, across restarts."""
+    epoch: Annotated[str, Field(pattern=EPOCH_PATTERN)]
+    """Within one, `seq` belongs to one event; a new one begins where the device's memory of its numbers is not what was
+    published: a restored backup, a cloned card, a disk that takes nothing."""
+    seq: Annotated[int, Field(ge=1, le=MAX_SEQ)]
+    """Counts the device's events of an epoch from 1 without a gap, across restarts."""
+    durable: bool
+    """false: sent though the disk did not take it, so that a crash before the broker's acknowledgement loses it."""
     device: str
     camera: str
     type: Literal["started", "changed", "ended"]
@@ -58,15 +64,22 @@ class Event(Payload):
 
 
 def parse_event(payload: bytes) -> Event | None:
-    """A published event read back; None for anything else."""
+    """A published event read back; None for anything else, whatever it is."""
     try:
-        return Event.model_validate_json(payload)
+        return Event.model_validate_json(payload, strict=True)
     except ValidationError:
         return None
 
 
 def event_from_transition(
-    transition: Transition, *, seq: int, device: str, models: ModelNames, wall_time: float
+    transition: Transition,
+    *,
+    epoch: str,
+    seq: int,
+    durable: bool = True,
+    device: str,
+    models: ModelNames,
+    wall_time: float,
 ) -> Event:
     """`wall_time` is when the transition happened (its `at`), in seconds since 1970; durations come from the
     transition's monotonic times, so a step of the wall clock bends none."""
@@ -74,7 +87,9 @@ def event_from_transition(
     box = transition.box.clipped(1, 1)
     return Event(
         id=uuid7(round(wall_time * 1000)),
+        epoch=epoch,
         seq=seq,
+        durable=durable,
         device=device,
         camera=transition.camera,
         type=transition.type,
@@ -105,9 +120,15 @@ class Draft:
     wall_time: float
     """Seconds since 1970 at the transition's `at`."""
 
-    def numbered(self, seq: int) -> Event:
+    def numbered(self, epoch: str, seq: int, *, durable: bool = True) -> Event:
         return event_from_transition(
-            self.transition, seq=seq, device=self.device, models=self.models, wall_time=self.wall_time
+            self.transition,
+            epoch=epoch,
+            seq=seq,
+            durable=durable,
+            device=self.device,
+            models=self.models,
+            wall_time=self.wall_time,
         )
 
 
@@ -122,12 +143,14 @@ def draft_events(
     ]
 
 
-def ended_after_crash(last: Event, *, seq: int, now: float) -> Event:
+def ended_after_crash(last: Event, *, epoch: str, seq: int, now: float) -> Event:
     """The `ended` of a person who was there when the daemon died: what was last said, as of `now` (seconds since
     1970). The duration stays what was last known, since nobody saw how long the person stayed."""
     changes: dict[str, Any] = {
         "id": uuid7(round(now * 1000)),
+        "epoch": epoch,
         "seq": seq,
+        "durable": True,
         "type": "ended",
         "previous": None,
         "time": timestamp(now),

@@ -7,32 +7,30 @@ import os
 import sqlite3
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
 
 from edge.errors import MaskdError
+from edge.messaging.disk_health import DiskHealth, ReplacedError, reason
 from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
-from edge.messaging.outbox_file import exclusive_lock, get_meta, insert, put_meta, transaction
-from edge.messaging.outbox_recovery import Evidence, open_database
-from edge.messaging.payload import parse_timestamp
+from edge.messaging.folder_lock import FolderLock
+from edge.messaging.numbering import Counted, new_epoch
+from edge.messaging.origin import Origin
+from edge.messaging.outbox_check import OutboxCheck
+from edge.messaging.outbox_recovery import VERIFIED_BYTES, Evidence, mark_damaged, open_database
+from edge.messaging.outbox_rows import OutboxRows
 from edge.messaging.record import Record
 from edge.messaging.seq_file import Numbers, SeqFile
+from edge.messaging.unsaved import HELD_LIMIT, Unsaved
 
 log = logging.getLogger(__name__)
 
-HELD_LIMIT = 1000
-"""Events kept in memory while the disk takes none."""
-DISK_RETRY_S = 1.0
-"""Between two attempts of append() to write to a disk that takes nothing."""
 BATCH = 1000
 """Rows read or deleted at a time."""
-ROW_OVERHEAD_BYTES = 80
-"""What SQLite adds to the topic and the payload of an event: number, time, headers, half-filled pages."""
-_SIZE = f"length(topic) + length(payload) + {ROW_OVERHEAD_BYTES}"
+PROBE_BYTES = 1_000_000
+"""A disk with less room may take a figure and refuse the next event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class Pending:
     """An event that waits for the broker's acknowledgement."""
 
     seq: int
+    """Its row: counts all events of this outbox. What it is published under, epoch and number, is in the payload."""
     topic: str
     payload: bytes
 
@@ -49,7 +48,7 @@ class Outbox:
 
     An event exists once append() has returned it: it then survives kill -9 and a power cut. All methods may be called
     from any thread. Only open() and recover() raise; later a disk that takes no more is logged once, and up to
-    `HELD_LIMIT` events wait in memory for it.
+    `HELD_LIMIT` events wait in memory for it, or for number_unsaved().
     """
 
     def __init__(
@@ -64,9 +63,13 @@ class Outbox:
         """`record` takes every event as well, and gives back what a damaged outbox has lost; `prefix` is that of the
         topics on which such events are published."""
         self.on_commit: Callable[[], None] = lambda: None
-        """Called after events were committed, in the thread that committed them."""
+        """Called after events were committed, or wait in memory, in the thread that brought them."""
+        self.on_damage: Callable[[BaseException], None] = lambda _error: None
+        """Called in a thread of the outbox's own when damage is found that the next open() repairs."""
         self.damaged: str | None = None
-        """What open() found wrong with the outbox and has mended, in a sentence."""
+        """What open() found wrong with the outbox and has repaired, in a sentence."""
+        self.renumbered: str | None = None
+        """Why open() began a new epoch, in a sentence; None: numbering goes on."""
         self._folder = folder
         self._path = folder / "outbox.db"
         self.max_events = max_events
@@ -75,34 +78,36 @@ class Outbox:
         self._record = record
         self._prefix = prefix
         self._lock = threading.RLock()
-        self._lock_file: IO[bytes] | None = None
+        self._folder_lock = FolderLock(folder)
         self._seq_file = SeqFile(folder / "seq")
-        self._connection: sqlite3.Connection | None = None
-        self._held: deque[Draft] = deque()
+        self._file: os.stat_result | None = None
+        self._open_rows: OutboxRows | None = None
+        self._check: OutboxCheck | None = None
+        self._disk = DiskHealth(folder)
+        self._unsaved = Unsaved()
+        self._next_row = 1
+        """Above `counted.row` while events went out without the disk, which have rows as well."""
         self._acknowledged: set[int] = set()
-        """Acknowledged events whose deletion has not been committed."""
+        """Rows whose deletion has not been committed."""
         self._acknowledged_up_to = 0
         self._recorded_up_to = 0
-        self._lost_while_held = 0
-        self._disk_error: str | None = None
-        self._disk_failed_at = 0.0
         self._cap_is_reached = False
-        self._next_seq = 1
-        self._depth = 0
-        self._bytes = 0
-        self._lost = 0
+        self._lost_at_the_end = 0
 
-    def open(self) -> None:
+    def open(self, stops: Callable[[], bool] = lambda: False) -> None:
         """Makes the folder and the file where needed. A damaged file is set aside, and what it and the record still
-        hold is taken over. Raises MaskdError where the folder cannot be written or another maskd uses it."""
+        hold is taken over. Raises MaskdError where the folder cannot be written or another maskd uses it, and
+        OpeningStoppedError soon after `stops` has become true."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock_file = exclusive_lock(self._folder)
+            self._folder_lock.acquire()
             self._seq_file.open()
             numbers = self._seq_file.read()
+            origin = Origin(self._folder, put_back=self._seq_file.was_put_back(numbers))
             evidence = Evidence(numbers, self._record, self._prefix)
-            self._connection, self.damaged = open_database(self._path, evidence)
-            self._load(numbers.acknowledged)
+            db, self.damaged = open_database(self._path, evidence, stops)
+            self._open_rows = OutboxRows(db)
+            self._begin(numbers, origin)
         except (OSError, sqlite3.Error) as error:
             self.close()
             raise self._unusable(error) from error
@@ -110,51 +115,65 @@ class Outbox:
             self.close()
             raise
         if self._record is not None:
-            self._recorded_up_to = self._record.highest_seq()
+            self._recorded_up_to = self._record.newest().row
             self._record.tidy(time.time())
         self.delete_acknowledged()
+        if self._path.stat().st_size > VERIFIED_BYTES:
+            self._check = OutboxCheck(self._path, on_damage=self._found_damage)
+            self._check.start()
 
     def close(self) -> None:
         """Writes what still waits in memory, if the disk takes it."""
+        if self._check is not None:
+            self._check.stop()
+            self._check = None
         with self._lock:
-            if self._connection is not None:
+            if self._open_rows is not None:
                 self.retry()
                 self.delete_acknowledged()
-                if self._held:
-                    log.error(
-                        "%d events are lost: the disk of %s took no more until the end; free some space there",
-                        len(self._held),
-                        self._folder,
-                    )
-                self._connection.close()
-                self._connection = None
+                self.give_up_unsaved()
+                self._open_rows.close()
+                self._open_rows = None
             self._seq_file.close()
-            if self._lock_file is not None:
-                self._lock_file.close()
-                self._lock_file = None
+            self._folder_lock.release()
 
     @property
     def depth(self) -> int:
         """Events not acknowledged, those that only wait in memory included."""
         with self._lock:
-            return max(0, self._depth - len(self._acknowledged)) + len(self._held)
+            depth = self._open_rows.figures.depth if self._open_rows is not None else 0
+            return max(0, depth - len(self._acknowledged)) + len(self._unsaved)
 
     @property
     def lost(self) -> int:
-        """Events given up since the outbox was made, because a cap was reached or the disk was full for too long."""
+        """Events given up since the outbox was made, because a cap was reached or the disk refused for too long."""
         with self._lock:
-            return self._lost + self._lost_while_held
+            committed = self._open_rows.figures.lost if self._open_rows is not None else 0
+            return committed + self._unsaved.lost
+
+    @property
+    def counted(self) -> Counted:
+        """The latest number given, in the epoch that outlives this process."""
+        with self._lock:
+            return self._rows.figures.counted
 
     @property
     def disk_problem(self) -> str | None:
-        """What the disk refuses at present, in a sentence; None: nothing."""
+        """What the disk refuses at present, or that it is slow, in a sentence; None: neither."""
         with self._lock:
-            if self._disk_error is not None:
-                return (
-                    f"the outbox in {self._folder} cannot be written: {self._disk_error}; "
-                    f"events that wait in memory: {len(self._held)} of at most {HELD_LIMIT}; free some space there"
-                )
+            consequence = (
+                "events go to the broker as `durable: false`, and those that it has not taken wait in memory, "
+                f"at most {HELD_LIMIT}"
+            )
+            if (problem := self._disk.problem(consequence)) is not None:
+                return problem
             return self._record.problem if self._record is not None else None
+
+    @property
+    def problems(self) -> list[str]:
+        """What a person should know of: found at the start, and at present."""
+        found = (self.damaged, self.renumbered, self.disk_problem)
+        return [problem for problem in found if problem is not None]
 
     @property
     def oldest_unsent_at(self) -> float | None:
@@ -162,28 +181,27 @@ class Outbox:
         with self._lock:
             if (oldest := self._oldest_unsent()) is not None:
                 return oldest[1]
-            return self._held[0].wall_time if self._held else None
+            return self._unsaved.oldest_wall_time
 
     def append(self, drafts: Sequence[Draft]) -> list[Event]:
         """Commits events, those that waited in memory first, and returns all that are now safe, numbered in order:
         one commit for all of them. Empty where the disk takes none: they then wait in memory."""
         with self._lock:
-            self._held.extend(drafts)
-            if not self._held:
+            self._unsaved.hold(drafts)
+            if not self._unsaved.drafts:
                 return []
             try:
-                events = [] if drafts and self._disk_failed_lately() else self._commit([*self._held])
+                events = [] if drafts and self._disk.refused_lately else self._commit([*self._unsaved.drafts])
             except (sqlite3.Error, OSError) as error:
-                self._report_disk(error)
+                self._refused(error)
                 events = []
-            if not events:
-                while len(self._held) > HELD_LIMIT:
-                    self._held.popleft()
-                    self._lost_while_held += 1
-                return []
-            self._held.clear()
-            self._disk_works()
-            self._write_record()
+            if events:
+                self._unsaved.drafts.clear()
+                self._disk.works()
+                self._write_record()
+            else:
+                self._unsaved.limit()
+        # Also of what the disk refuses, since the broker may take it.
         self.on_commit()
         return events
 
@@ -191,25 +209,47 @@ class Outbox:
         """Writes what a disk that took no more has left undone; cheap where there is nothing."""
         self.append([])
         with self._lock:
+            if self._disk.refuses and not self._unsaved.drafts:
+                self._probe()
             self._write_record()
             if self._record is not None:
                 self._record.tidy(time.time())
 
-    def pending(self, limit: int, *, after_seq: int = 0, without_topics: Sequence[str] = ()) -> list[Pending]:
-        """Unacknowledged events in order of `seq`. Raises sqlite3.Error where the file cannot be read."""
-        excluded = ",".join("?" * len(without_topics))
+    def number_unsaved(self, limit: int) -> list[Event]:
+        """Where the disk refuses: gives up to `limit` events that wait in memory numbers of their own epoch, so that
+        pending() hands them out as not durable. For a broker that is there."""
         with self._lock:
-            rows = self._db.execute(
-                f"SELECT seq, topic, payload FROM events WHERE seq > ? AND topic NOT IN ({excluded}) "  # noqa: S608
-                "ORDER BY seq LIMIT ?",
-                (after_seq, *without_topics, limit + len(self._acknowledged)),
-            )
-            return [Pending(*row) for row in rows if row[0] not in self._acknowledged][:limit]
+            if not self._disk.refuses:
+                return []
+            events = self._unsaved.number(limit, self._next_row)
+            self._next_row += len(events)
+            return events
+
+    def pending(self, limit: int, *, after_seq: int = 0, without_topics: Sequence[str] = ()) -> list[Pending]:
+        """Unacknowledged events in order; of a disk that cannot be read, those in memory. Raises sqlite3.DatabaseError
+        where the file is damaged, which the next open() repairs."""
+        with self._lock:
+            waiting = [
+                Pending(row, sent.topic, sent.payload)
+                for row, sent in self._unsaved.sent.items()
+                if row > after_seq and sent.topic not in without_topics
+            ]
+            try:
+                rows = self._rows.read(
+                    limit + len(self._acknowledged), after_row=after_seq, without_topics=without_topics
+                )
+            except sqlite3.Error as error:
+                self._refused(error)
+                if not isinstance(error, sqlite3.OperationalError):
+                    raise
+                rows = []
+            waiting += [Pending(row.row, row.topic, row.payload) for row in rows if row.row not in self._acknowledged]
+            return sorted(waiting, key=lambda one: one.seq)[:limit]
 
     def acknowledge(self, seqs: Iterable[int]) -> None:
         """The broker has these; unknown ones are ignored. They are gone for good with delete_acknowledged()."""
         with self._lock:
-            self._acknowledged.update(seqs)
+            self._acknowledged.update(self._unsaved.acknowledge(seqs))
 
     def delete_acknowledged(self) -> bool:
         """Deletes what was acknowledged, in one commit for each `BATCH`. False: the disk refuses that, or still has to
@@ -218,15 +258,15 @@ class Outbox:
             self._write_record()
             try:
                 while recorded := self._acknowledged_and_recorded()[:BATCH]:
-                    self._delete_batch(recorded)
+                    self._require_own_files()
+                    self._rows.delete(recorded)
+                    self._acknowledged.difference_update(recorded)
                 self._note_acknowledged()
             except (sqlite3.Error, OSError) as error:
-                self._report_disk(error)
+                self._refused(error)
                 return False
-            if self._depth == 0:
+            if self._rows.figures.depth == 0:
                 self._cap_is_reached = False
-            if not self._held:
-                self._disk_works()
             return not self._acknowledged
 
     def recover(self, now: float) -> list[Event]:
@@ -236,194 +276,201 @@ class Outbox:
         """
         with self._lock:
             try:
-                with transaction(self._db) as db:
-                    rows = db.execute("SELECT topic, payload FROM open_tracks").fetchall()
-                    last = sorted(_readable(rows), key=lambda topic_and_event: topic_and_event[1].seq)
-                    ended = [
-                        (topic, ended_after_crash(event, seq=self._next_seq + index, now=now))
-                        for index, (topic, event) in enumerate(last)
-                    ]
-                    db.execute("DELETE FROM open_tracks")
-                    stored = self._store(db, ended)
+                left = self._rows.open_tracks()
+                known = [(topic, event) for _, topic, payload in left if (event := _read(topic, payload)) is not None]
+                counted = self._rows.figures.counted
+                ended = [
+                    (topic, ended_after_crash(event, epoch=counted.epoch, seq=counted.seq + index, now=now))
+                    for index, (topic, event) in enumerate(sorted(known, key=lambda one: str(one[1].id)), 1)
+                ]
+                self._store(ended, {track: None for track, _, _ in left})
             except (sqlite3.Error, OSError) as error:
                 raise self._unusable(error) from error
-            self._count(stored)
             self._write_record()
         if ended:
             log.warning("maskd was not stopped in order; %d people who were there then are now ended", len(ended))
             self.on_commit()
         return [event for _, event in ended]
 
+    def give_up_unsaved(self) -> int:
+        """At a stop: counts what neither the disk nor the broker has taken as lost, and returns how much that is."""
+        with self._lock:
+            given_up = len(self._unsaved)
+            if given_up:
+                self._unsaved.drafts.clear()
+                self._unsaved.sent.clear()
+                self._unsaved.lost += given_up
+                log.error(
+                    "%d events are lost: neither the disk of %s nor the broker took them until the end; %s",
+                    given_up,
+                    self._folder,
+                    self._disk.remedy,
+                )
+            if self._unsaved.lost:
+                self._write_numbers()
+            return given_up
+
     @property
-    def _db(self) -> sqlite3.Connection:
-        if self._connection is None:
+    def _rows(self) -> OutboxRows:
+        if self._open_rows is None:
             raise RuntimeError("the outbox is not open")
-        return self._connection
+        return self._open_rows
+
+    def _begin(self, numbers: Numbers, origin: Origin) -> None:
+        self._file = self._path.stat()
+        marks, copied = origin.compare(self._path, self._rows.meta())
+        epoch = new_epoch() if copied or not self._rows.figures.counted.epoch else None
+        self._rows.start(marks, epoch=epoch, lost=numbers.lost)
+        counted = self._rows.figures.counted
+        if copied:
+            self.renumbered = f"{copied}; so events are numbered from 1 in a new epoch, {counted.epoch}"
+            log.warning("%s", self.renumbered)
+        log.info("events are numbered from %d in the epoch %s", counted.seq + 1, counted.epoch)
+        self._next_row = counted.row + 1
+        # Those that the record has yet to take.
+        self._acknowledged = set(self._rows.up_to(numbers.acknowledged))
+        self._acknowledged_up_to = numbers.acknowledged
+        self._write_numbers()
 
     def _commit(self, drafts: Sequence[Draft]) -> list[Event]:
-        numbered = [(draft.topic, draft.numbered(self._next_seq + index)) for index, draft in enumerate(drafts)]
-        with transaction(self._db) as db:
-            for topic, event in numbered:
-                if event.type == "ended":
-                    db.execute("DELETE FROM open_tracks WHERE track = ?", (event.track,))
-                else:
-                    # An upsert, since the `started` may be among those that were lost while the disk was full.
-                    insert(db, "open_tracks", [(event.track, topic, event.to_json())], or_else="REPLACE")
-            stored = self._store(db, numbered)
-        self._count(stored)
+        counted = self._rows.figures.counted
+        numbered = [
+            (draft.topic, draft.numbered(counted.epoch, counted.seq + index)) for index, draft in enumerate(drafts, 1)
+        ]
+        tracks = self._unsaved.tracks()
+        for topic, event in numbered:
+            tracks[event.track] = None if event.type == "ended" else (topic, event.to_json())
+        with self._disk.timed():
+            self._store(numbered, tracks)
+        self._unsaved.tracks_are_told()
         return [event for _, event in numbered]
 
-    def _store(self, db: sqlite3.Connection, numbered: Sequence[tuple[str, Event]]) -> _Stored:
-        """Inside a transaction: inserts events with the next numbers, and makes room by the caps."""
-        next_seq = self._next_seq + len(numbered)
-        if numbered:
-            numbers = Numbers(next_seq - 1, self._next_seq - 1, self._acknowledged_up_to)
-            self._seq_file.write(numbers, durable=True)
-        rows = [(event.seq, topic, event.to_json(), parse_timestamp(event.time)) for topic, event in numbered]
-        insert(db, "events", rows)
-        depth = self._depth + len(rows)
-        size = self._bytes + sum(len(topic) + len(payload) + ROW_OVERHEAD_BYTES for _, topic, payload, _ in rows)
-        given_up = 0
-        while depth > 0 and (depth > self.max_events or size > self.max_bytes):
-            # By the average size; what is left over goes in the next round.
-            excess = max(1, depth - self.max_events, (size - self.max_bytes) * depth // size)
-            oldest = f"seq IN (SELECT seq FROM events ORDER BY seq LIMIT {excess})"  # noqa: S608
-            deleted, deleted_size = self._delete(db, oldest)
-            depth, size, given_up = depth - deleted, size - deleted_size, given_up + deleted
-        lost = self._lost + self._lost_while_held + given_up
-        put_meta(db, {"next_seq": next_seq, "lost": lost})
-        return _Stored(next_seq, depth, size, lost, given_up)
-
-    def _count(self, stored: _Stored) -> None:
-        """Takes over the figures of a transaction once it is committed."""
-        if stored.given_up and not self._cap_is_reached:
+    def _store(self, numbered: Sequence[tuple[str, Event]], tracks: dict[str, tuple[str, bytes] | None]) -> None:
+        """Commits events that have the next numbers, which go to the seq file first."""
+        self._require_own_files()
+        before = self._rows.figures.counted
+        rows = [(self._next_row + index, topic, event) for index, (topic, event) in enumerate(numbered)]
+        after = replace(before, row=rows[-1][0], seq=before.seq + len(rows)) if rows else before
+        given_up = self._rows.store(
+            rows,
+            tracks,
+            counted=after,
+            max_events=self.max_events,
+            max_bytes=self.max_bytes,
+            lost=self._unsaved.lost,
+            before=lambda: self._seq_file.write(self._numbers(before, after), durable=True) if rows else None,
+        )
+        if given_up and not self._cap_is_reached:
             self._cap_is_reached = True
             log.warning(
                 "the outbox in %s is full, so the oldest unsent events are given up; "
                 "bring the broker back or raise storage.max_events and storage.max_bytes",
                 self._folder,
             )
-        self._next_seq, self._depth, self._bytes, self._lost = stored.next_seq, stored.depth, stored.bytes, stored.lost
-        self._lost_while_held = 0
+        self._next_row = max(self._next_row, after.row + 1)
+        self._unsaved.lost = 0
         self._write_numbers()
+
+    def _require_own_files(self) -> None:
+        """SQLite goes on writing to a file that was deleted; nothing of that would be there after a restart."""
+        with suppress(OSError):
+            is_ours = self._file is not None and os.path.samestat(self._file, self._path.stat())
+            if is_ours and self._folder_lock.holds_the_path:
+                return
+        raise ReplacedError(f"{self._path} was removed or replaced while maskd runs")
+
+    def _refused(self, error: Exception) -> None:
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+            mark_damaged(self._path)
+        self._disk.failed(error)
+
+    def _probe(self) -> None:
+        """Whether the disk takes something again, where no event waits to be written."""
+        try:
+            free = os.statvfs(self._folder)
+            if free.f_bavail * free.f_frsize < PROBE_BYTES:
+                return
+            self._store([], self._unsaved.tracks())
+        except (sqlite3.Error, OSError) as error:
+            self._refused(error)
+        else:
+            self._unsaved.tracks_are_told()
+            self._disk.works()
+
+    def _found_damage(self, problem: str) -> None:
+        mark_damaged(self._path)
+        self.on_damage(MaskdError(f"the outbox {self._path} is damaged ({problem}); the next start rebuilds it"))
 
     def _acknowledged_and_recorded(self) -> list[int]:
         """What can be deleted. A record whose disk takes nothing is waited for, with at most `HELD_LIMIT` events."""
-        seqs = sorted(self._acknowledged)
+        rows = sorted(self._acknowledged)
         if self._record is None:
-            return seqs
-        waiting = sum(seq > self._recorded_up_to for seq in seqs)
-        return seqs[: len(seqs) - min(waiting, HELD_LIMIT)]
-
-    def _delete_batch(self, seqs: Sequence[int]) -> None:
-        with transaction(self._db) as db:
-            depth, size = self._delete(db, f"seq IN ({','.join(map(str, seqs))})")
-        self._depth -= depth
-        self._bytes -= size
-        self._acknowledged.difference_update(seqs)
+            return rows
+        waiting = sum(row > self._recorded_up_to for row in rows)
+        return rows[: len(rows) - min(waiting, HELD_LIMIT)]
 
     def _note_acknowledged(self) -> None:
         oldest = self._oldest_unsent()
-        self._acknowledged_up_to = self._next_seq - 1 if oldest is None else oldest[0] - 1
-        self._write_numbers()
+        up_to = self._rows.figures.counted.row if oldest is None else oldest[0] - 1
+        if up_to != self._acknowledged_up_to:
+            self._acknowledged_up_to = up_to
+            self._write_numbers()
 
     def _oldest_unsent(self) -> tuple[int, float] | None:
-        """Number and time, in seconds since 1970, of the oldest unacknowledged event that is committed."""
-        limit = len(self._acknowledged) + 1
-        rows = self._db.execute("SELECT seq, created FROM events ORDER BY seq LIMIT ?", (limit,))
-        return next((row for row in rows if row[0] not in self._acknowledged), None)
+        """Row and time, in seconds since 1970, of the oldest unacknowledged event that is committed."""
+        try:
+            rows = self._rows.read(len(self._acknowledged) + 1)
+        except sqlite3.Error:
+            return None
+        return next(((row.row, row.created) for row in rows if row.row not in self._acknowledged), None)
+
+    def _numbers(self, committed: Counted, given: Counted) -> Numbers:
+        return Numbers(
+            given=given.row,
+            committed=committed.row,
+            acknowledged=self._acknowledged_up_to,
+            given_seq=given.seq,
+            committed_seq=committed.seq,
+            epoch=committed.epoch,
+            lost=self.lost,
+        )
 
     def _write_numbers(self) -> None:
         """Once they are true: not durably, since without them an event is at worst sent again."""
+        counted = self._rows.figures.counted
         with suppress(OSError):
-            given = self._next_seq - 1
-            self._seq_file.write(Numbers(given, given, self._acknowledged_up_to), durable=False)
+            self._seq_file.write(self._numbers(counted, counted), durable=False)
 
     def _write_record(self) -> None:
         """Appends what the record lacks, as far as it still waits here; where the disk refuses, the next time."""
         if self._record is None:
             return
         try:
-            while self._recorded_up_to < self._next_seq - 1:
-                rows = self._db.execute(
-                    "SELECT seq, created, payload FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
-                    (self._recorded_up_to, BATCH),
-                ).fetchall()
-                recorded = self._record.append([(created, payload) for _, created, payload in rows], time.time())
-                if recorded < len(rows):
-                    self._recorded_up_to = rows[recorded - 1][0] if recorded else self._recorded_up_to
+            while self._unsaved.delivered and not self._disk.refuses:
+                row, sent = self._unsaved.delivered[0]
+                if not self._record.append([(row, sent.wall_time, sent.payload)], time.time()):
                     return
-                self._recorded_up_to = rows[-1][0] if len(rows) == BATCH else self._next_seq - 1
+                self._unsaved.delivered.popleft()
+            newest = self._rows.figures.counted.row
+            while self._recorded_up_to < newest:
+                rows = self._rows.read(BATCH, after_row=self._recorded_up_to)
+                recorded = self._record.append([(row.row, row.created, row.payload) for row in rows], time.time())
+                if recorded < len(rows):
+                    self._recorded_up_to = rows[recorded - 1].row if recorded else self._recorded_up_to
+                    return
+                self._recorded_up_to = rows[-1].row if len(rows) == BATCH else newest
         except sqlite3.Error as error:
-            self._report_disk(error)
-
-    @staticmethod
-    def _delete(db: sqlite3.Connection, where: str) -> tuple[int, int]:
-        """Deletes events and returns how many they were and what they counted in bytes."""
-        count, size = db.execute(f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM events WHERE {where}").fetchone()  # noqa: S608
-        db.execute(f"DELETE FROM events WHERE {where}")  # noqa: S608
-        return count, size
-
-    def _disk_failed_lately(self) -> bool:
-        return self._disk_error is not None and time.monotonic() - self._disk_failed_at < DISK_RETRY_S
-
-    def _report_disk(self, error: Exception) -> None:
-        self._disk_failed_at = time.monotonic()
-        if self._disk_error is None:
-            log.error(
-                "the outbox in %s cannot be written (%s); up to %d events wait in memory: free some space there",
-                self._folder,
-                _reason(error),
-                HELD_LIMIT,
-            )
-        self._disk_error = _reason(error)
-
-    def _disk_works(self) -> None:
-        if self._disk_error is not None:
-            log.info("the outbox in %s can be written again; what waited in memory is safe now", self._folder)
-        self._disk_error = None
-
-    def _load(self, acknowledged_up_to: int) -> None:
-        with transaction(self._db) as db:
-            meta = get_meta(db)
-            # Written, not only read: a disk that takes nothing is then found at the start.
-            put_meta(db, {"starts": meta["starts"] + 1})
-            self._next_seq, self._lost = meta["next_seq"], meta["lost"]
-            self._depth, self._bytes = db.execute(
-                f"SELECT count(*), coalesce(sum({_SIZE}), 0) FROM events"  # noqa: S608
-            ).fetchone()
-            # Those that the record has yet to take.
-            rows = db.execute("SELECT seq FROM events WHERE seq <= ?", (acknowledged_up_to,))
-            self._acknowledged = {seq for (seq,) in rows}
-        self._acknowledged_up_to = acknowledged_up_to
-        self._write_numbers()
+            self._refused(error)
 
     def _unusable(self, error: Exception) -> MaskdError:
         return MaskdError(
-            f"the outbox in {self._folder} cannot be written: {_reason(error)}; "
+            f"the outbox in {self._folder} cannot be written: {reason(error)}; "
             "give maskd a folder that it may write and that has space, with storage.path"
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """The outbox's figures after a transaction."""
-
-    next_seq: int
-    depth: int
-    bytes: int
-    lost: int
-    given_up: int
-
-
-def _reason(error: Exception) -> str:
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
-
-
-def _readable(rows: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Event]]:
-    for topic, payload in rows:
-        event = parse_event(payload)
-        if event is None:
-            log.warning("a person's last event on %s cannot be read, so no `ended` is published", topic)
-        else:
-            yield topic, event
+def _read(topic: str, payload: bytes) -> Event | None:
+    event = parse_event(payload)
+    if event is None:
+        log.warning("a person's last event on %s cannot be read, so no `ended` is published", topic)
+    return event

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 from edge.errors import MaskdError
+from edge.messaging.numbering import Counted
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_S = 10.0
 """For somebody else, such as a backup, to let go of the file."""
 TABLES = {
@@ -24,17 +23,11 @@ TABLES = {
 """SQLite checks the shape of its pages, not what they hold; so each row ends with a checksum of the rest."""
 
 
-def exclusive_lock(folder: Path) -> IO[bytes]:
-    """Held until it is closed. Raises OSError, and MaskdError where another maskd has it."""
-    file = (folder / "outbox.lock").open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise MaskdError(
-            f"the outbox in {folder} is in use by another maskd; stop that one, or set storage.path to another folder"
-        ) from error
-    return file
+_FIGURES = {"next_seq", "seq", "epoch", "lost", "starts", "depth", "bytes"}
+UNKNOWN_EPOCH = -1
+ROW_OVERHEAD_BYTES = 80
+"""What SQLite adds to the topic and the payload of an event: number, time, headers, half-filled pages."""
+SIZE = f"length(topic) + length(payload) + {ROW_OVERHEAD_BYTES}"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -53,8 +46,28 @@ def create_tables(db: sqlite3.Connection) -> None:
     with transaction(db):
         for name, columns in TABLES.items():
             db.execute(f"CREATE TABLE {name} ({columns})")
-        put_meta(db, {"layout": SCHEMA_VERSION, "next_seq": 1, "lost": 0, "starts": 0})
+        figures = {"layout": SCHEMA_VERSION, "lost": 0, "starts": 0, "depth": 0, "bytes": 0}
+        put_meta(db, figures | counted_meta(Counted()))
         db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+
+def has_tables(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether this is an outbox at all, which an empty file is not; looks at its beginning only.
+
+    Raises sqlite3.Error where it is damaged, and MaskdError for the file of a newer maskd.
+    """
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        return False
+    figures = get_meta(db)
+    # The number alone may be the damage, so it counts only where the table agrees.
+    if version > SCHEMA_VERSION and version == figures.get("layout"):
+        raise MaskdError(f"the outbox {path} was written by a newer maskd; install that one, or move the file away")
+    if version != SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"its layout has the number {version}")
+    if not figures.keys() >= _FIGURES:
+        raise sqlite3.DatabaseError("a row of the table meta is missing")
+    return True
 
 
 def verify(db: sqlite3.Connection, path: Path) -> bool:
@@ -65,20 +78,34 @@ def verify(db: sqlite3.Connection, path: Path) -> bool:
     problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if problem != "ok":
         raise sqlite3.DatabaseError(problem)
-    version = db.execute("PRAGMA user_version").fetchone()[0]
-    if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+    if not has_tables(db, path):
         return False
-    # The number alone may be the damage, so it counts only where the table agrees.
-    if version > SCHEMA_VERSION and version == get_meta(db).get("layout"):
-        raise MaskdError(f"the outbox {path} was written by a newer maskd; install that one, or move the file away")
-    if version != SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"its layout has the number {version}")
     for table in TABLES:
         if any(row[-1] != checksum(*row[:-1]) for row in db.execute(f"SELECT * FROM {table}")):  # noqa: S608
-            raise sqlite3.DatabaseError(f"a row of the table {table} has changed")
-    if not {"next_seq", "lost", "starts"} <= get_meta(db).keys():
-        raise sqlite3.DatabaseError("a row of the table meta is missing")
+            raise changed_row(table)
     return True
+
+
+def changed_row(table: str) -> sqlite3.DatabaseError:
+    return sqlite3.DatabaseError(f"a row of the table {table} has changed")
+
+
+def counted_meta(counted: Counted) -> dict[str, int]:
+    """How far the numbering has come, as figures of the table meta. An epoch of 12 digits is a number of 48 bits."""
+    epoch = int(counted.epoch, 16) if counted.epoch else UNKNOWN_EPOCH
+    return {"next_seq": counted.row + 1, "seq": counted.seq, "epoch": epoch}
+
+
+def meta_counted(figures: dict[str, int]) -> Counted:
+    epoch = figures.get("epoch", UNKNOWN_EPOCH)
+    known = f"{epoch:012x}" if 0 <= epoch < 2**48 else ""
+    return Counted(figures.get("next_seq", 1) - 1, figures.get("seq", 0), known)
+
+
+def recount(db: sqlite3.Connection) -> dict[str, int]:
+    """The figures `depth` and `bytes`, by reading all events. Raises sqlite3.Error."""
+    depth, size = db.execute(f"SELECT count(*), coalesce(sum({SIZE}), 0) FROM events").fetchone()  # noqa: S608
+    return {"depth": depth, "bytes": size}
 
 
 def get_meta(db: sqlite3.Connection) -> dict[str, int]:

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import MaskdError
 from edge.messaging.events import Event, parse_event
-from edge.messaging.outbox_file import connect, create_tables, get_meta, insert, put_meta, set_up, transaction, verify
+from edge.messaging.numbering import Counted, counted, latest
+from edge.messaging.outbox_file import (
+    connect,
+    counted_meta,
+    create_tables,
+    get_meta,
+    has_tables,
+    insert,
+    meta_counted,
+    put_meta,
+    recount,
+    set_up,
+    transaction,
+    verify,
+)
 from edge.messaging.outbox_salvage import copy_readable, set_aside, sync_folder
 from edge.messaging.payload import parse_timestamp
 from edge.messaging.record import Record
+from edge.messaging.record_line import RecordedLine
 from edge.messaging.seq_file import Numbers
 from edge.messaging.topics import Topics
 
 log = logging.getLogger(__name__)
+
+VERIFIED_BYTES = 20_000_000
+"""Of a database that is read as a whole before it is used: a second or two on a slow board."""
+STEPS = 50_000
+"""Of SQLite's machine, between two looks at whether the end is asked for: some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,70 +51,123 @@ class Evidence:
     """The topics' first level, which a recorded event does not name."""
 
     @property
-    def highest_seq(self) -> int:
+    def highest(self) -> Counted:
         """Events up to this one were certainly committed."""
-        recorded = self.record.highest_seq() if self.record is not None else 0
-        return max(self.numbers.committed, self.numbers.acknowledged, recorded)
+        numbers = self.numbers
+        committed = Counted(numbers.committed, numbers.committed_seq, numbers.epoch)
+        recorded = self.record.newest() if self.record is not None else None
+        return latest([committed, recorded, Counted(numbers.acknowledged)])
 
-    def recorded(self) -> Iterator[tuple[Event, str, bytes]]:
-        """Each event of the record with its topic and its payload."""
-        for event, line in self.record.events() if self.record is not None else ():
-            yield event, Topics(self.prefix, event.device).event(event.camera), line
+    def recorded(self) -> Iterator[tuple[RecordedLine, Event, str]]:
+        """Each event of the record with its topic."""
+        for line, event in self.record.events() if self.record is not None else ():
+            yield line, event, Topics(self.prefix, event.device).event(event.camera)
 
 
-def open_database(path: Path, evidence: Evidence) -> tuple[sqlite3.Connection, str | None]:
-    """The database, ready for use, and a sentence on what was wrong with it and has been mended.
+class OpeningStoppedError(Exception):
+    """The end was asked for while the outbox was being opened; nothing is lost, and the next start begins again."""
 
-    Raises sqlite3.Error or OSError where the disk takes no new file either or somebody else holds this one, and
-    MaskdError for the file of a newer maskd.
+
+def open_database(
+    path: Path, evidence: Evidence, stops: Callable[[], bool] = lambda: False
+) -> tuple[sqlite3.Connection, str | None]:
+    """The database, ready for use, and a sentence on what was wrong with it and has been repaired. One of more than
+    `VERIFIED_BYTES` is read in passing only; `OutboxCheck` reads the rest later.
+
+    `stops` is asked often: true ends this by OpeningStoppedError. Raises sqlite3.Error or OSError where the disk takes
+    no new file either or another program holds this one, and MaskdError for the file of a newer maskd.
     """
     _finish_replacing(path)
     existed = path.exists()
     db = None
     try:
         db = connect(path)
-        set_up(db)
-        if not verify(db, path):
-            create_tables(db)
-            existed = False
+        with _interrupted(db, stops):
+            set_up(db)
+            if not _look_at(db, path):
+                create_tables(db)
+                existed = False
     except (sqlite3.Error, OSError, MaskdError) as error:
         if db is not None:
             db.close()
         if isinstance(error, MaskdError) or not existed or "locked" in str(error):
             raise
-        return _replace(path, str(error), evidence)
+        return _replace(path, str(error), evidence, stops)
+    except BaseException:
+        if db is not None:
+            db.close()
+        raise
     try:
-        return db, _complete(db, path, "lost its latest changes" if existed else "been emptied or removed", evidence)
+        problem = "lost its latest changes" if existed else "been emptied or removed"
+        with _interrupted(db, stops):
+            return db, _complete(db, path, problem, evidence)
     except BaseException:
         db.close()
         raise
 
 
+def _look_at(db: sqlite3.Connection, path: Path) -> bool:
+    """Whether there are tables. Raises sqlite3.Error for damage that is seen."""
+    if is_marked_damaged(path):
+        raise sqlite3.DatabaseError("found while maskd ran")
+    return verify(db, path) if path.stat().st_size <= VERIFIED_BYTES else has_tables(db, path)
+
+
+def mark_damaged(path: Path) -> None:
+    """The next open_database() builds the database at `path` again."""
+    with suppress(OSError):
+        _mark(path).touch()
+
+
+def is_marked_damaged(path: Path) -> bool:
+    return _mark(path).exists()
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(path.name + ".rebuild")
+
+
+@contextmanager
+def _interrupted(db: sqlite3.Connection, stops: Callable[[], bool]) -> Iterator[None]:
+    """Ends what `db` does by OpeningStoppedError as soon as `stops` says so."""
+    db.set_progress_handler(lambda: stops(), STEPS)
+    try:
+        yield
+    except sqlite3.OperationalError:
+        if stops():
+            raise OpeningStoppedError from None
+        raise
+    finally:
+        with suppress(sqlite3.ProgrammingError):  # closed meanwhile
+            db.set_progress_handler(None, 0)
+
+
 def _complete(db: sqlite3.Connection, path: Path, problem: str, evidence: Evidence) -> str | None:
     """Where the database is whole but older than it should be: adds what it lacks."""
-    known = get_meta(db)["next_seq"] - 1
-    if evidence.highest_seq <= known:
+    known = meta_counted(get_meta(db)).row
+    if evidence.highest.row <= known:
         return None
     with transaction(db):
-        restored = _restore(db, evidence, after_seq=known)
+        restored = _restore(db, evidence, after_row=known)
     sentence = f"the outbox had {problem}; events read again from the record: {restored}; numbering goes on"
     log.error("%s: %s", path, sentence)
     return sentence
 
 
-def _replace(path: Path, problem: str, evidence: Evidence) -> tuple[sqlite3.Connection, str]:
+def _replace(path: Path, problem: str, evidence: Evidence, stops: Callable[[], bool]) -> tuple[sqlite3.Connection, str]:
     """The new file is complete before the damaged one goes aside, so that a crash in between loses nothing."""
     fresh, journal = _fresh(path)
     for leftover in (journal, fresh):
         leftover.unlink(missing_ok=True)
-    with closing(connect(fresh)) as db:
+    with closing(connect(fresh)) as db, _interrupted(db, stops):
         create_tables(db)
         with transaction(db):
             salvaged = copy_readable(path, db)
-            restored = _restore(db, evidence, after_seq=0)
+            restored = _restore(db, evidence, after_row=0)
     kept_as = set_aside(path).name
     fresh.rename(path)
     sync_folder(path.parent)
+    _mark(path).unlink(missing_ok=True)
     sentence = (
         f"the outbox was damaged and is kept as {kept_as}; events read from it: {salvaged}, from the record: {restored}"
     )
@@ -117,29 +190,31 @@ def _fresh(path: Path) -> tuple[Path, Path]:
     return path.with_name(path.name + ".new"), path.with_name(path.name + ".new-journal")
 
 
-def _restore(db: sqlite3.Connection, evidence: Evidence, *, after_seq: int) -> int:
-    """Inside a transaction: queues again what the record has after `after_seq` and nobody has acknowledged, opens the
-    tracks that were open, and sets the next number. Returns how many events came from the record."""
+def _restore(db: sqlite3.Connection, evidence: Evidence, *, after_row: int) -> int:
+    """Inside a transaction: queues again what the record has after `after_row` and the broker has not acknowledged,
+    opens the tracks that were open, and sets how far the numbering has come. Returns how many events came from the
+    record."""
     acknowledged = evidence.numbers.acknowledged
     tracks = _OpenTracks()
-    for table in ("open_tracks", "events"):
-        for topic, payload in db.execute(f"SELECT topic, payload FROM {table}"):  # noqa: S608
+    for query in ("SELECT 1, topic, payload FROM open_tracks", "SELECT seq, topic, payload FROM events"):
+        for row, topic, payload in db.execute(query):
             if (event := parse_event(payload)) is not None:
-                tracks.see(event, topic, payload)
+                tracks.see(row, event, topic, payload)
 
     def missing() -> Iterator[tuple[object, ...]]:
-        for event, topic, line in evidence.recorded():
-            tracks.see(event, topic, line)
-            if event.seq > max(after_seq, acknowledged):
-                yield event.seq, topic, line, parse_timestamp(event.time)
+        for line, event, topic in evidence.recorded():
+            tracks.see(line.row, event, topic, line.payload)
+            if event.durable and line.row > max(after_row, acknowledged):
+                yield line.row, topic, line.payload, parse_timestamp(event.time)
 
     restored = insert(db, "events", missing(), or_else="IGNORE")
     db.execute("DELETE FROM events WHERE seq <= ?", (acknowledged,))
     db.execute("DELETE FROM open_tracks")
     insert(db, "open_tracks", tracks.rows())
-    highest = db.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-    highest = max(highest, evidence.highest_seq, evidence.numbers.highest, get_meta(db)["next_seq"] - 1)
-    put_meta(db, {"next_seq": highest + 1})
+    newest = db.execute("SELECT seq, payload FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+    waiting = None if newest is None else counted(*newest)
+    furthest = latest([meta_counted(get_meta(db)), evidence.numbers.highest, evidence.highest, waiting])
+    put_meta(db, counted_meta(furthest) | recount(db))
     return restored
 
 
@@ -150,12 +225,12 @@ class _OpenTracks:
     latest: dict[str, tuple[int, str, bytes]] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
 
-    def see(self, event: Event, topic: str, payload: bytes) -> None:
+    def see(self, row: int, event: Event, topic: str, payload: bytes) -> None:
         if event.type == "ended":
             self.ended.add(event.track)
             self.latest.pop(event.track, None)
-        elif event.track not in self.ended and self.latest.get(event.track, (0,))[0] < event.seq:
-            self.latest[event.track] = (event.seq, topic, payload)
+        elif event.track not in self.ended and self.latest.get(event.track, (0,))[0] < row:
+            self.latest[event.track] = (row, topic, payload)
 
     def rows(self) -> Iterable[tuple[object, ...]]:
         return ((track, topic, payload) for track, (_, topic, payload) in self.latest.items())

@@ -14,6 +14,8 @@ from edge.messaging.outbox_file import TABLES, checksum, connect, insert, put_me
 
 KEPT_ASIDE = 3
 """Damaged files, the latest ones, so that a failing card does not fill itself."""
+_OF_THE_FILE = {"layout", "place"}
+"""Figures that hold for the damaged file alone."""
 _COMPANIONS = ("-wal", "-shm")
 
 
@@ -29,7 +31,7 @@ def copy_readable(path: Path, db: sqlite3.Connection) -> int:
         copied = insert(db, "events", _rows(damaged, "events", "ORDER BY seq"), or_else="IGNORE")
         copied += insert(db, "events", _rows(damaged, "events", "ORDER BY seq DESC"), or_else="IGNORE")
         insert(db, "open_tracks", _rows(damaged, "open_tracks"), or_else="IGNORE")
-        put_meta(db, {key: value for key, value in _rows(damaged, "meta") if key != "layout"})
+        put_meta(db, {key: value for key, value in _rows(damaged, "meta") if key not in _OF_THE_FILE})
     return copied
 
 

@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from edge.compliance import Transition
 from edge.config import Config
@@ -111,6 +112,17 @@ class Publisher:
                 self._presence.observe(transition)
                 self._presence_due.add(transition.camera)
         self._worker.wake()
+
+    def say_last(self, timeout: float) -> None:
+        """After stop(): publishes the status once more, for what was lost at the end, and waits for the broker to take
+        it, at most `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        status = self._status()
+        receipt = self._retain(self._client.topics.status, status, 2 * self._config.mqtt.status_interval_s)
+        while receipt is not None and time.monotonic() < deadline:
+            with suppress(queue.Empty):
+                if self._answered.get(timeout=0.05) == receipt:
+                    return
 
     def connection_changed(self) -> None:
         self._worker.wake()

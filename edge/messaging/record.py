@@ -6,14 +6,16 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 
 from edge.messaging.clock_trust import ClockTrust, utc_day
 from edge.messaging.events import Event, parse_event
+from edge.messaging.numbering import Counted, counted, latest
+from edge.messaging.record_line import RecordedLine, read_line, write_line
 from edge.messaging.record_reader import FOLDER_NAME, day_files, day_of, lines_backwards, lines_forwards
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,10 @@ TIDY_S = 3600.0
 """Between two looks for days that are too old."""
 TIDY_AGAIN_S = 60.0
 """After a look that the disk refused."""
+TAIL_BYTES = 1_000_000
+"""Read of each day's end, for its last event."""
+HEAD_LINES = 1000
+"""Read of a day's beginning, for its first event."""
 
 
 class Record:
@@ -56,17 +62,17 @@ class Record:
         self._next_tidy_at = float("-inf")
         self._awaits_clock = False
 
-    def append(self, events: Sequence[tuple[float, bytes]], now: float) -> int:
-        """Appends payloads with the times at which they happened, in seconds since 1970, and returns how many of them,
-        from the first on, are now recorded."""
+    def append(self, events: Sequence[tuple[int, float, bytes]], now: float) -> int:
+        """Appends events: the row in the outbox, when it happened in seconds since 1970, and the payload. Returns how
+        many of them, from the first on, are now recorded."""
         if self.keep_days == 0:
             return len(events)
         appended = 0
         self._watch_clock(now)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for day, of_the_day in groupby(events, lambda event: utc_day(event[0])):
-                lines = [payload + b"\n" for _, payload in of_the_day]
+            for day, of_the_day in groupby(events, lambda event: utc_day(event[1])):
+                lines = [write_line(row, payload) for row, _, payload in of_the_day]
                 self._append_to(self._folder / f"{day.isoformat()}.jsonl", b"".join(lines))
                 appended += len(lines)
         except OSError as error:
@@ -93,23 +99,27 @@ class Record:
             self._next_tidy_at = monotonic + TIDY_AGAIN_S
             self._report(error)
 
-    def highest_seq(self) -> int:
-        """Of the events recorded; 0 where there are none."""
-        return max((self._last_seq(path) for path in self._day_files()), default=0)
+    def newest(self) -> Counted:
+        """Of the events recorded, how far the outbox had come. Reads only the ends of the files."""
+        return latest(self._last_counted(path) for path in self._day_files())
 
-    def events(self) -> Iterator[tuple[Event, bytes]]:
-        """Every event recorded, with its line, day by day. Skips and counts what cannot be read."""
+    def events(self) -> Iterator[tuple[RecordedLine, Event]]:
+        """Every event recorded, day by day. Skips and counts what is not as it was written, and names it in the log."""
         self.unreadable_lines = 0
         for path in self._day_files():
+            before = self.unreadable_lines
             try:
                 for line in lines_forwards(path):
-                    event = parse_event(line)
-                    if event is None:
+                    recorded = read_line(line)
+                    event = parse_event(recorded.payload) if recorded is not None else None
+                    if recorded is None or event is None:
                         self.unreadable_lines += 1
                     else:
-                        yield event, line
+                        yield recorded, event
             except OSError as error:
                 log.warning("the record's file %s cannot be read to its end: %s", path, error.strerror or error)
+            if unreadable := self.unreadable_lines - before:
+                log.warning("lines of the record's file %s that are not as they were written: %d", path, unreadable)
 
     def _day_files(self) -> list[Path]:
         try:
@@ -160,7 +170,7 @@ class Record:
                 log.info("deleted the older half of %s of the record: it took more than storage.keep_bytes", path.name)
         self._bytes = sum(sizes.values())
 
-    def _too_old(self, days: Collection[date], now: float) -> list[date]:
+    def _too_old(self, days: Mapping[date, Path], now: float) -> list[date]:
         """Days that are to be deleted by their age. An event may carry a date of the future, stamped by a clock that
         was wrong, so the newest events are those up to now."""
         if self.keep_days == 0:
@@ -168,6 +178,7 @@ class Record:
         else:
             newest = max((day for day in days if day <= utc_day(now)), default=None)
             old = [] if newest is None else [day for day in days if (newest - day).days > self.keep_days]
+            old = self._truly_old(old, days)
             if old and not self._clock.is_trusted(now, self._monotonic()):
                 if not self._awaits_clock:
                     log.info("%d old days of the record are kept until the clock has proved right", len(old))
@@ -179,12 +190,30 @@ class Record:
             log.info("deleting %d days of the record by storage.keep_days: %s", len(old), span)
         return old
 
-    def _last_seq(self, path: Path) -> int:
+    def _truly_old(self, old: Sequence[date], days: Mapping[date, Path]) -> list[date]:
+        """Without those whose events are newer than some that stay: a clock that was set back has dated them."""
+        kept_rows = [self._first_row(path) for day, path in days.items() if day not in old] if old else []
+        first_kept = min((row for row in kept_rows if row is not None), default=None)
+        last_rows = {day: next((line.row for line in self._tail(days[day])), 0) for day in old}
+        return [day for day in old if first_kept is None or last_rows[day] < first_kept]
+
+    def _last_counted(self, path: Path) -> Counted | None:
+        return next((found for line in self._tail(path) if (found := counted(line.row, line.payload))), None)
+
+    def _tail(self, path: Path) -> Iterator[RecordedLine]:
+        """The last lines that are as they were written, the newest first."""
         with suppress(OSError):
-            for line in lines_backwards(path):
-                if (event := parse_event(line)) is not None:
-                    return event.seq
-        return 0
+            for line in lines_backwards(path, at_most_bytes=TAIL_BYTES):
+                if (recorded := read_line(line)) is not None:
+                    yield recorded
+
+    def _first_row(self, path: Path) -> int | None:
+        with suppress(OSError):
+            for line in islice(lines_forwards(path), HEAD_LINES):
+                recorded = read_line(line)
+                if recorded is not None:
+                    return recorded.row
+        return None
 
     def _report(self, error: OSError | None) -> None:
         if error is None:

@@ -44,7 +44,11 @@ class OutboxStatus(Payload):
     oldest_unsent_s: NotNegative | None
     """Age of the oldest of them in seconds; null where there is none, and with `privacy: aggregate`."""
     lost: Count
-    """Events given up since the outbox was made, because it was full."""
+    """Events given up since the outbox was made: it was full, or neither the disk nor the broker took them."""
+    epoch: str
+    """The epoch in which events are numbered."""
+    latest_seq: Count
+    """The latest number given in it."""
 
 
 class MqttStatus(Payload):

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from edge.backoff import Backoff
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
+from edge.messaging.numbering import published
 from edge.messaging.outbox import Outbox, Pending
 from edge.worker import Worker
 
@@ -225,12 +226,18 @@ class Sender:
     def _offer(self, now: float) -> None:
         if any(refused.retry_at <= now for refused in self._refused.values()):
             self._offered_up_to = 0
+        has_numbered = False
         while (room := self._broker.in_flight_limit - len(self._in_flight)) > 0:
             batch = self._outbox.pending(
                 room + len(self._in_flight), after_seq=self._offered_up_to, without_topics=self._waiting_topics(now)
             )
             if not batch:
-                return
+                # What the disk does not take, once: events on a topic that waits are not offered even then.
+                if has_numbered or not self._outbox.number_unsaved(room):
+                    return
+                has_numbered = True
+                continue
+            has_numbered = False
             in_flight = {event.seq for event in self._in_flight.values()}
             for event in batch:
                 if len(self._in_flight) >= self._broker.in_flight_limit:
@@ -241,9 +248,7 @@ class Sender:
                 self._offered_up_to = event.seq
 
     def _hand_over(self, event: Pending, now: float) -> bool:
-        message = Message(
-            event.topic, event.payload, schema="maskd.event/1", seq=event.seq, expiry_s=self.event_expiry_s
-        )
+        message = _message(event, self.event_expiry_s)
         with self._handing_over:
             receipt = None if self._withholds else self._broker.publish(message)
             if receipt is None:
@@ -296,3 +301,15 @@ class Sender:
                 f"the broker has not acknowledged an event for {self._acknowledge_timeout_s:g} s, "
                 "so the connection is made anew; see the broker's log"
             )
+
+
+def _message(event: Pending, expiry_s: int | None) -> Message:
+    number = published(event.payload)
+    return Message(
+        event.topic,
+        event.payload,
+        schema="maskd.event/1",
+        seq=None if number is None else number.seq,
+        epoch=None if number is None else number.epoch,
+        expiry_s=expiry_s,
+    )

@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jsonschema
 
@@ -20,6 +20,16 @@ LONGEST_VISIT_S = 20.0
 """The pictures show nobody for longer than 2.5 s, but a busy machine takes its time."""
 
 
+class Number(NamedTuple):
+    """What an event is published under."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return str(self.seq)
+
+
 @dataclass(frozen=True, slots=True)
 class ArrivedEvent:
     arrival: Arrival
@@ -30,6 +40,10 @@ class ArrivedEvent:
     def seq(self) -> int:
         return int(self.event["seq"])
 
+    @property
+    def number(self) -> Number:
+        return Number(str(self.event["epoch"]), self.seq)
+
 
 def first_arrivals(events: Iterable[ArrivedEvent]) -> list[ArrivedEvent]:
     """Without repeats, as a subscriber sees them who drops what has an `id` that was there before."""
@@ -39,31 +53,34 @@ def first_arrivals(events: Iterable[ArrivedEvent]) -> list[ArrivedEvent]:
     return list(first.values())
 
 
-def missing(events: Iterable[ArrivedEvent]) -> list[int]:
-    """The numbers from 1 to the last that never came."""
-    seqs = {event.seq for event in events}
-    return sorted(set(range(1, max(seqs, default=0) + 1)) - seqs)
+def missing(events: Iterable[ArrivedEvent]) -> list[Number]:
+    """Of each epoch the numbers from 1 to the last that never came."""
+    numbers = {event.number for event in events}
+    last: dict[str, int] = defaultdict(int)
+    for epoch, seq in numbers:
+        last[epoch] = max(last[epoch], seq)
+    return sorted({Number(epoch, seq) for epoch, end in last.items() for seq in range(1, end + 1)} - numbers)
 
 
-def check_complete(events: Iterable[ArrivedEvent], committed: Collection[int]) -> list[str]:
+def check_complete(events: Iterable[ArrivedEvent], committed: Collection[Number]) -> list[str]:
     """`committed`: numbers that the daemon itself said were safe."""
     events = list(events)
     problems = []
     if gone := missing(events):
         problems.append(f"{len(gone)} events never came: seq {_some(gone)}")
-    if unsent := sorted(set(committed) - {event.seq for event in events} - set(gone)):
+    if unsent := sorted(set(committed) - {event.number for event in events} - set(gone)):
         problems.append(f"{len(unsent)} events were committed and never came: seq {_some(unsent)}")
     return problems
 
 
 def check_identity(events: Iterable[ArrivedEvent]) -> list[str]:
     """A number belongs to one event, and an event is sent again byte for byte."""
-    ids: dict[int, set[str]] = defaultdict(set)
+    ids: dict[Number, set[str]] = defaultdict(set)
     payloads: dict[str, set[bytes]] = defaultdict(set)
     for event in events:
-        ids[event.seq].add(event.event["id"])
+        ids[event.number].add(event.event["id"])
         payloads[event.event["id"]].add(event.arrival.payload)
-    doubled = [seq for seq, known in ids.items() if len(known) > 1]
+    doubled = [number for number, known in ids.items() if len(known) > 1]
     changed = [identity for identity, known in payloads.items() if len(known) > 1]
     problems = []
     if doubled:
@@ -74,16 +91,17 @@ def check_identity(events: Iterable[ArrivedEvent]) -> list[str]:
 
 
 def check_order(events: Iterable[ArrivedEvent]) -> list[str]:
-    """New events come in the order of their numbers, all cameras together."""
-    problems, newest = [], 0
+    """New events of an epoch come in the order of their numbers, all cameras together."""
+    problems: list[str] = []
+    newest: dict[str, int] = defaultdict(int)
     for event in first_arrivals(events):
-        if event.seq < newest:
-            problems.append(f"seq {event.seq} came for the first time after seq {newest}")
-        newest = max(newest, event.seq)
+        if event.seq < newest[event.number.epoch]:
+            problems.append(f"seq {event.seq} came for the first time after seq {newest[event.number.epoch]}")
+        newest[event.number.epoch] = max(newest[event.number.epoch], event.seq)
     return problems
 
 
-def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Collection[int] = ()) -> list[str]:
+def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Collection[Number] = ()) -> list[str]:
     """Everyone starts once, before all else, and ends once, after all else.
 
     `stopped`: the daemon was stopped in order, so nobody is there any more. Else whoever still is must be recent.
@@ -92,17 +110,19 @@ def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Col
     """
     problems = []
     lives: dict[str, list[ArrivedEvent]] = defaultdict(list)
-    in_order = sorted(first_arrivals(events), key=lambda event: event.seq)
-    seqs: dict[str, list[int]] = defaultdict(list)
-    for event in in_order:
+    places: dict[str, list[int]] = defaultdict(list)
+    last_place: dict[str, int] = {}
+    # In the order of arrival, which check_order() looks at, since numbers of two epochs have no order.
+    for index, event in enumerate(first_arrivals(events)):
         lives[event.event["track"]].append(event)
-        seqs[event.event["camera"]].append(event.seq)
+        last_place[event.event["track"]] = index
+        places[event.event["camera"]].append(index)
     for track, life in lives.items():
         kinds = [event.event["type"] for event in life]
         place = f"track {track} (seq {_some([event.seq for event in life])})"
         if kinds[0] != "started" or "started" in kinds[1:]:
             problems.append(f"{place} does not begin with one `started`: {kinds}")
-        if "ended" in kinds[:-1] and life[kinds.index("ended")].seq not in forgotten:
+        if "ended" in kinds[:-1] and life[kinds.index("ended")].number not in forgotten:
             problems.append(f"{place} goes on after its `ended`: {kinds}")
         statuses = [life[0].event["status"]]
         for event in life[1:]:
@@ -110,7 +130,7 @@ def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Col
                 problems.append(f"{place} changed from {event.event['previous']}, and was {statuses[-1]}")
             statuses.append(event.event["status"])
         if kinds[-1] != "ended":
-            later = sum(seq > life[-1].seq for seq in seqs[life[0].event["camera"]])
+            later = sum(index > last_place[track] for index in places[life[0].event["camera"]])
             if stopped or later > ORPHAN_AFTER:
                 problems.append(f"{place} never ended, {later} events of its camera later")
     return problems
@@ -122,7 +142,7 @@ def check_times(events: Iterable[ArrivedEvent], *, clock_was_set_back: bool) -> 
         return []
     problems = []
     newest: dict[str, str] = {}
-    for event in sorted(first_arrivals(events), key=lambda event: event.seq):
+    for event in first_arrivals(events):
         if event.event["type"] == "ended":
             continue
         camera, moment = event.event["camera"], event.event["time"]
@@ -188,23 +208,24 @@ def check_availability(arrivals: Iterable[Arrival], *, went_away: bool) -> list[
 def check_record(lines: Iterable[str], events: Iterable[ArrivedEvent], *, torn: int = 0) -> list[str]:
     """The local record holds every event that came, once, and as it was sent, and at most `torn` lines beside them."""
     problems, unreadable = [], []
-    recorded: Counter[int] = Counter()
-    ids: dict[int, str] = {}
+    recorded: Counter[Number] = Counter()
+    ids: dict[Number, str] = {}
     for line in lines:
         try:
             event = json.loads(line)
-            recorded[event["seq"]] += 1
-            ids[event["seq"]] = event["id"]
+            number = Number(event["epoch"], event["seq"])
+            recorded[number] += 1
+            ids[number] = event["id"]
         except (ValueError, KeyError, TypeError):
             unreadable.append(line)
     if len(unreadable) > torn:
         problems.append(f"the record holds {len(unreadable)} lines that are no event: {unreadable[-1][:80]!r}")
-    sent = {event.seq: event.event["id"] for event in events}
+    sent = {event.number: event.event["id"] for event in events}
     if unknown := sorted(set(sent) - set(recorded)):
         problems.append(f"the record lacks {len(unknown)} events that were sent: seq {_some(unknown)}")
-    if doubled := sorted(seq for seq, count in recorded.items() if count > 1):
+    if doubled := sorted(number for number, count in recorded.items() if count > 1):
         problems.append(f"the record holds {len(doubled)} events more than once: seq {_some(doubled)}")
-    if others := sorted(seq for seq, identity in sent.items() if ids.get(seq, identity) != identity):
+    if others := sorted(number for number, identity in sent.items() if ids.get(number, identity) != identity):
         problems.append(f"the record holds other events than were sent: seq {_some(others)}")
     return problems
 

@@ -15,8 +15,9 @@ from types import TracebackType
 import yaml
 
 from edge.messaging.events import parse_event
+from edge.messaging.record_line import read_line
 from tests.faults import traffic
-from tests.faults.checks import ArrivedEvent
+from tests.faults.checks import ArrivedEvent, Number
 from tests.faults.collector import Collector
 from tests.faults.disk import Disk, SmallDisk
 from tests.faults.proxy import Proxy
@@ -40,7 +41,7 @@ class Rig:
         self.folder = folder
         self.storage = folder / "storage"
         self.disk = SmallDisk(self.storage, disk) if disk is not Disk.ORDINARY else None
-        self.unrecorded: set[int] = set()
+        self.unrecorded: set[Number] = set()
         """Numbers of events that a fault took out of the record."""
         self.torn_lines = 0
         """Lines of the record of which a fault may have left one half."""
@@ -49,7 +50,7 @@ class Rig:
         self.daemon = Supervisor(folder, self.note)
         self._arrivals_searched = 0
         self._events: list[ArrivedEvent] = []
-        self._arrived: set[int] = set()
+        self._arrived: set[Number] = set()
         self._stack = ExitStack()
 
     def __enter__(self) -> Rig:
@@ -97,10 +98,10 @@ class Rig:
             self._arrivals_searched += 1
             if arrival.topic.endswith("/event"):
                 self._events.append(ArrivedEvent(arrival, json.loads(arrival.payload)))
-                self._arrived.add(self._events[-1].seq)
+                self._arrived.add(self._events[-1].number)
         return self._events
 
-    def arrived(self) -> set[int]:
+    def arrived(self) -> set[Number]:
         """The numbers of those."""
         self.events()
         return self._arrived
@@ -125,7 +126,11 @@ class Rig:
         before = self.recorded()
         yield
         lost = Counter(before) - Counter(self.recorded())
-        self.unrecorded |= {event.seq for line in lost if (event := parse_event(line.encode())) is not None}
+        self.unrecorded |= {
+            Number(event.epoch, event.seq)
+            for line in lost
+            if (recorded := read_line(line.encode())) and (event := parse_event(recorded.payload))
+        }
         self.torn_lines += 1
 
     # What is around the daemon

@@ -147,12 +147,11 @@ class Trial:
         that no work is left over."""
         rig = self._rig
         due = set(rig.daemon.committed())
-        newest_due = max(due, default=0)
 
         def is_quiet() -> bool:
             if not rig.daemon.running or self._unsent() & due:
                 return False
-            fresh = {event.event["camera"] for event in rig.events()[-100:] if event.seq > newest_due}
+            fresh = self._cameras_with_news(due, since)
             status = rig.newest("/status", since)
             return set(CAMERAS) <= fresh and status is not None and _is_well(json.loads(status))
 
@@ -161,17 +160,25 @@ class Trial:
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._why_not_quiet(due, since)}") from None
 
-    def _why_not_quiet(self, due: set[int], since: float) -> str:
+    def _cameras_with_news(self, due: set[checks.Number], since: float) -> set[str]:
+        """Those that have brought durable events since then."""
+        return {
+            event.event["camera"]
+            for event in self._rig.events()[-100:]
+            if event.number not in due and event.arrival.at > since and event.event["durable"]
+        }
+
+    def _why_not_quiet(self, due: set[checks.Number], since: float) -> str:
         rig = self._rig
         status = rig.newest("/status", since)
-        fresh = {event.event["camera"] for event in rig.events() if event.seq > max(due, default=0)}
+        fresh = self._cameras_with_news(due, since)
         unsent = self._unsent()
         return (
             f"running {rig.daemon.running}, unsent {sorted(unsent)[:20]} (of them due {len(due & unsent)}), "
             f"cameras with new events {sorted(fresh)}, status {status!r}, last line of the log {rig.daemon.log[-1:]}"
         )
 
-    def _unsent(self) -> set[int]:
+    def _unsent(self) -> set[checks.Number]:
         return self._rig.daemon.committed() - self._rig.arrived()
 
     def _mark(self) -> _Mark:
@@ -188,7 +195,7 @@ class Trial:
     def _judge(self, fault: Fault, mark: _Mark, result: Result, *, stopped: bool = False) -> None:
         rig, expect = self._rig, fault.expect
         # The log first: what it calls safe by now is not asked of what arrived later, but the other way round it is.
-        committed = rig.daemon.committed() if stopped else set()
+        committed: set[checks.Number] = rig.daemon.committed() if stopped else set()
         events = [*rig.events()]
         arrivals = rig.collector.arrivals[mark.arrivals :]
         connections = rig.proxy.connections - mark.connections
@@ -224,7 +231,7 @@ class Trial:
 
     def _check_record(self, events: list[checks.ArrivedEvent]) -> list[str]:
         rig = self._rig
-        expected = [event for event in events if event.seq not in rig.unrecorded]
+        expected = [event for event in events if event.number not in rig.unrecorded]
         problems = checks.check_record(rig.recorded(), expected, torn=rig.torn_lines)
         if problems:  # an event can be with the subscriber a moment before it is in the record
             rig.pause(1.0)

@@ -22,7 +22,7 @@ from tests.faults.fault import Fault
 from tests.faults.report import table, write_between_markers
 from tests.faults.rig import Rig
 from tests.faults.rounds import Result, Trial
-from tests.mosquitto import find_mosquitto
+from tests.programs import find_program
 
 IN_OWN_NAMESPACE = "MASKD_FAULTS_IN_OWN_NAMESPACE"
 
@@ -43,7 +43,7 @@ class Job:
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 where every round passed."""
     args = _parser().parse_args(argv)
-    if find_mosquitto() is None:
+    if find_program("mosquitto") is None:
         print("mosquitto is not installed; every round needs it", file=sys.stderr)
         return 2
     _enter_own_namespace()

@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.faults.checks import Number
 from tests.faults.growth import Usage
 
 RESTART_S = 1.0
 """A daemon that failed is started again after so long."""
 STARTING_S = 10.0
 _EVENT_LINE = re.compile(r"\bseq (\d+)\)?$")
+_EPOCH_LINE = re.compile(r"events are numbered from \d+ in the epoch (\w+)$")
 
 
 class Supervisor:
@@ -38,7 +40,8 @@ class Supervisor:
         self._log_offset = 0
         self._log: list[str] = []
         self._log_searched = 0
-        self._committed: set[int] = set()
+        self._epoch = ""
+        self._committed: set[Number] = set()
 
     @property
     def running(self) -> bool:
@@ -124,10 +127,12 @@ class Supervisor:
             self._log += complete.decode("utf-8", errors="replace").splitlines()
         return self._log
 
-    def committed(self) -> set[int]:
+    def committed(self) -> set[Number]:
         """The numbers of the events that the daemon said were safe."""
         for line in self.log[self._log_searched :]:
-            if match := _EVENT_LINE.search(line):
-                self._committed.add(int(match[1]))
+            if match := _EPOCH_LINE.search(line):
+                self._epoch = match[1]
+            elif match := _EVENT_LINE.search(line):
+                self._committed.add(Number(self._epoch, int(match[1])))
         self._log_searched = len(self._log)
         return self._committed

@@ -10,10 +10,10 @@ import pytest
 
 from edge.messaging.schemas import published_schemas
 from tests.faults import checks, growth
-from tests.faults.checks import ArrivedEvent
+from tests.faults.checks import ArrivedEvent, Number
 from tests.faults.collector import Arrival
 from tests.faults.growth import Usage
-from tests.people import drafts, transition
+from tests.people import EPOCH, drafts, transition
 
 
 def event(seq: int, kind: str = "started", *, track: str = "t", camera: str = "door", **changes: Any) -> ArrivedEvent:
@@ -27,7 +27,7 @@ def event(seq: int, kind: str = "started", *, track: str = "t", camera: str = "d
         at=103.0 + seq,
     )
     [draft] = drafts(made)
-    payload = json.loads(draft.numbered(seq).to_json())
+    payload = json.loads(draft.numbered(EPOCH, seq).to_json())
     payload |= {"id": str(UUID(int=seq)), **changes}
     return arrived(payload)
 
@@ -41,6 +41,10 @@ def again(first: ArrivedEvent, *, duplicate: bool = False) -> ArrivedEvent:
     return arrived(dict(first.event), duplicate=duplicate)
 
 
+def numbers(*seqs: int) -> list[Number]:
+    return [Number(EPOCH, seq) for seq in seqs]
+
+
 def said(*words: str, retained: bool = False) -> list[Arrival]:
     return [Arrival(0.0, "maskd/lobby/availability", word.encode(), retained=retained) for word in words]
 
@@ -49,11 +53,21 @@ VISIT = [event(1), event(2, "changed"), event(3, "ended")]
 
 
 def test_a_number_that_never_came_is_missed() -> None:
-    assert checks.check_complete([event(1), event(2), again(event(2)), event(3)], [1, 2, 3]) == []
+    assert checks.check_complete([event(1), event(2), again(event(2)), event(3)], numbers(1, 2, 3)) == []
     assert "seq 1, 3" in checks.check_complete([event(2), event(4)], [])[0]
-    assert checks.missing([event(2), event(4)]) == [1, 3]
-    assert "committed" in checks.check_complete([event(1)], [1, 2])[0]
-    assert "seq 2" in checks.check_complete([event(1)], [1, 2])[0]
+    assert checks.missing([event(2), event(4)]) == numbers(1, 3)
+    assert "committed" in checks.check_complete([event(1)], numbers(1, 2))[0]
+    assert "seq 2" in checks.check_complete([event(1)], numbers(1, 2))[0]
+
+
+def test_each_epoch_counts_from_one() -> None:
+    other = "f" * 12
+    both = [event(1), event(1, epoch=other, id="another"), event(2)]
+    assert checks.check_complete(both, numbers(1, 2)) == []
+    assert checks.check_identity(both) == []
+    assert checks.check_order(both) == []
+    assert checks.missing([*both, event(3, epoch=other)]) == [Number(other, 2)]
+    assert checks.check_record([json.dumps(e.event) for e in both], both) == []
 
 
 def test_a_number_belongs_to_one_event() -> None:
@@ -95,8 +109,8 @@ def test_a_visit_that_makes_no_sense_is_told(events: list[ArrivedEvent], problem
 
 def test_who_ended_by_an_event_that_is_forgotten_may_end_again() -> None:
     twice = [event(1), event(2, "ended"), event(3, "ended")]
-    assert checks.check_lives(twice, stopped=True, forgotten={2}) == []
-    assert checks.check_lives(twice, stopped=True, forgotten={1, 3})
+    assert checks.check_lives(twice, stopped=True, forgotten=numbers(2)) == []
+    assert checks.check_lives(twice, stopped=True, forgotten=numbers(1, 3))
 
 
 def test_only_a_recent_visit_may_be_open_while_the_daemon_runs() -> None:

@@ -13,17 +13,17 @@ from tests.faults.growth import Growth
 from tests.faults.report import BEGIN, END, table, write_between_markers
 from tests.faults.rounds import Result
 from tests.faults.run import plan
-from tests.mosquitto import find_mosquitto
+from tests.programs import BROKER, need
 
 ROUNDS = len(SINGLE)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_fault_loses_an_event(tmp_path: Path) -> None:
     pytest.importorskip("skimage", reason="the pictures are made from scikit-image's portrait")
-    if find_mosquitto() is None:
-        pytest.skip("mosquitto is not installed")
-    command = [sys.executable, "-m", "tests.faults.run", "--brief", "--folder", str(tmp_path / "rigs")]
+    need(*BROKER)
+    command = [sys.executable, "-m", "tests.faults.run", "--brief", "--jobs", "4", "--folder", str(tmp_path / "rigs")]
     run = subprocess.run([*command, "--rounds", str(ROUNDS)], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert "| none |" in run.stdout

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from requirements.lock import GLIBC
-from tests.platforms.matrix import CHECKOUT, COMBINATIONS, group_reasons
+from tests.platforms import matrix
+from tests.platforms.matrix import COMBINATIONS, group_reasons
 from tests.platforms.report import Outcome, matrix_table, write_between_markers
 
 
@@ -13,12 +14,14 @@ def test_every_python_is_tried_with_its_lock() -> None:
     assert {each.python for each in COMBINATIONS if each.locked} == set(GLIBC)
 
 
-def test_reasons_are_grouped_and_name_no_folder_of_this_machine() -> None:
+@pytest.mark.parametrize("checkout", ["/home/ada/maskd", "/root/maskd", "/srv/keras"])
+def test_reasons_are_grouped_and_name_no_folder_of_this_machine(checkout: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "CHECKOUT", Path(checkout))
     messages = [
-        f"no labelled photos in {CHECKOUT}/../data; MASKD_DATA says where they are",
+        f"no labelled photos in {checkout}/../data; MASKD_DATA says where they are",
         "yunet.onnx is not in $MASKD_WEIGHTS or ../shared/weights",
         "could not import 'keras': No module named 'keras'",
-        f"{CHECKOUT}/tests/new.py: the moon is down",
+        f"{checkout}/tests/new.py: the moon is down",
     ]
     assert group_reasons(messages) == {
         "no labelled photos or weights of others": 2,

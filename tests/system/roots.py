@@ -58,15 +58,19 @@ def _make(root: Path, release: str, architecture: str, include: Sequence[str], f
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
     if not fetch:
         return
-    # How this machine reaches its packages is how the new one does.
-    acquire = [line for line in _run("apt-config", "dump").splitlines() if line.startswith("Acquire::")]
-    (root / "etc/apt/apt.conf.d/99host").write_text("\n".join(acquire) + "\n")
+    copy_apt_settings(root)
     names = {path: path.read_bytes() for path in (root / "etc/resolv.conf",) if path.exists()}
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
     _run("chroot", str(root), "apt-get", "update", "-q")
     _run("chroot", str(root), "apt-get", "install", "-y", "-q", "--no-install-recommends", "--download-only", *fetch)
     for path, content in names.items():
         path.write_bytes(content)
+
+
+def copy_apt_settings(root: Path) -> None:
+    """How this machine reaches its packages is how the Debian in that folder does."""
+    acquire = [line for line in _run("apt-config", "dump").splitlines() if line.startswith("Acquire::")]
+    (root / "etc/apt/apt.conf.d/99host").write_text("\n".join(acquire) + "\n")
 
 
 def _mirror() -> list[str]:

@@ -14,8 +14,9 @@ class Message:
     qos: int = 1
     retain: bool = False
     schema: str | None = None
-    """Named in an MQTT 5 user property, with `seq`, so that a subscriber need not open the payload."""
+    """Named in an MQTT 5 user property, with `epoch` and `seq`, so that a subscriber need not open the payload."""
     seq: int | None = None
+    epoch: str | None = None
     expiry_s: int | None = None
     """Seconds after which the broker drops it, where a subscriber has not fetched it (MQTT 5); None: never."""
 

@@ -1,0 +1,102 @@
+"""Events that the disk does not take: they wait for it in memory, or go out under an epoch of their own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edge.messaging.events import Draft, Event
+from edge.messaging.numbering import new_epoch
+
+HELD_LIMIT = 1000
+"""Events kept in memory while the disk takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentUnsaved:
+    """An event that was numbered without the disk."""
+
+    topic: str
+    payload: bytes
+    wall_time: float
+
+
+class Unsaved:
+    """Belongs to the outbox's lock.
+
+    A draft has no number yet, and is committed once the disk takes it. One that is numbered here is published as not
+    durable, under an epoch that ends with the process, and stays so: it is never published under another number.
+    """
+
+    def __init__(self) -> None:
+        self.drafts: deque[Draft] = deque()
+        self.sent: dict[int, SentUnsaved] = {}
+        """Numbered and not acknowledged, by row."""
+        self.delivered: deque[tuple[int, SentUnsaved]] = deque(maxlen=HELD_LIMIT)
+        """Acknowledged, with their rows; the record still lacks them."""
+        self.lost = 0
+        """Drafts given up since the disk took the last ones."""
+        self._tracks: dict[str, tuple[str, bytes] | None] = {}
+        self._began_here: set[str] = set()
+        self._epoch = ""
+        self._seq = 0
+
+    def __len__(self) -> int:
+        return len(self.drafts) + len(self.sent)
+
+    @property
+    def oldest_wall_time(self) -> float | None:
+        """Seconds since 1970."""
+        first = next(iter(self.sent.values()), None) or (self.drafts[0] if self.drafts else None)
+        return None if first is None else first.wall_time
+
+    def hold(self, drafts: Sequence[Draft]) -> None:
+        self.drafts.extend(drafts)
+
+    def limit(self) -> None:
+        """Past `HELD_LIMIT` the oldest drafts are given up."""
+        while len(self.drafts) > HELD_LIMIT:
+            self.drafts.popleft()
+            self.lost += 1
+
+    def number(self, limit: int, first_row: int) -> list[Event]:
+        """Gives the oldest drafts numbers and rows; to be sent from now on."""
+        self._epoch = self._epoch or new_epoch()
+        numbered: list[Event] = []
+        while self.drafts and len(numbered) < limit:
+            draft = self.drafts.popleft()
+            self._seq += 1
+            event = draft.numbered(self._epoch, self._seq, durable=False)
+            self.sent[first_row + len(numbered)] = SentUnsaved(draft.topic, event.to_json(), draft.wall_time)
+            self._note_track(event, draft.topic)
+            numbered.append(event)
+        return numbered
+
+    def acknowledge(self, rows: Iterable[int]) -> set[int]:
+        """Returns the rows that are not of this kind."""
+        others = set(rows)
+        for row in sorted(others & self.sent.keys()):
+            self.delivered.append((row, self.sent.pop(row)))
+            others.discard(row)
+        return others
+
+    def tracks(self) -> dict[str, tuple[str, bytes] | None]:
+        """What the table of open tracks is to be told: topic and payload of the latest event, None for an end."""
+        return dict(self._tracks)
+
+    def tracks_are_told(self) -> None:
+        self._tracks.clear()
+        self._began_here.clear()
+
+    def _note_track(self, event: Event, topic: str) -> None:
+        if event.type != "ended":
+            self._tracks[event.track] = (topic, event.to_json())
+            if event.type == "started":
+                self._began_here.add(event.track)
+        elif event.track in self._began_here:
+            # The table has never heard of it, and need not.
+            self._began_here.discard(event.track)
+            self._tracks.pop(event.track, None)
+        else:
+            self._tracks[event.track] = None
