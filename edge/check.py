@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from edge.config import Config
 from edge.config_file import SEARCH_PATHS, find_config, load_config
 from edge.config_show import in_effect
 from edge.errors import MaskdError
+from edge.masking import hide
 from edge.messaging.folder_lock import is_locked
 from edge.messaging.topics import Topics
 
@@ -64,7 +66,13 @@ def check(config_path: Path | None, root: Path = Path("/")) -> list[Row]:
         rows += _vision_rows(config, has_opencv=has_opencv, is_running=is_running is True)
         rows += network.rows() if config.mqtt.enabled else [_broker_is_off()]
         rows += _messaging_rows(config, visits[0] if visits else None, is_running=is_running)
+        rows = [_without(config.secrets, row) for row in rows]
     return rows + _board_rows(root, is_running=is_running is True)
+
+
+def _without(secrets: frozenset[str], row: Row) -> Row:
+    problem = None if row.problem is None else hide(row.problem, secrets)
+    return dataclasses.replace(row, detail=hide(row.detail, secrets), problem=problem)
 
 
 def _read_configuration(path: Path | None) -> tuple[Row, Config | None]:

@@ -26,6 +26,7 @@ from edge.camera.source import Source, parse_source
 from edge.errors import UsageError
 from edge.paths import expanded
 from edge.polygon import problem_of_polygon
+from edge.source_masking import secrets_of
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -350,6 +351,11 @@ class Config(Settings):
     compliance: ComplianceSettings = ComplianceSettings()
     mqtt: MqttSettings = MqttSettings()
     storage: StorageSettings = StorageSettings()
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Parts of the cameras' sources that are shown nowhere."""
+        return frozenset(secret for camera in self.cameras.values() for secret in secrets_of(camera.source.text))
 
     @property
     def counting_window_s(self) -> float:

@@ -15,8 +15,8 @@ from edge.config import Config
 from edge.config_problems import dotted, explain, report
 from edge.config_schema import config_schema
 from edge.errors import UsageError
-from edge.masking import mask_url
 from edge.paths import expanded
+from edge.source_masking import mask_source
 from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
@@ -99,7 +99,7 @@ def _masked(value: Any) -> Any:
         return {key: _masked(child) for key, child in value.items()}
     if isinstance(value, list):
         return [_masked(child) for child in value]
-    return mask_url(value) if isinstance(value, str) else value
+    return mask_source(value) if isinstance(value, str) else value
 
 
 def read_config(path: Path) -> bytes:

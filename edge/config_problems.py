@@ -13,7 +13,8 @@ from pydantic_core import ErrorDetails
 from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN
 from edge.config_schema import all_paths, resolved, schema_at
 from edge.errors import UsageError
-from edge.masking import mask_line, mask_url
+from edge.masking import mask_line
+from edge.source_masking import mask_source
 from edge.yaml_source import Document, Location, Problem
 
 _LONGEST_LINE = 160
@@ -94,7 +95,7 @@ def _what_it_is(value: object) -> str:
 
 
 def _quoted(value: object) -> str:
-    text = mask_url(str(value))
+    text = mask_source(str(value))
     return f'"{text[:57]}..."' if len(text) > 60 else f'"{text}"'
 
 

@@ -17,7 +17,7 @@ from edge.compliance import Transition
 from edge.config import Config
 from edge.errors import MaskdError
 from edge.live_settings import require_a_camera, settings_awaiting_restart, without_awaiting_restart
-from edge.logs import configure_logging
+from edge.logs import configure_logging, hide_secrets
 from edge.messaging.announcer import Announcer
 from edge.messaging.commands import Commands, commands_enabled
 from edge.messaging.event_writer import EventWriter
@@ -68,6 +68,7 @@ def run(config: Config, path: Path | None = None) -> int:
     Raises MaskdError where a part cannot start, or fails in a way that a restart may mend.
     """
     configure_logging(config.log_level)
+    hide_secrets(config.secrets)
     with ExitStack() as stack:
         hangups = stack.enter_context(HangupSignal())
         accelerator = stack.enter_context(Accelerator(config))
@@ -315,6 +316,8 @@ class Daemon:
 
     def _take_into_effect(self, config: Config) -> None:
         logging.getLogger().setLevel(config.log_level.upper())
+        # A camera that goes may still have something to say.
+        hide_secrets(self._config.secrets | config.secrets)
         self._config = self._report.config = config
         self._sender.withhold(config.privacy == "aggregate")
         self._writer.privacy = config.privacy

@@ -20,8 +20,8 @@ from edge.config import CameraSettings, Config
 from edge.config_file import load_config
 from edge.drawings import DrawingError, DrawingsFolder
 from edge.errors import MaskdError
-from edge.masking import mask_url
 from edge.printable import one_line
+from edge.source_masking import mask_source
 from edge.sources import NoSource, Source, expand_sources
 from edge.vision.build import build_vision
 from edge.vision.draw import draw_observations
@@ -58,7 +58,7 @@ def run_detect(
     report = JsonReport() if as_json else TextReport()
     failures = 0
     for source in sources:
-        name = mask_url(source.name)
+        name = mask_source(source.name)
         if isinstance(source, NoSource):
             failures += 1
             report.failed(name, source.error)
@@ -103,7 +103,7 @@ class Seen:
     @property
     def name(self) -> str:
         """Of the source, without the password that an address may hold."""
-        return mask_url(self.source.name)
+        return mask_source(self.source.name)
 
 
 def _detect(

@@ -14,6 +14,7 @@ from edge.camera.image_size import image_kind
 from edge.camera.source import Files, parse_source
 from edge.camera.suffixes import is_photo, is_video
 from edge.errors import UsageError
+from edge.source_masking import mask_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def _expand(argument: str) -> Iterator[Source | NoSource]:
             yield NoSource(argument, str(error))
             return
         if not isinstance(parsed, Files):
-            yield Source(argument, "camera", Path("camera-" + re.sub(r"\W+", "-", argument.rpartition("@")[2])))
+            yield Source(
+                argument, "camera", Path("camera-" + re.sub(r"\W+", "-", mask_source(argument).rpartition("@")[2]))
+            )
             return
         path = parsed.path
     yield from _below(str(path))

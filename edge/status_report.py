@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from edge.board import temperature_c
 from edge.config import Config
+from edge.masking import hide
 from edge.messaging.commands import Commands
 from edge.messaging.events import ModelNames
 from edge.messaging.mqtt import MqttClient
@@ -67,26 +68,28 @@ class StatusReport:
         oldest = self._outbox.oldest_unsent_at if config.privacy == "events" else None
         lost, temperature = self._outbox.lost, temperature_c()
         counted = self._outbox.counted
+        secrets = config.secrets
+        problems = [
+            *camera_problems(running),
+            *self._reload_problems(),
+            *self._vision_problems,
+            *self._outbox.problems,
+            *device_problems(
+                lost=lost - self._lost_before,
+                dropped_commands=self._commands.dropped,
+                temperature_c=temperature,
+                wall_time=wall,
+            ),
+        ]
         return Status(
             device=config.device,
             version=version("maskd"),
             uptime_s=round(now - self._started_at, 1),
             models=self._models,
             privacy=config.privacy,
-            problems=[
-                *camera_problems(running),
-                *self._reload_problems(),
-                *self._vision_problems,
-                *self._outbox.problems,
-                *device_problems(
-                    lost=lost - self._lost_before,
-                    dropped_commands=self._commands.dropped,
-                    temperature_c=temperature,
-                    wall_time=wall,
-                ),
-            ],
+            problems=[hide(problem, secrets) for problem in problems],
             cameras={
-                name: camera_status(settings.enabled, running.get(name), now)
+                name: camera_status(settings.enabled, running.get(name), now, secrets)
                 for name, settings in config.cameras.items()
             },
             inference_ms=InferenceMs(
@@ -108,8 +111,10 @@ class StatusReport:
         )
 
 
-def camera_status(enabled: bool, camera: RunningCamera | None, now: float) -> CameraStatus:
-    """`camera` None: it is not running."""
+def camera_status(
+    enabled: bool, camera: RunningCamera | None, now: float, secrets: frozenset[str] = frozenset()
+) -> CameraStatus:
+    """`camera` None: it is not running. `secrets`: hidden in what it says."""
     if camera is None:
         return CameraStatus(enabled=enabled, connected=False, fps=0, frames=0, dropped=0, error=None)
     capture = camera.capture
@@ -120,7 +125,7 @@ def camera_status(enabled: bool, camera: RunningCamera | None, now: float) -> Ca
         fps=round(camera.watched.rate.per_second(now), 1),
         frames=capture.frames,
         dropped=capture.dropped,
-        error=None if connected else capture.last_error,
+        error=None if connected or capture.last_error is None else hide(capture.last_error, secrets),
     )
 
 

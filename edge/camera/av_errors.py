@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import av.error
 
-from edge.masking import mask_url
+from edge.source_masking import mask_source
 
 
 class Cause(Enum):
@@ -103,7 +103,7 @@ def sentence(error: SourceError, url: str, seconds: float) -> str:
         seconds=seconds,
         detail=error.detail,
     )
-    return f"the stream {mask_url(url)} does not open: {why}"
+    return f"the stream {mask_source(url)} does not open: {why}"
 
 
 def _of_number(number: int | None, url: str) -> Cause:
@@ -135,6 +135,6 @@ def _is_known(url: str) -> bool:
 def _parts(url: str) -> SplitResult:
     """Of the masked address: a password with unescaped characters in it would be taken for host and path."""
     try:
-        return urlsplit(mask_url(url))
+        return urlsplit(mask_source(url))
     except ValueError:
         return urlsplit("")

@@ -14,8 +14,8 @@ from edge.camera.address import checked_address, file_of_address, near_address
 from edge.camera.source_words import problem_of_words
 from edge.camera.suffixes import is_photo
 from edge.errors import UsageError
-from edge.masking import mask_url
 from edge.paths import expanded
+from edge.source_masking import mask_source
 
 _RIBBON = re.compile(r"(picamera|csi)(?::(\d{1,2}))?")
 
@@ -30,7 +30,7 @@ class Source:
     may_use_picamera2: ClassVar[bool] = False
 
     def __str__(self) -> str:
-        return mask_url(self.text)
+        return mask_source(self.text)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

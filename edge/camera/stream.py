@@ -13,7 +13,7 @@ from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from edge.masking import mask_url
+from edge.source_masking import mask_source
 
 OPEN_TIMEOUT_MS = 10_000
 READ_TIMEOUT_MS = 5_000
@@ -97,7 +97,7 @@ class StreamCamera:
             picture = self._fetch_again()
         if picture is None:
             raise MaskdError(
-                f"the stream {mask_url(self._url)} gives no more pictures; check the camera and the network"
+                f"the stream {mask_source(self._url)} gives no more pictures; check the camera and the network"
             )
         self._last_at = time.monotonic()
         self._count += 1
@@ -109,7 +109,7 @@ class StreamCamera:
             self._connection = None
 
     def describe(self) -> str:
-        return mask_url(self._url) + (" (a single picture, fetched again and again)" if self.is_still else "")
+        return mask_source(self._url) + (" (a single picture, fetched again and again)" if self.is_still else "")
 
     def _prefer(self, way: Way) -> None:
         self._ways.sort(key=lambda other: other != way)
