@@ -277,6 +277,8 @@ def test_commands_and_home_assistant_are_switched(tmp_path: Path, mosquitto: Mos
         wait_until(lambda: state(device, "hold_s"), what="a state")
         editor.change(mqtt__commands=False)
         wait_until(lambda: not state(device, "hold_s"), what="states that are cleared")
+        # Two reloads in a row may share a connection.
+        wait_until(lambda: device.status()["mqtt"]["connections"] == 2, what="a connection without the subscription")
         device.command("door/hold_s", "2.5")
         editor.change(mqtt__commands=True)
         wait_for_value(device, "hold_s", 1.0)  # what came meanwhile was not kept for later
