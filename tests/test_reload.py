@@ -291,10 +291,14 @@ def test_commands_and_home_assistant_are_switched(tmp_path: Path, mosquitto: Mos
         homeassistant.wait_for(1)
         assert homeassistant.messages[-1].topic.startswith("one/device/")
         editor.change(mqtt__homeassistant={"enabled": True, "prefix": "two"})
-        wait_until(lambda: homeassistant.messages[-1].topic.startswith("two/device/"), what="the move")
-        assert [m.payload for m in homeassistant.messages if m.topic.startswith("one/")][-1] == b""
+
+        def latest(prefix: str) -> bytes | None:
+            found = [m.payload for m in homeassistant.messages.copy() if m.topic.startswith(f"{prefix}/device/")]
+            return found[-1] if found else None
+
+        wait_until(lambda: latest("two") and latest("one") == b"", what="the move")
         editor.change(mqtt__homeassistant={"enabled": False})
-        wait_until(lambda: homeassistant.messages[-1].payload == b"", what="the farewell")
+        wait_until(lambda: latest("two") == b"", what="the farewell")
 
 
 def test_a_command_and_a_reload_at_the_same_moment_both_hold(
