@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -128,3 +129,18 @@ def test_what_is_no_video_is_refused_in_one_quiet_sentence(tmp_path: Path, capfd
     with pytest.raises(MaskdError, match="is a folder"):
         next(frames(tmp_path))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_title_that_is_not_utf_8_does_not_hinder_it(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    with av.open(path, "w") as container:
+        container.metadata["title"] = "visit"
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for _ in range(2):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(numbered(1), format="rgb24")))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    assert b"visit" in content
+    path.write_bytes(content.replace(b"visit", b"vi\xff\xfet"))
+    assert len(read_all(VideoCamera("door", path, settings()))) == 2

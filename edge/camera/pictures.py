@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from typing import Any
 
 import av
 import av.error
@@ -27,6 +28,8 @@ _ONE_THREAD_PIXELS = 1920 * 1088
 """Up to this size one thread decodes in time, and its pictures come without delay."""
 _BEHIND_S = 1.0
 """A stream of which no packet had to be waited for this long comes faster than it is decoded."""
+_ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+"""A title that is not UTF-8 does not hinder opening; PyAV 19 has no such parameter, and does so by itself."""
 _WAIT_S = 0.01
 """A packet that took longer to come was waited for."""
 _INTRA_INTERVAL_S = 0.2
@@ -156,7 +159,8 @@ def open_container(
 ) -> InputContainer:
     """`timeout`: seconds for each step of opening, and for each packet. Raises av.error.FFmpegError."""
     bounded = {"max_pixels": str(MAX_PIXELS), **(options or {})}
-    return av.open(address, "r", format=format, options=bounded, timeout=timeout, metadata_errors="replace")
+    container: InputContainer = av.open(address, "r", format=format, options=bounded, timeout=timeout, **_ANY_METADATA)
+    return container
 
 
 def _video_stream(container: InputContainer) -> VideoStream:
