@@ -83,6 +83,7 @@ def only_geometry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Views keep their colours, by which faces are found again."""
     for name in ("relit", "degraded"):
         monkeypatch.setattr(face_augment, name, lambda image, rng: image)
+    monkeypatch.setattr(face_augment, "troubled", lambda image, boxes, rng: image)
 
 
 @pytest.mark.usefixtures("only_geometry")
@@ -172,6 +173,23 @@ def test_random_crops_stay_near_the_face() -> None:
         crop = random_crop(face, margin=0.2, size=48, rng=np.random.default_rng(seed)).astype(int)
         middle, corners = crop[20:28, 20:28].mean(), np.mean([crop[y, x] for y in (0, -1) for x in (0, -1)])
         assert middle > corners + 40
+
+
+def test_half_of_the_crops_are_those_of_the_detector() -> None:
+    image = np.zeros((120, 160, 3), np.uint8)
+    image[:, 80:] = 255
+    face = FaceSample(image, Box(10, 40, 50, 80), "with_mask", "set", "set/photo.png", Box(110, 40, 150, 80))
+    lit = [random_crop(face, margin=0.2, size=32, rng=np.random.default_rng(seed)).mean() > 128 for seed in range(40)]
+    assert 10 < sum(lit) < 30
+
+
+def test_the_detectors_box_moves_with_the_face(noisy_photo: Path) -> None:
+    labelled = (LabelledFace(Box(40, 30, 60, 50), "with_mask"), LabelledFace(Box(90, 10, 110, 30), "with_mask"))
+    photo = LabelledPhoto(noisy_photo, labelled, (), "set")
+    found, missed = face_samples([photo], ["with_mask"], lambda _: [Box(38, 32, 62, 54), Box(0, 0, 20, 20)])[0]
+    assert missed.found is None
+    assert found.found is not None
+    assert (found.found.x1 - found.box.x1, found.found.y2 - found.box.y2) == (-2, 4)
 
 
 @pytest.fixture(scope="module")

@@ -368,7 +368,10 @@ def test_how_often_an_epoch_shows_a_photo() -> None:
     box = Box(0, 0, 20, 20)
     photos = [photo_of("crowds", *[box] * 9), photo_of("crowds"), photo_of("close", box), photo_of("groups", box, box)]
     photos.append(photo_of("rooms"))
-    assert [times for _, times in with_repetition(photos, empty=5)] == [2.4, 2.4, 0.5, 2.0, 5]
+    root = 2**0.5  # crowds have two photos, the others with faces one
+    assert [times for _, times in with_repetition(photos, empty=5)] == pytest.approx(
+        [2.4, 2.4, 0.5 * root, 2.0 * root, 5]
+    )
 
 
 def detections(scores: list[float], *faces: tuple[float, float, float, float], ignored: int = 0) -> PictureResult:
@@ -385,8 +388,8 @@ def detections(scores: list[float], *faces: tuple[float, float, float, float], i
 def test_the_recommended_score_keeps_empty_rooms_quiet() -> None:
     people = [detections([0.6, 0.3], (0, 0, 20, 20)) for _ in range(5)]
     assert recommended_min_score({"people": people}) == 0.6
-    noisy = [detections([0.8]), detections([0.703]), *(detections([]) for _ in range(98))]
-    assert recommended_min_score({"people": people, "rooms": noisy}) == 0.71, "one false face in 100 is bearable"
+    noisy = [detections([0.9]), detections([0.8]), detections([0.703]), *(detections([]) for _ in range(97))]
+    assert recommended_min_score({"people": people, "rooms": noisy}) == 0.71, "two false faces in 100 are bearable"
     crowd = [detections([0.9], ignored=1)] * 5
     assert recommended_min_score({"people": people, "crowd": crowd}) == 0.6, "who is ignored is there all the same"
     assert recommended_min_score({}) == MIN_SCORE

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BASELINE = "cnn"
+PATCHES = "patches"
+"""MobileNetV2 behind the stem of `patch_backbone`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,4 +25,4 @@ FAMILIES = {
     "resnet50": Family("ResNet50", "caffe"),
     "inception_v3": Family("InceptionV3", "unit_range"),
 }
-ARCHITECTURES = (*FAMILIES, BASELINE)
+ARCHITECTURES = (*FAMILIES, PATCHES, BASELINE)

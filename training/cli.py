@@ -136,6 +136,19 @@ def _add_face(parser: argparse.ArgumentParser) -> None:
         help="side of a training view, a multiple of 64 (default: 256)",
     )
     parser.add_argument(
+        "--backbone",
+        choices=("mobilenet_v2", "patches"),
+        default="mobilenet_v2",
+        help="patches is the same from stride 8 on, behind a stem that takes half the time (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--teacher",
+        type=existing_file,
+        metavar="FILE",
+        help="a YuNet .onnx file: faces of which it is sure and that no label covers are learnt, suspected ones are no "
+        "background",
+    )
+    parser.add_argument(
         "--repeat-empty",
         type=number(0, 100),
         default=2.0,
@@ -211,6 +224,13 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
         default=[],
         metavar="MODEL",
         help="train a model.keras further, at a lower rate; of several, their average",
+    )
+    parser.add_argument(
+        "--imitate",
+        type=existing_file,
+        metavar="MODEL",
+        help="for a network of patches: begin with the layers of this model.keras, a MobileNetV2, and teach the stem "
+        "its features first",
     )
     parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")

@@ -10,24 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import PhotoData, is_judgeable
+from edge.evaluation.examples import FindFaces, PhotoData, is_judgeable
 from edge.evaluation.labelled import LabelledPhoto, PhotoSet, SplitName, find_sets, read_photo
 from edge.evaluation.tables import aligned
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 
+_SAME_FACE_IOU = 0.3
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class FaceSample:
-    """One labelled face: a part of its photo, and the face's box on that part, in pixels."""
+    """One labelled face: a part of its photo, and the face's box on that part, in pixels; `found` is the box that a
+    detector draws there, if one was asked and found it."""
 
     image: Image
     box: Box
     label: str
     set_name: str
     source: str
+    found: Box | None = None
 
 
 def print_data(data: PhotoData) -> None:
@@ -47,8 +50,11 @@ def move_validation_to_training(data: PhotoData) -> None:
     data.splits["validation"] = []
 
 
-def face_samples(photos: Iterable[LabelledPhoto], labels: Sequence[str]) -> tuple[list[FaceSample], Counter[str]]:
-    """The faces that a classifier can learn from, and how many were left out for each reason."""
+def face_samples(
+    photos: Iterable[LabelledPhoto], labels: Sequence[str], find_faces: FindFaces | None = None
+) -> tuple[list[FaceSample], Counter[str]]:
+    """The faces that a classifier can learn from, and how many were left out for each reason; `find_faces` is the
+    detector that draws the boxes called `found`."""
     samples: list[FaceSample] = []
     left_out: Counter[str] = Counter()
     for photo in photos:
@@ -59,9 +65,21 @@ def face_samples(photos: Iterable[LabelledPhoto], labels: Sequence[str]) -> tupl
         if not faces:
             continue
         image = read_photo(photo.path)
+        found = find_faces(image) if find_faces else []
         for face in faces:
-            part, box = _surroundings(image, face.box)
-            samples.append(FaceSample(part, box, face.label, photo.set_name, f"{photo.set_name}/{photo.path.name}"))
+            part, moved = _surroundings(image, face.box)
+            nearest = max(found, key=face.box.iou, default=None)
+            if nearest is not None and face.box.iou(nearest) < _SAME_FACE_IOU:
+                nearest = None
+            sample = FaceSample(
+                part,
+                face.box.moved(*moved),
+                face.label,
+                photo.set_name,
+                f"{photo.set_name}/{photo.path.name}",
+                nearest.moved(*moved) if nearest else None,
+            )
+            samples.append(sample)
     return samples, +left_out
 
 
@@ -96,12 +114,13 @@ def _counts(photos: Sequence[LabelledPhoto], labels: Sequence[str]) -> list[str]
     return [str(len(photos)), *(str(faces[label]) for label in labels)]
 
 
-def _surroundings(image: Image, box: Box) -> tuple[Image, Box]:
-    """The face with one box's size around it: enough for every random crop, and little enough to keep in memory."""
+def _surroundings(image: Image, box: Box) -> tuple[Image, tuple[int, int]]:
+    """The face with one box's size around it: enough for every random crop, and little enough to keep in memory; and by
+    how much that moves what is on the photo."""
     height, width = image.shape[:2]
     reach = max(box.width, box.height)
     part = Box(box.x1 - reach, box.y1 - reach, box.x2 + reach, box.y2 + reach).clipped(width, height)
     # Moved by an even number, since crop_face rounds halves to the even neighbour: the same pixels as on the photo.
     x1, y1 = int(part.x1) // 2 * 2, int(part.y1) // 2 * 2
     x2, y2 = int(np.ceil(part.x2)), int(np.ceil(part.y2))
-    return np.ascontiguousarray(image[y1:y2, x1:x2]), box.moved(-x1, -y1)
+    return np.ascontiguousarray(image[y1:y2, x1:x2]), (-x1, -y1)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edge.vision.preprocess import PADDING_GREY, Image, resize
 from training.augment import degraded, relit
+from training.face_trouble import troubled
 
 _SMALLEST_FACE = 5.0
 _SMALLEST_DRAWN_FACE = 9.0
@@ -43,7 +44,7 @@ def random_view(
     if rng.random() < 0.5:
         image = np.ascontiguousarray(image[:, ::-1])
         boxes, ignored = _flipped(boxes, size), _flipped(ignored, size)
-    return View(degraded(relit(image, rng), rng), boxes, ignored)
+    return View(degraded(relit(troubled(image, boxes, rng), rng), rng), boxes, ignored)
 
 
 def tiled_view(views: list[View], size: int) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ import keras
 import numpy as np
 
 from edge.errors import MaskdError
-from edge.evaluation.examples import PhotoData, load_photos
+from edge.evaluation.examples import SERVED_IOU, PhotoData, load_photos
 from edge.evaluation.labelled import LabelledPhoto
 from edge.evaluation.metrics import PictureResult, average_precision
 from edge.geometry import Box
@@ -23,14 +24,18 @@ from training.box_calibration import straighten_sizes
 from training.dataset import move_validation_to_training, print_data
 from training.face_network import STRIDES
 from training.face_results import KerasFaceDetector, detector_metrics, detector_results
+from training.face_teacher import FaceTeacher
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
-from training.weights import weights_argument
+from training.weights import require_patches, weights_argument
 
 DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
-BEARABLE_FALSE_FACES = 0.01
-"""False faces for each photo without people at the recommended score."""
-MIN_SCORE = 0.55
+_MANY_PHOTOS = 500
+"""A set of so many needs no more repetition than larger ones."""
+BEARABLE_FALSE_FACES = 0.02
+"""False faces for each photo without people at the recommended score: a single one makes no event, since the tracker
+asks for three hits and five votes."""
+MIN_SCORE = 0.5
 """Recommended where no validation photos are left to choose it on."""
 
 
@@ -38,21 +43,25 @@ def run(arguments: argparse.Namespace) -> None:
     """Trains, evaluates on the test photos and writes the run's folder. Raises MaskdError for data it cannot use."""
     options = FaceTraining(
         input=INPUTS[arguments.size],
+        backbone=arguments.backbone,
         alpha=arguments.alpha,
         weights=weights_argument(arguments.weights),
         start_from=tuple(arguments.start_from),
+        imitate=arguments.imitate,
         crop=arguments.crop,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
+    require_patches(options.imitate, options.backbone, "--backbone patches")
+    models = (*options.start_from, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:
-        require_licensed(options.start_from)
+        require_licensed(models)
     data = load_photos(arguments.data, arguments.seed, _no_boxes)
     licences = Licences(data.sets)
     if arguments.licensed_only:
         keep_licensed(data, licences)
-    learnt = learnt_from([*data.splits["train"], *data.splits["validation"]], licences, options.start_from)
+    learnt = learnt_from([*data.splits["train"], *data.splits["validation"]], licences, models)
     print_data(data)
     print_licences(learnt)
     if arguments.with_validation:
@@ -61,7 +70,8 @@ def run(arguments: argparse.Namespace) -> None:
     report.make_folder(out)
     if not any(photo.faces for photo in data.splits["train"]):
         raise MaskdError("no training photo shows a labelled face; add photos with faces")
-    examples = load_examples(with_repetition(data.splits["train"], arguments.repeat_empty))
+    teacher = FaceTeacher.open(arguments.teacher) if arguments.teacher else None
+    examples = load_examples(with_repetition(data.splits["train"], arguments.repeat_empty), teacher)
     network, history = train_faces(examples, options, out, resume=arguments.resume)
     lines = straighten_sizes(network, examples_of_groups(examples), options.input)
     for grid, (slope, offset) in lines.items():
@@ -71,13 +81,21 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def with_repetition(photos: Sequence[LabelledPhoto], empty: float) -> list[tuple[LabelledPhoto, float]]:
-    """Each photo with how often an epoch shows it, on average: crowds teach more than single close faces; `empty` is
-    how often those of sets without faces are shown."""
+    """Each photo with how often an epoch shows it, on average.
+
+    Crowds teach more than single close faces, and a photo of a small set, which no other resembles, more than one of
+    many; `empty` is how often those of sets without faces are shown.
+    """
     faces, count = Counter[str](), Counter[str]()
     for photo in photos:
         faces[photo.set_name] += len(photo.faces)
         count[photo.set_name] += 1
-    return [(photo, _repetition(faces[photo.set_name] / count[photo.set_name], empty)) for photo in photos]
+    many = min(_MANY_PHOTOS, max((count[name] for name in count if faces[name]), default=1))
+    repetition = {
+        name: _repetition(faces[name] / photos, empty) * (max(1.0, math.sqrt(many / photos)) if faces[name] else 1.0)
+        for name, photos in count.items()
+    }
+    return [(photo, repetition[photo.set_name]) for photo in photos]
 
 
 def examples_of_groups(examples: Sequence[Example], most: int = 600) -> Sequence[Example]:
@@ -89,7 +107,7 @@ def examples_of_groups(examples: Sequence[Example], most: int = 600) -> Sequence
 def _repetition(faces_per_photo: float, empty: float) -> float:
     if faces_per_photo == 0:
         return empty
-    return 0.5 if faces_per_photo <= 1 else 2.0 if faces_per_photo < 4 else 2.4
+    return 0.5 if faces_per_photo < 1.1 else 2.0 if faces_per_photo < 4 else 2.4
 
 
 def _no_boxes(_image: Image) -> list[Box]:
@@ -147,4 +165,4 @@ def recommended_min_score(validation: dict[str, list[PictureResult]]) -> float:
     false_scores = np.sort(np.concatenate([np.zeros(0), *(picture.scores for picture in empty)]))[::-1]
     bearable = int(BEARABLE_FALSE_FACES * len(empty))
     quiet = float(false_scores[bearable]) + 0.005 if len(false_scores) > bearable else 0.0
-    return round(max(average_precision(pictures).best_score(), quiet), 2)
+    return round(max(average_precision(pictures, SERVED_IOU).best_score(), quiet), 2)

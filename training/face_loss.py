@@ -14,6 +14,11 @@ SIZE_WEIGHT = 0.5
 """Of the log size's error: GIoU alone teaches small and large faces towards the middle size of their grid."""
 
 
+QUALITY_POWER = 0.25
+"""A face's score is to be the IoU that its box reaches, to this power. A low one keeps faces apart from what is none
+even where boxes cannot fit well: small faces, half-hidden ones, and those whose labels come in several styles."""
+
+
 class DetectorTrainer(keras.Model):  # type: ignore[misc]  # keras ships no types
     """Wraps the network with logits, since the loss needs scores and boxes of a cell together."""
 
@@ -27,9 +32,8 @@ class DetectorTrainer(keras.Model):  # type: ignore[misc]  # keras ships no type
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean over the batch's positive cells. The score's target is the root of the IoU that the box reaches, so that
-        a face's score tells how well its box fits (Li et al. 2020, "Generalized Focal Loss", with the root to keep the
-        scores of small faces, whose boxes cannot fit as well, from sinking)."""
+        """Mean over the batch's positive cells. The score's target is a power of the IoU that the box reaches, so that
+        a face's score tells how well its box fits (Li et al. 2020, "Generalized Focal Loss")."""
         del x, sample_weight, training
         score_loss: Any = 0.0
         box_loss: Any = 0.0
@@ -38,7 +42,7 @@ class DetectorTrainer(keras.Model):  # type: ignore[misc]  # keras ships no type
             target, logit, box = y[f"target_{stride}"], y_pred[f"logit_{stride}"][..., 0], y_pred[f"box_{stride}"]
             positive, weight, truth = target[..., 0], target[..., 1], target[..., 2:]
             iou, giou = _overlap(_decode(box, stride), truth)
-            quality = ops.stop_gradient(ops.sqrt(ops.maximum(iou, 0.01))) * positive
+            quality = ops.stop_gradient(ops.power(ops.maximum(iou, 0.01), QUALITY_POWER)) * positive
             probability = ops.sigmoid(logit)
             entropy = ops.maximum(logit, 0.0) - logit * quality + ops.log1p(ops.exp(-ops.abs(logit)))
             score_loss += ops.sum(entropy * ops.square(ops.stop_gradient(quality) - probability) * weight)

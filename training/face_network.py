@@ -1,4 +1,6 @@
-"""The face detector's network: MobileNetV2 with a small feature pyramid, anchor-free, in int8-friendly operators only.
+"""The face detector's networks: a backbone with a small feature pyramid, anchor-free, in int8-friendly operators only.
+
+The backbone is Keras' MobileNetV2, or `patch_backbone`, which shares its layers from stride 8 on.
 
 One score and one box per cell of three grids. A box is (dx, dy, log w, log h): its centre's offset from the cell's
 centre and its size, in units of the stride. Offsets, rather than distances to the four edges, let the nearest cell
@@ -12,28 +14,32 @@ from typing import Any
 import keras
 from keras import layers
 
+from training.patch_backbone import STEM_FEATURE, patch_features, take_over
 from training.weights import build_backbone
 
 STRIDES = (8, 16, 32)
-_FEATURES = ("block_6_expand_relu", "block_13_expand_relu", "block_16_project_BN")
+BACKBONES = ("mobilenet_v2", "patches")
+_FEATURES = (STEM_FEATURE, "block_13_expand_relu", "block_16_project_BN")
 _CHANNELS = 64
 # A start at one face in a hundred cells keeps the first steps from being all background (Lin et al. 2017).
 _PRIOR_BIAS = -4.6
 
 
-def build_face_detector(height: int | None, width: int | None, *, alpha: float, weights: str | None) -> Any:
+def build_face_detector(
+    height: int | None, width: int | None, *, alpha: float, weights: str | None, backbone: str = "mobilenet_v2"
+) -> Any:
     """A Keras model: uint8-range RGB of shape (height, width, 3) in; `score_<stride>` and `box_<stride>` maps out.
 
     The height and width are multiples of 32, or None for any. `weights` is "imagenet", a file of MobileNetV2 weights
-    without its top, or None. The score outputs are probabilities; the layers `logit_<stride>` come before the sigmoid.
+    without its top, or None; the backbone `patches` takes those of the layers that it shares. The score
+    outputs are probabilities; the layers `logit_<stride>` come before the sigmoid.
     Raises MaskdError for weights that cannot be had or do not fit.
     """
     picture = layers.Input((height, width, 3), name="image")
     normalised = layers.Rescaling(1 / 127.5, -1, name="normalise")(picture)
-    base = build_backbone("MobileNetV2", weights, input_tensor=normalised, alpha=alpha)
     fine, middle, coarse = (
-        _convolution(base.get_layer(name).output, kernel=1, name=f"lateral_{stride}")
-        for name, stride in zip(_FEATURES, STRIDES, strict=True)
+        _convolution(feature, kernel=1, name=f"lateral_{stride}")
+        for feature, stride in zip(_features(normalised, backbone, alpha, weights), STRIDES, strict=True)
     )
     middle = layers.Add(name="merge_16")([middle, _doubled(coarse)])
     fine = layers.Add(name="merge_8")([fine, _doubled(middle)])
@@ -54,6 +60,19 @@ def with_logits(detector: Any) -> Any:
     """The same layers, with `logit_<stride>` in place of `score_<stride>`: what the loss needs."""
     names = [f"{kind}_{stride}" for stride in STRIDES for kind in ("logit", "box")]
     return keras.Model(detector.input, {name: detector.get_layer(name).output for name in names})
+
+
+def _features(picture: Any, backbone: str, alpha: float, weights: str | None) -> tuple[Any, Any, Any]:
+    """What the pyramid is built on: the feature maps of strides 8, 16 and 32."""
+    if backbone == "mobilenet_v2":
+        base = build_backbone("MobileNetV2", weights, input_tensor=picture, alpha=alpha)
+        fine, middle, coarse = (base.get_layer(name).output for name in _FEATURES)
+        return fine, middle, coarse
+    features = patch_features(picture, alpha)
+    if weights is not None:
+        base = build_backbone("MobileNetV2", weights, input_shape=(None, None, 3), alpha=alpha)
+        take_over(keras.Model(picture, features), base)
+    return features
 
 
 def _convolution(x: Any, *, kernel: int, name: str) -> Any:

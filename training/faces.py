@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.geometry import boxes_to_array
+from edge.vision.faces import Face
 from edge.vision.preprocess import Image
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
 from training.face_network import build_face_detector, with_logits
 from training.face_targets import targets
+from training.face_teacher import taught
+from training.imitation import imitate
+from training.patch_backbone import STEM_FEATURE, STEM_OUTPUT, take_over
 from training.weights import averaged_weights
 
 INPUTS = {"fast": (256, 320), "far": (512, 640)}
@@ -31,10 +35,15 @@ class FaceTraining:
     """How to train; `input` (height, width) and `crop` in pixels, learning rates at their peak."""
 
     input: tuple[int, int] = INPUTS["fast"]
+    backbone: str = "mobilenet_v2"
     alpha: float = 0.35
     weights: str | None = "imagenet"
     start_from: tuple[Path, ...] = ()
     """Trained detectors of the same form, whose averaged weights are the start in place of `weights`."""
+    imitate: Path | None = None
+    """A trained detector of the backbone `mobilenet_v2`: `patches` starts with its layers, and its stem first learns to
+    give the same features; in place of `weights`."""
+    imitation_steps: int = 600
     crop: int = 256
     epochs: int = 24
     batch_size: int = 32
@@ -56,15 +65,24 @@ class Example:
     weight: float
 
 
-def load_examples(photos: Sequence[tuple[LabelledPhoto, float]]) -> list[Example]:
-    """Decodes the photos, each with its weight; unreadable ones were dropped when the data set was checked."""
+def load_examples(
+    photos: Sequence[tuple[LabelledPhoto, float]], teacher: Callable[[Image], Sequence[Face]] | None = None
+) -> list[Example]:
+    """Decodes the photos, each with its weight; unreadable ones were dropped when the data set was checked.
+
+    What `teacher` finds on the photos with labelled faces joins the labels; see `face_teacher.taught`.
+    """
 
     def load(item: tuple[LabelledPhoto, float]) -> Example:
         photo, weight = item
+        image = read_photo(photo.path)
+        if teacher is not None and photo.faces:
+            photo = taught(photo, teacher(image))
         boxes = boxes_to_array([face.box for face in photo.faces])
-        return Example(read_photo(photo.path), boxes, boxes_to_array(photo.ignored), weight)
+        return Example(image, boxes, boxes_to_array(photo.ignored), weight)
 
-    with ThreadPoolExecutor(4) as pool:
+    # OpenCV's detectors are not for several threads at a time.
+    with ThreadPoolExecutor(1 if teacher else 4) as pool:
         return list(pool.map(load, photos))
 
 
@@ -113,10 +131,12 @@ def train_faces(
     A checkpoint is kept in `out` after each epoch; `resume` goes on from it.
     """
     keras.utils.set_random_seed(options.seed)
-    weights = None if options.start_from else options.weights
-    network = build_face_detector(None, None, alpha=options.alpha, weights=weights)
+    weights = None if options.start_from or options.imitate else options.weights
+    network = build_face_detector(None, None, alpha=options.alpha, weights=weights, backbone=options.backbone)
     if options.start_from:
         network.set_weights(averaged_weights(options.start_from, network))
+    elif options.imitate and not resume:
+        _begin_as(network, options.imitate, examples, options)
     trainer = DetectorTrainer(with_logits(network))
     batches = FaceBatches(examples, options, workers=2, max_queue_size=8)
     steps = len(batches) * options.epochs
@@ -136,8 +156,21 @@ def train_faces(
     return network, kept_figures(checkpoint)
 
 
+def _begin_as(network: Any, path: Path, examples: Sequence[Example], options: FaceTraining) -> None:
+    """The layers of a trained detector of the other backbone, and a stem that imitates its."""
+    teacher = build_face_detector(None, None, alpha=options.alpha, weights=None)
+    teacher.set_weights(averaged_weights([path], teacher))
+    take_over(network, teacher)
+    batches = FaceBatches(examples, replace(options, crop=192, batch_size=16, seed=options.seed + 1))
+    pictures = (batches[index][0] for index in range(options.imitation_steps))
+    stem = keras.Model(network.input, network.get_layer(STEM_OUTPUT).output)
+    features = keras.Model(teacher.input, teacher.get_layer(STEM_FEATURE).output)
+    losses = imitate(stem, features, pictures, steps=options.imitation_steps)
+    print(f"the stem's error, in units of the feature's variance: {losses[0]:.3f} at first, {losses[-1]:.3f} now")
+
+
 def for_device(network: Any, options: FaceTraining) -> Any:
     """The same detector with the device's input size."""
-    detector = build_face_detector(*options.input, alpha=options.alpha, weights=None)
+    detector = build_face_detector(*options.input, alpha=options.alpha, weights=None, backbone=options.backbone)
     detector.set_weights(network.get_weights())
     return detector

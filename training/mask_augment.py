@@ -12,8 +12,8 @@ from training.dataset import FaceSample
 
 
 def random_crop(sample: FaceSample, *, margin: float, size: int, rng: np.random.Generator) -> Image:
-    """One view of the face, (size, size, 3) RGB uint8, cropped by the daemon's own function around a jittered box,
-    since a detector's boxes are never exactly those that a person drew."""
+    """One view of the face, (size, size, 3) RGB uint8, cropped by the daemon's own function around a jittered box: as
+    often the detector's, where there is one, as the one that a person drew."""
     crop = crop_face(sample.image, _jittered(sample, rng), margin=margin, size=size)
     if rng.random() < 0.6:
         crop = _warped(crop, rng)
@@ -27,7 +27,7 @@ def random_crop(sample: FaceSample, *, margin: float, size: int, rng: np.random.
 
 
 def _jittered(sample: FaceSample, rng: np.random.Generator) -> Box:
-    box = sample.box
+    box = sample.box if sample.found is None or rng.random() < 0.5 else sample.found
     side = max(box.width, box.height)
     width, height = box.width * float(np.exp(rng.normal(0, 0.08))), box.height * float(np.exp(rng.normal(0, 0.08)))
     x = box.center[0] + side * float(rng.normal(0, 0.05))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import face_finder, load_photos, whole_image
+from edge.evaluation.examples import FindFaces, face_finder, load_photos, whole_image
 from edge.evaluation.labelled import LabelledPhoto, split_photos
 from edge.vision.model import TrainingData
 from training import plots, report
@@ -22,7 +22,7 @@ from training.confidence import calibrate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
-from training.weights import weights_argument
+from training.weights import require_patches, weights_argument
 from training.worn_masks import worn_mask_samples
 
 MIN_CONFIDENCE = 0.5
@@ -45,14 +45,16 @@ def run(arguments: argparse.Namespace) -> None:
         painted_share=arguments.painted,
         start_from=tuple(arguments.start_from),
         teachers=tuple(arguments.teacher),
+        imitate=arguments.imitate,
         seed=arguments.seed,
     )
-    if arguments.folds > 1 and (options.start_from or options.teachers):
+    if arguments.folds > 1 and (options.start_from or options.teachers or options.imitate):
         raise UsageError(
-            "--folds measures what was learnt from the other folds alone, and a model of --start-from or --teacher has "
-            "seen them all; leave one or the other out"
+            "--folds measures what was learnt from the other folds alone, and a model of --start-from, --teacher or "
+            "--imitate has seen them all; leave one or the other out"
         )
-    models = (*options.start_from, *options.teachers)
+    require_patches(options.imitate, options.architecture, "--arch patches")
+    models = (*options.start_from, *options.teachers, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:
         require_licensed(models)
     finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
@@ -65,7 +67,10 @@ def run(arguments: argparse.Namespace) -> None:
     print_licences(learnt)
     if arguments.with_validation:
         move_validation_to_training(data)
-    samples = {name: _samples(photos, options, name) for name, photos in data.splits.items()}
+    samples = {
+        name: _samples(photos, options, name, finder if name == "train" and not arguments.whole_image else None)
+        for name, photos in data.splits.items()
+    }
     _require_labels(samples["train"], options)
     out: Path = arguments.out
     report.make_folder(out)
@@ -88,8 +93,10 @@ def run(arguments: argparse.Namespace) -> None:
     _write_report(model, history, samples["test"], learnt, options, out, metrics)
 
 
-def _samples(photos: Sequence[LabelledPhoto], options: MaskTraining, name: str) -> list[FaceSample]:
-    samples, left_out = face_samples(photos, options.labels)
+def _samples(
+    photos: Sequence[LabelledPhoto], options: MaskTraining, name: str, find_faces: FindFaces | None
+) -> list[FaceSample]:
+    samples, left_out = face_samples(photos, options.labels, find_faces)
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
     print(f"{name}: {len(samples)} faces" + (f", left out: {reasons}" if reasons else ""), flush=True)
     return samples

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from training.architectures import BASELINE, FAMILIES
+from training.architectures import BASELINE, FAMILIES, PATCHES
+from training.patch_backbone import patch_features, take_over
 from training.weights import build_backbone
 
 _DROPOUT = 0.3
@@ -27,6 +28,10 @@ def build_mask_classifier(
     picture = layers.Input((input_size, input_size, 3), name="face")
     if architecture == BASELINE:
         return keras.Model(picture, _head(_baseline(picture), labels), name="mask_classifier"), None
+    if architecture == PATCHES:
+        backbone = _patch_backbone(input_size, alpha, weights)
+        features = layers.GlobalAveragePooling2D(name="pool")(backbone(_normalised(picture, "unit_range")))
+        return keras.Model(picture, _head(features, labels), name="mask_classifier"), backbone
     family = FAMILIES[architecture]
     options: dict[str, Any] = {"alpha": alpha} if family.has_alpha else {}
     if family.build == "MobileNetV3Small":
@@ -34,6 +39,19 @@ def build_mask_classifier(
     backbone = build_backbone(family.build, weights, input_shape=(input_size, input_size, 3), **options)
     features = layers.GlobalAveragePooling2D(name="pool")(backbone(_normalised(picture, family.normalisation)))
     return keras.Model(picture, _head(features, labels), name="mask_classifier"), backbone
+
+
+def _patch_backbone(input_size: int, alpha: float, weights: str | None) -> Any:
+    picture = layers.Input((input_size, input_size, 3))
+    # Named and formed as Keras' MobileNetV2 ends.
+    x = layers.Conv2D(1280, 1, use_bias=False, name="Conv_1")(patch_features(picture, alpha)[-1])
+    x = layers.BatchNormalization(epsilon=1e-3, momentum=0.999, name="Conv_1_bn")(x)
+    backbone = keras.Model(picture, layers.ReLU(6.0, name="out_relu")(x), name="patches")
+    if weights is not None:
+        take_over(
+            backbone, build_backbone("MobileNetV2", weights, input_shape=(input_size, input_size, 3), alpha=alpha)
+        )
+    return backbone
 
 
 def _normalised(picture: Any, kind: str) -> Any:

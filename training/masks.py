@@ -16,16 +16,18 @@ from edge.errors import MaskdError
 from edge.vision.preprocess import crop_face
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
+from training.imitation import imitate
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
+from training.patch_backbone import STEM_FEATURE, STEM_OUTPUT, take_over
 from training.weights import averaged_weights, load_trained
 
 LABELS = {
     3: ("with_mask", "without_mask", "mask_weared_incorrect"),
     2: ("with_mask", "without_mask"),
 }
-CROP_MARGIN = 0.2
-"""Share of the face's longer side that the crop shows on every side: the chin and the straps."""
+CROP_MARGIN = 0.25
+"""Share of the face's longer side that the crop shows on every side: the straps, and a mask below the chin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,10 @@ class MaskTraining:
     """Trained models of the same form, whose averaged weights are the start in place of `weights`."""
     teachers: tuple[Path, ...] = ()
     """Trained classifiers of the same labels, whose mean answer makes up half of what is learnt of each crop."""
+    imitate: Path | None = None
+    """A trained classifier of the architecture `mobilenet_v2`: `patches` starts with its layers, and its stem first
+    learns to give the same features; in place of `weights`."""
+    imitation_steps: int = 600
     seed: int = 1
 
 
@@ -154,10 +160,12 @@ def train_masks(
         len(options.labels),
         input_size=options.input_size,
         alpha=options.alpha,
-        weights=None if options.start_from else options.weights,
+        weights=None if options.start_from or options.imitate else options.weights,
     )
     if options.start_from:
         model.set_weights(averaged_weights(options.start_from, model))
+    elif options.imitate and not resume:
+        _begin_as(model, options.imitate, MaskBatches(train, options))
     held_out = None
     if validation:
         crops = plain_crops(validation, options.input_size).astype(np.float32)
@@ -165,7 +173,8 @@ def train_masks(
     batches = MaskBatches(train, options, painted, _teachers(options), workers=2, max_queue_size=8)
     history: dict[str, list[float]] = {}
     # The whole network gets an epoch even where one is all that was asked for.
-    head_epochs = 0 if backbone is None or options.start_from else min(options.head_epochs, options.epochs - 1)
+    is_trained = bool(options.start_from or options.imitate)
+    head_epochs = 0 if backbone is None or is_trained else min(options.head_epochs, options.epochs - 1)
     if backbone is not None and head_epochs:
         backbone.trainable = False
         _fit(model, batches, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)
@@ -173,6 +182,23 @@ def train_masks(
     fine_epochs = options.epochs - head_epochs
     _fit(model, batches, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
+
+
+def _begin_as(model: Any, path: Path, batches: MaskBatches) -> None:
+    """The layers of a trained classifier, and a stem that imitates its. Raises MaskdError for one of another form."""
+    teacher = load_trained(path)
+    theirs = next((layer for layer in teacher.layers if isinstance(layer, keras.Model)), None)
+    if theirs is None or STEM_FEATURE not in {layer.name for layer in theirs.layers}:
+        raise MaskdError(f"{path} cannot be imitated: it is not a classifier of --arch mobilenet_v2; train one first")
+    mine = model.get_layer("patches")
+    take_over(mine, theirs)
+    take_over(model, teacher)
+    steps = batches.options.imitation_steps
+    normalise = model.get_layer("normalise")
+    pictures = (np.asarray(normalise(batches[index][0])) for index in range(steps))
+    stem = keras.Model(mine.input, mine.get_layer(STEM_OUTPUT).output)
+    losses = imitate(stem, keras.Model(theirs.input, theirs.get_layer(STEM_FEATURE).output), pictures, steps=steps)
+    print(f"the stem's error, in units of the feature's variance: {losses[0]:.3f} at first, {losses[-1]:.3f} now")
 
 
 def _teachers(options: MaskTraining) -> list[Any]:

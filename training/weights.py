@@ -23,6 +23,12 @@ def weights_argument(text: str) -> str | None:
     return text
 
 
+def require_patches(imitate: Path | None, network: str, option: str) -> None:
+    """Raises UsageError where --imitate is given for a network without a stem of its own."""
+    if imitate and network != "patches":
+        raise UsageError(f"--imitate {imitate} needs {option}: other networks have no stem of their own to teach")
+
+
 def build_backbone(application: str, weights: str | None, **options: Any) -> Any:
     """A network of keras.applications without its top, with `weights` "imagenet", from a file, or random for None.
 

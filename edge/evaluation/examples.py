@@ -38,6 +38,10 @@ MIN_FACE_PX = 10
 MIN_FACE_HEIGHT_PX = 16
 """A face's height in the photo from which a detector has to find it."""
 
+SERVED_IOU = 0.3
+"""The overlap that is enough for the tracker and the classifier's crop; the sets draw their boxes in styles that differ
+too much for 0.5."""
+
 FindFaces = Callable[[Image], Sequence[Box]]
 """Finds the faces of a photo, best first: what crops the photos of class folders."""
 

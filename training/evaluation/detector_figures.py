@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.evaluation.examples import MIN_FACE_HEIGHT_PX, picture_result
+from edge.evaluation.examples import MIN_FACE_HEIGHT_PX, SERVED_IOU, picture_result
 from edge.evaluation.metrics import PictureMatches, PictureResult, match_picture
 from edge.geometry import Box, boxes_to_array, iou_matrix
 from training.evaluation.intervals import Estimate, Resampling
@@ -21,9 +21,6 @@ SLICED_HEIGHT_PX = 10
 
 PRECISION, RECALL = "precision", "recall"
 
-SERVED_IOU = 0.3
-"""Enough for the tracker and the classifier's crop; the box styles of the labels differ by more than 0.5 leaves room
-for."""
 SERVED_HEIGHTS = {"32 px and more": (32.0, math.inf), "16–32 px": (16.0, 32.0)}
 """Heights of faces in pixels of the photo, from and up to, by their name."""
 

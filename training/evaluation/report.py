@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edge.evaluation.examples import SERVED_IOU
 from edge.evaluation.tables import Table
 from training.evaluation.contenders import ClassifierEntry, DetectorEntry
-from training.evaluation.detector_figures import FALSE_CAUSES, MISS_CAUSES, SERVED_IOU
+from training.evaluation.detector_figures import FALSE_CAUSES, MISS_CAUSES
 from training.evaluation.intervals import Estimate
 from training.evaluation.latency import Timing, latency_table
 from training.evaluation.slice_figures import FEW_FACES, SliceFigures
