@@ -44,6 +44,15 @@ def processes_with(entry: bytes) -> list[int]:
     return found
 
 
+def is_running(pid: int) -> bool:
+    """Also false for one that has ended and whose status was not asked for."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
 def command_of(pid: int) -> str:
     """Its command line; empty where it has ended."""
     try:

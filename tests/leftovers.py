@@ -60,7 +60,7 @@ def children() -> dict[int, str]:
         except FileNotFoundError:  # the thread has ended
             continue
         for pid in pids:
-            command = guardian.command_of(pid)
-            if command and KEPT not in command:
+            command = guardian.command_of(pid)  # empty while the program is being loaded
+            if guardian.is_running(pid) and KEPT not in command:
                 found[pid] = command
     return found

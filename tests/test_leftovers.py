@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.guardian import command_of
+from tests.guardian import is_running
 from tests.processes import killed_at_the_end
 from tests.waiting import wait_until
 
@@ -14,7 +14,7 @@ CHECKOUT = Path(__file__).parent.parent
 TESTS = """
 import os, subprocess, sys, time
 from pathlib import Path
-from tests.guardian import command_of
+from tests.guardian import is_running
 from tests.leftovers import guarded, nothing_left_running
 from tests.mosquitto import Mosquitto
 
@@ -25,7 +25,7 @@ def test_a_broker_is_left_by_a_failure():
     assert not broker.pid, "on purpose"
 
 def test_it_is_gone():
-    assert command_of(int(Path({folder!r}, "pid").read_text())) == ""
+    assert not is_running(int(Path({folder!r}, "pid").read_text()))
 
 def test_that_is_killed():
     middle = "import subprocess, sys; print(subprocess.Popen(['sleep', '600']).pid, flush=True); input()"
@@ -60,6 +60,6 @@ def test_what_is_killed_leaves_no_process(mosquitto_folder: Path, tmp_path: Path
     with killed_at_the_end(subprocess.Popen(command, cwd=CHECKOUT)) as running:
         wait_until((tmp_path / "pids").exists, what="a broker, and a process with one of its own")
         pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
-        assert [bool(command_of(pid)) for pid in pids] == [True, True, True]
+        assert all(map(is_running, pids))
         running.kill()
-        wait_until(lambda: not any(map(command_of, pids)), what="the end of all of them")
+        wait_until(lambda: not any(map(is_running, pids)), what="the end of all of them")
