@@ -1,9 +1,10 @@
-"""Disks in memory: what /tmp may be, and small ones of their own that tests fill, where this user may mount one."""
+"""What /tmp may be, and disks of their own that tests fill or turn read-only, where this user may mount one."""
 
 from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -62,3 +63,42 @@ def small_disk(folder: Path, *, kilobytes: int = 1024) -> Iterator[SmallDisk]:
         yield SmallDisk(folder)
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def real_disk(folder: Path, *, megabytes: int = 20) -> Iterator[None]:
+    """An ext4 file system over `folder` while this lasts. Skips the test where this user may mount none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    image = folder.with_name(f"{folder.name}.img")
+    with image.open("wb") as file:
+        file.truncate(megabytes * 1_000_000)
+    try:
+        _run("mkfs.ext4", "-q", "-F", str(image))
+        _run("mount", "-o", "loop", str(image), str(folder))
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this user may mount no ext4: {error}")
+    try:
+        yield
+    finally:
+        _run("umount", "--lazy", str(folder))
+
+
+def turn_read_only(folder: Path) -> None:
+    """As ext4 does by itself where its journal finds an error: a disk of real_disk() takes nothing from now on."""
+    _run("mount", "-o", "remount,abort", str(folder))
+
+
+@contextmanager
+def no_larger_files() -> Iterator[None]:
+    """`ulimit -f` of this process is reached while this lasts."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _run(*command: str) -> None:
+    environment = {**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"}
+    subprocess.run(command, check=True, capture_output=True, env=environment)

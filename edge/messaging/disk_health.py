@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import resource
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -109,7 +110,8 @@ def remedy(error: Exception) -> str:
         return "restart maskd"
     if number in (errno.ENOSPC, errno.EDQUOT) or "is full" in text:
         return "free some space there"
-    if number == errno.EFBIG:
+    has_limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+    if number == errno.EFBIG or (has_limit and "I/O" in text):
         return "raise the limit on the size of files (`ulimit -f`, LimitFSIZE=)"
     if "locked" in text or "busy" in text:
         return "end the other program that has outbox.db open"

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 BATCH = 1000
 """Rows read or deleted at a time."""
+RECORD_BATCHES = 5
+"""Appended to the record at a time, where it lacks very many; the rest comes a second later."""
 PROBE_BYTES = 1_000_000
 """A disk with less room may take a figure and refuse the next event."""
 
@@ -452,7 +454,9 @@ class Outbox:
                     return
                 self._unsaved.delivered.popleft()
             newest = self._rows.figures.counted.row
-            while self._recorded_up_to < newest:
+            for _ in range(RECORD_BATCHES):
+                if self._recorded_up_to >= newest:
+                    return
                 rows = self._rows.read(BATCH, after_row=self._recorded_up_to)
                 recorded = self._record.append([(row.row, row.created, row.payload) for row in rows], time.time())
                 if recorded < len(rows):

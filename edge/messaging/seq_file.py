@@ -105,11 +105,13 @@ class SeqFile:
         # A copy that keeps the times of files cannot set the time of the last change to their state; another copy has
         # its own time of writing.
         kept_times = status.st_ctime_ns - status.st_mtime_ns > _KEPT_TIMES_NS
-        return kept_times or status.st_mtime_ns - numbers.written_at > _COPIED_NS
+        late_ns = status.st_mtime_ns - numbers.written_at
+        return kept_times or late_ns > (_COPIED_NS if numbers.exact else _COPIED_AFTER_POWER_CUT_NS)
 
 
 _KEPT_TIMES_NS = 2_000_000_000
-_COPIED_NS = 120_000_000_000
+_COPIED_NS = 2_000_000_000
+_COPIED_AFTER_POWER_CUT_NS = 120_000_000_000
 """After a power cut the file's time may be newer than what it holds, by as long as Linux keeps pages unwritten."""
 _UNKNOWN_EPOCH = "-" * 12
 _UNKNOWN_BOOT = "-" * 36
