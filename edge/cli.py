@@ -244,11 +244,9 @@ def _config_show(args: argparse.Namespace) -> int:
 
 
 def _config_schema(_: argparse.Namespace) -> int:
-    import json
+    from edge.editor_schema import editor_schema_text
 
-    from edge.config_schema import config_schema
-
-    print(json.dumps(config_schema(), indent=2))
+    print(editor_schema_text(), end="")
     return 0
 
 

@@ -308,6 +308,7 @@ class MqttSettings(Settings):
     """Whether thresholds, cameras and privacy can be changed by messages to .../set; null: where this device logs in at
     the broker, which an anonymous broker asks of nobody."""
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
+    """This device and its cameras appear in Home Assistant by themselves."""
 
     @model_validator(mode="after")
     def _login_is_complete(self) -> MqttSettings:
@@ -345,12 +346,19 @@ class Config(Settings):
     cameras: Annotated[dict[Name, CameraSettings], Field(min_length=1)] = {"camera": CameraSettings(source="auto")}
     """One section per camera; its key is the camera's name in topics and events."""
     detector: DetectorSettings = DetectorSettings()
+    """Finding faces."""
     classifier: ClassifierSettings = ClassifierSettings()
+    """Judging each face's mask."""
     runtime: RuntimeSettings = RuntimeSettings()
+    """What runs the models."""
     tracking: TrackingSettings = TrackingSettings()
+    """Following a person from frame to frame."""
     compliance: ComplianceSettings = ComplianceSettings()
+    """From single judgements to events."""
     mqtt: MqttSettings = MqttSettings()
+    """The broker that events are sent to."""
     storage: StorageSettings = StorageSettings()
+    """Where events wait until the broker has confirmed them, and the local record."""
 
     @property
     def secrets(self) -> frozenset[str]:

@@ -10,7 +10,7 @@ from edge.yaml_source import Location
 
 
 def config_schema() -> dict[str, Any]:
-    """JSON Schema of config.yaml, with every setting described: editors complete and check with it."""
+    """JSON Schema of config.yaml, with every setting described; edge.editor_schema makes of it what editors use."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(),

@@ -10,7 +10,7 @@
 
 readonly base=/opt/maskd
 readonly current=$base/current
-readonly config=/etc/maskd/config.yaml
+readonly config=/etc/maskd/config.yaml schema=/etc/maskd/config.schema.json
 readonly state=/var/lib/maskd
 readonly drop_ins=/etc/systemd/system/maskd.service.d
 readonly credentials=/etc/credstore
@@ -153,11 +153,14 @@ make_user_and_folders() {
   done
   # maskd may replace the configuration, for settings that a message asks to keep; nobody else may read it.
   install -d -o root -g maskd -m 770 "$(dirname "$config")"
+  local package
+  package=$("$new/bin/python" -c 'import edge, pathlib; print(pathlib.Path(edge.__file__).parent)')
   if [ ! -e "$config" ]; then
     made_config=true
-    install -o maskd -g maskd -m 640 "$("$new/bin/python" -c \
-      'import edge, pathlib; print(pathlib.Path(edge.__file__).with_name("config.yaml"))')" "$config"
+    install -o maskd -g maskd -m 640 "$package/config.yaml" "$config"
   fi
+  # For editors; the first line of config.yaml names it.
+  install -m 644 "$package/config.schema.json" "$schema"
 }
 
 point_current_to() {
@@ -239,7 +242,7 @@ take_back() {
   fi
   rm -rf "$new"
   if $made_config; then
-    rm -f "$config"
+    rm -f "$config" "$schema"
     rmdir --ignore-fail-on-non-empty "$(dirname "$config")"
   fi
   if $made_user; then
