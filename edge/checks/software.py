@@ -23,7 +23,7 @@ _TESTED = {
     "Python": ((3, 10), (3, 14)),
     "numpy": ((1, 24), (3, 0)),
     "OpenCV": ((4, 9), (6, 0)),
-    "PyAV": ((17, 0), (19, 0)),
+    "PyAV": ((17, 0), (20, 0)),
 }
 """From the first of the two versions up to, and without, the second."""
 _APT_PACKAGES = Path("/usr/lib/python3/dist-packages")
