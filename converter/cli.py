@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 max_drop=arguments.max_drop,
                 whole_image=arguments.whole_image,
                 detector=arguments.detector,
+                label_map=dict(arguments.label_map),
                 seed=arguments.seed,
             )
         )
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_data(
         parser,
-        "labelled photos to calibrate and test with: Pascal VOC, class folders, or photos without any face",
+        "labelled photos to calibrate and test with: Pascal VOC, YOLO, COCO, class folders, or photos without any face",
         required=False,
     )
     parser.add_argument(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from converter.manifest import build_manifest
 from converter.verify import Verification, measure_cost, verify_classifier, verify_detector
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData, face_crops, face_finder, load_photos, whole_image
+from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import Manifest, Model, Task
 from edge.vision.preprocess import Image
 
@@ -47,6 +48,8 @@ class Conversion:
     """Points (hundredths) of accuracy or AP50."""
     whole_image: bool = False
     detector: str = "face-detector"
+    label_map: Mapping[str, str] = field(default_factory=dict)
+    """What labels of other names mean."""
     seed: int = 1
 
 
@@ -65,7 +68,7 @@ def run(conversion: Conversion) -> Path:
         columns=columns,
     )
     _check_fits(conversion, card, model)
-    data = _read_data(conversion)
+    data = _read_data(conversion, card)
 
     calibration = _calibration(conversion, card, model, data)
     _say(f"quantizing with {len(calibration)} calibration pictures")
@@ -151,13 +154,17 @@ def _shapes(model: FloatModel) -> str:
     return " and ".join("x".join(map(str, shape)) or "1" for shape in model.output_shapes) + " values"
 
 
-def _read_data(conversion: Conversion) -> PhotoData:
+def _read_data(conversion: Conversion, card: ModelCard) -> PhotoData:
     find_faces = whole_image if conversion.whole_image else face_finder(conversion.detector)
-    data = load_photos(conversion.data, conversion.seed, find_faces)
+    names = LabelNames(card.labels or STATUSES, conversion.label_map)
+    data = load_photos(conversion.data, conversion.seed, find_faces, names=names)
     for problem in data.problems:
         _say(f"skipped: {problem}")
+    for line in data.taken_lines():
+        _say(line)
     sizes = ", ".join(f"{len(photos)} {name}" for name, photos in data.splits.items())
     _say(f"photos: {sizes}; {len(data.problems)} problem(s); {data.corrections_text()}")
+    _say(data.not_looked_at_text())
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to calibrate with")
     return data

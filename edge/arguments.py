@@ -77,8 +77,15 @@ def existing_file(text: str) -> Path:
     return given
 
 
+def _name_and_label(text: str) -> tuple[str, str]:
+    name, separator, label = text.rpartition("=")
+    if not (separator and name.strip() and label.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=LABEL, such as 'Maske=with_mask'")
+    return name.strip(), label.strip()
+
+
 def add_data(parser: argparse.ArgumentParser, photos: str, *, required: bool = True) -> None:
-    """`--data DIR`, which may be given several times; `photos` tells what lies there."""
+    """`--data DIR` and `--map NAME=LABEL`, each any number of times; `photos` tells what lies in the folders."""
     parser.add_argument(
         "--data",
         type=path,
@@ -86,4 +93,14 @@ def add_data(parser: argparse.ArgumentParser, photos: str, *, required: bool = T
         required=required,
         metavar="DIR",
         help=f"{photos}; may be given several times",
+    )
+    parser.add_argument(
+        "--map",
+        type=_name_and_label,
+        action="append",
+        default=[],
+        dest="label_map",
+        metavar="NAME=LABEL",
+        help="what a label of these photos means: with_mask, without_mask, mask_weared_incorrect, unsure (a face, its "
+        "status unknown) or no_face (not a face; of a class folder: nobody); may be given several times",
     )

@@ -139,8 +139,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_data(
         tune,
-        "labelled photos: Pascal VOC (images/, annotations/), class folders (with_mask/, without_mask/, ...) or photos "
-        "of the empty room",
+        "labelled photos: Pascal VOC, YOLO, COCO, class folders (with_mask/, without_mask/, ...) or the empty room",
     )
     tune.add_argument(
         "--false-alarms",
@@ -266,6 +265,7 @@ def _tune(args: argparse.Namespace) -> int:
         misjudged=args.misjudged,
         plot=args.plot,
         as_json_object=args.json,
+        label_map=dict(args.label_map),
     )
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +15,10 @@ import numpy as np
 from edge.config import Config
 from edge.config_file import load_config
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import is_judgeable, load_photos, picture_result
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, find_sets, list_photos, read_photo
+from edge.evaluation.examples import PhotoData, is_judgeable, load_sets, picture_result
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, read_photo
+from edge.evaluation.labels.layout import find_sets
+from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import match_picture
 from edge.evaluation.tuning import (
     LOWEST_SCORE,
@@ -53,6 +55,8 @@ class SitePhotos:
     boxed: list[LabelledPhoto] = field(default_factory=list)
     portraits: list[LabelledPhoto] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    read: PhotoData = field(default_factory=PhotoData)
+    """How the folders were read; without the photos."""
 
     @property
     def faces(self) -> list[LabelledFace]:
@@ -80,6 +84,7 @@ def run_tune(
     misjudged: float = 2.0,
     plot: Path | None = None,
     as_json_object: bool = False,
+    label_map: Mapping[str, str] | None = None,
 ) -> int:
     """Prints figures and recommendations and draws the curves; returns the exit status.
 
@@ -92,7 +97,7 @@ def run_tune(
     config = load_config(config_path)
     vision = build_vision(config)
     current = camera_thresholds(config, None, vision.recommended)
-    photos = read_site(data, vision, current)
+    photos = read_site(data, vision, current, label_map)
     measured = measure(photos, vision, current, config.compliance.compliant)
     tunings = []
     if measured.detected:
@@ -113,30 +118,33 @@ def run_tune(
         print(as_text(report))
         if drawn is not None:
             print(f"\nThe curves are drawn in {drawn}.")
+        print(f"\n{photos.read.not_looked_at_text()}")
     if no_plot is not None:
         print(f"maskd: {no_plot}", file=sys.stderr)
     return 1 if no_plot is not None and plot is not None else 0
 
 
-def read_site(data: Sequence[Path], vision: Vision, current: Thresholds) -> SitePhotos:
-    """Every photo of these folders. Raises MaskdError where a folder is missing or no photo can be used."""
-    site = SitePhotos()
+def read_site(
+    data: Sequence[Path], vision: Vision, current: Thresholds, label_map: Mapping[str, str] | None = None
+) -> SitePhotos:
+    """Every photo of these folders; `label_map` says what labels of other names mean. Raises MaskdError where a folder
+    is missing, its labels cannot be read, or no photo can be used."""
+    names = LabelNames(vision.classifier.labels, label_map)
+    layout = find_sets(data, names)
+    site = SitePhotos(read=PhotoData(sets=layout.sets, names=names, not_looked_at=layout.not_looked_at))
     min_score = min(current.min_score, vision.detector.recommended_min_score)
 
     def find_faces(image: Image) -> list[Box]:
         found = vision.detector.detect(image, min_score)
         return [face.box for face in found if face.box.height >= current.min_face_px]
 
-    for photo_set in find_sets(data):
-        loaded = load_photos([photo_set.path], seed=0, find_faces=find_faces)
+    for photo_set in layout.sets:
+        loaded = load_sets([photo_set], seed=0, find_faces=find_faces, names=names)
         photos = sorted((photo for part in loaded.splits.values() for photo in part), key=lambda photo: photo.path)
         (site.portraits if photo_set.kind == "classes" else site.boxed).extend(photos)
-        # The first one explains why nothing is left, and a folder's says more than that of a photo in it.
-        site.problems.extend(_overlooked(photo_set, photos, vision.classifier.labels))
         site.problems.extend(loaded.problems)
     if not site.boxed and not site.portraits:
-        reason = site.problems[0] if site.problems else "`images/` and `annotations/` hold none"
-        raise MaskdError(f"no photo in {', '.join(map(str, data))} can be used: {reason}")
+        raise MaskdError(f"no photo in {', '.join(map(str, data))} can be used: {site.problems[0]}")
     return site
 
 
@@ -206,28 +214,6 @@ def _as_found(box: Box, found: Sequence[Box]) -> Box:
     overlaps = iou_matrix(boxes_to_array([box]), boxes_to_array(found))[0]
     best = int(overlaps.argmax())
     return found[best] if overlaps[best] >= SAME_FACE_IOU else box
-
-
-def _overlooked(photo_set: PhotoSet, used: Sequence[LabelledPhoto], labels: Sequence[str]) -> list[str]:
-    """Photos that reading passes over in silence, because they stand in the wrong place or lack a label."""
-    lines = []
-    if photo_set.kind == "voc":
-        annotated = {path.stem for path in (photo_set.path / "annotations").glob("*.xml")}
-        annotated |= {photo.path.stem for photo in used}
-        bare = [path for path in list_photos(photo_set.path / "images") if path.stem not in annotated]
-        if bare:
-            lines.append(
-                f"{len(bare)} of the photos in {photo_set.path / 'images'}, such as {bare[0].name}, have no file in "
-                "annotations; if they show nobody, move them to a folder of their own and give it with --data as well"
-            )
-    if photo_set.kind == "classes":
-        lines += [
-            f"{folder} is named for no label of the classifier ({', '.join(labels)}); if its photos show nobody, give "
-            f"it by itself: --data {folder}"
-            for folder in sorted(photo_set.path.iterdir())
-            if folder.is_dir() and folder.name not in labels and list_photos(folder)
-        ]
-    return lines
 
 
 def _tune_detector(measured: Measured, vision: Vision, current: Thresholds, wish: Wish) -> Tuning:
@@ -307,4 +293,6 @@ def _report(
         tunings=tunings,
         plot=plot,
         config=config_values(tunings, config.detector.low_score),
+        taken=site.read.taken_lines(),
+        not_looked_at=site.read.not_looked_at,
     )

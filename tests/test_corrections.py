@@ -12,19 +12,19 @@ import pytest
 from edge.errors import MaskdError
 from edge.evaluation.corrections import (
     FILE_NAME,
-    NO_FACE,
     SHIPPED,
-    UNSURE,
     Correction,
     apply_corrections,
     as_json,
     corrections_of,
 )
 from edge.evaluation.examples import PhotoData, face_crops, load_photos
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto
+from edge.evaluation.labels.names import NO_FACE, UNSURE
+from edge.evaluation.labels.photo_set import PhotoSet
 from edge.geometry import Box
 from edge.vision.preprocess import Image
-from tests.test_labelled import annotate, face, write_photo
+from tests.labelled_sets import annotate, face, write_photo
 
 DATA = Path(os.environ.get("MASKD_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 LEFT, RIGHT = [2, 4, 22, 34], [30, 4, 60, 44]
@@ -184,10 +184,10 @@ def test_what_is_written_is_read_again(voc: Path) -> None:
         Correction(photo="1.png", box=(1, 2, 3, 4), label="with_mask", add=True),
     ]
     (voc / FILE_NAME).write_text(as_json(entries), encoding="utf-8")
-    read = corrections_of(PhotoSet(voc, "voc"))
+    read = corrections_of(PhotoSet(voc, "voc", photos_folder=voc / "images"))
     assert read == [entries[0].model_copy(update={"box": (30, 4, 60, 44)}), *entries[1:]]
     (voc / FILE_NAME).write_text(as_json([]), encoding="utf-8")
-    assert corrections_of(PhotoSet(voc, "voc")) == []
+    assert corrections_of(PhotoSet(voc, "voc", photos_folder=voc / "images")) == []
 
 
 def shipped() -> dict[str, list[Correction]]:
@@ -234,7 +234,7 @@ def test_every_shipped_correction_changes_a_label(name: str) -> None:
     if not folder.is_dir():
         pytest.skip(f"no labelled photos in {folder}; MASKD_DATA says where they are")
     published = load(folder, corrected=False)
-    result = apply_corrections(published.splits, PhotoSet(folder, "voc"))
+    result = apply_corrections(published.splits, PhotoSet(folder, "voc", photos_folder=folder / "images"))
     assert result.problems == []
     assert result.count == len(shipped()[name])
     assert parts(PhotoData(result.parts)) == parts(published)

@@ -23,8 +23,8 @@ from edge.evaluation.tables import Table
 from edge.geometry import Box
 from edge.vision.faces import Face
 from edge.vision.model import Thresholds
+from tests.labelled_sets import annotate, face
 from tests.pictures import write_photo
-from tests.test_labelled import annotate, face
 from tests.weights import AIZOO, RES10, YUNET, weights
 from training.cli import main
 from training.evaluation.aizoo import anchors, decode

@@ -20,8 +20,8 @@ from edge.evaluation.corrections import FILE_NAME
 from edge.evaluation.examples import load_photos
 from edge.geometry import Box
 from edge.vision.preprocess import Image
+from tests.labelled_sets import annotate, face
 from tests.pictures import write_photo
-from tests.test_labelled import annotate, face
 from training.cli import main
 from training.evaluation.contenders import open_classifiers
 from training.review import mean_opinion
@@ -34,12 +34,12 @@ MIRRORED = [512 - 274, 62, 512 - 180, 178]
 
 @pytest.fixture
 def voc(tmp_path: Path) -> Path:
-    """One bare face labelled rightly, one wrongly, one not at all; and a box of nothing."""
+    """One bare face labelled rightly, one wrongly, one not at all; and one too small to judge."""
     folder = tmp_path / "space_voc"
     (folder / "images").mkdir(parents=True)
     for name in ("right", "wrong", "missing"):
         write_photo(folder / "images" / f"{name}.png", ASTRONAUT[:, ::-1] if name == "wrong" else ASTRONAUT)
-    annotate(folder, "right", face("without_mask", *FACE) + face("tiny", 1, 1, 5, 5))
+    annotate(folder, "right", face("without_mask", *FACE) + face("with_mask", 1, 1, 5, 5))
     annotate(folder, "wrong", face("with_mask", *MIRRORED))
     annotate(folder, "missing", "")
     return folder

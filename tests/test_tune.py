@@ -521,7 +521,7 @@ def test_photos_without_an_annotation_are_mentioned(
         (tmp_path / "voc" / name).write_bytes((site / "entrance" / name).read_bytes())
     write_photo(tmp_path / "voc" / "images" / "bare.png", empty_room(0))
     (problem,) = tuned(capsys, "--data", tmp_path / "voc")["problems"]
-    assert "such as bare.png, have no file in annotations" in problem
+    assert "such as bare.png, have no label file" in problem
 
 
 def test_labels_that_the_classifier_does_not_know(
@@ -534,10 +534,59 @@ def test_labels_that_the_classifier_does_not_know(
     (tmp_path / "voc" / "annotations" / "with_mask.xml").write_text(
         annotation.replace("<name>with_mask", "<name>visor")
     )
-    result = tuned(capsys, "--data", tmp_path / "voc")
+    assert main(["tune", "--data", str(tmp_path / "voc")]) == 1
+    output = capsys.readouterr()
+    assert "object 1: 'visor' names none of the labels with_mask, without_mask, mask_weared_incorrect" in output.err
+    assert "--map 'visor=LABEL'" in output.err
+    assert output.out == ""
+
+    result = tuned(capsys, "--data", tmp_path / "voc", "--map", "visor=unsure")
     assert "classifier" not in result
     assert result["detector"]["points"][0]["recall"]["whole"] == 1
-    assert any("labelled visor say nothing of the classifier" in note for note in result["notes"])
+    assert any("labelled unsure say nothing of the classifier" in note for note in result["notes"])
+    assert result["taken"] == ["labels taken: visor as unsure (1)"]
+    result = tuned(capsys, "--data", tmp_path / "voc", "--map", "visor=with_mask")
+    assert result["faces"]["with_mask"] == 1
+    assert main(["tune", "--data", str(tmp_path / "voc"), "--map", "visor=hat"]) == 2
+    assert "--map visor=hat: the labels are with_mask" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("{}.xml", "<annotations><image/></annotations>"),
+        ("{}.xml", "<annotation><face><bndbox/></face></annotation>"),
+        ("{}.json", '{"shapes": [], "imagePath": "a.png"}'),
+        ("{}.txt", "0 0.5 0.5 0.2 0.2"),
+        ("labels.csv", "with_mask.png,10,10,40,40,with_mask"),
+        ("../annotations.csv", "with_mask.png,10,10,40,40,with_mask"),
+    ],
+)
+def test_nothing_is_recommended_from_labels_that_cannot_be_read(
+    name: str, content: str, site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "door" / "photos"
+    folder.mkdir(parents=True)
+    for photo in (site / "entrance" / "images").iterdir():
+        (folder / photo.name).write_bytes(photo.read_bytes())
+        (folder / name.format(photo.stem)).write_text(content, encoding="utf-8")
+    for place in (folder, folder.parent):
+        assert main(["tune", "--data", str(place)]) == 1
+        assert capsys.readouterr().out == ""
+
+
+def test_the_last_line_counts_the_files_that_were_not_looked_at(
+    site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "door"
+    (folder / "without_mask").mkdir(parents=True)
+    write_photo(folder / "without_mask" / "a.png", drawn_person("without_mask", 100))
+    write_photo(folder / "stray.png", drawn_person("without_mask", 100))
+    (folder / "visit.mp4").write_bytes(b"a film")
+    assert main(["tune", "--data", str(folder), "--plot", str(tmp_path / "curves.png")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "files not looked at: 1 .mp4, 1 .png"
+    assert any(line.startswith(f"left out: {folder}: photos above the class folders, 1 of them") for line in lines)
 
 
 def test_a_wish_that_cannot_be_kept_prints_no_line(
@@ -560,9 +609,13 @@ def test_a_wish_that_cannot_be_kept_prints_no_line(
         (["--data", "gone"], 1, "gone: no such folder"),
         (["--data", "hollow"], 1, "hollow: holds no photos"),
         (["--data", "broken"], 1, "no photo in broken can be used: the photo broken/a.jpg cannot be decoded"),
-        (["--data", "unknown"], 1, "there is nothing to tune with"),
-        (["--data", "voc"], 1, "no photo in voc can be used: `images/` and `annotations/` hold none"),
-        (["--data", "site"], 1, "no photo in site can be used: site/room is named for no label"),
+        (
+            ["--data", "unknown"],
+            1,
+            "unknown/visor is named for no label (with_mask, without_mask, mask_weared_incorrect)",
+        ),
+        (["--data", "voc"], 1, "voc: holds no photos; maskd reads Pascal VOC (.xml), YOLO"),
+        (["--data", "site"], 1, "if they show nobody, give the folder by itself: --data site/room"),
         (["--data", "room", "-c", "gone.yaml"], 2, "there is no configuration file gone.yaml"),
         (["--data", "room", "-c", "bad.yaml"], 2, 'did you mean "min_score"'),
         (["--data", "room", "-c", "model.yaml"], 1, "nobody.tflite"),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import FindFaces, PhotoData, is_judgeable
-from edge.evaluation.labelled import LabelledPhoto, PhotoSet, SplitName, find_sets, read_photo
+from edge.evaluation.examples import PhotoData, is_judgeable
+from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
+from edge.evaluation.labels.class_folders import FindFaces
+from edge.evaluation.labels.photo_set import PhotoSet
 from edge.evaluation.tables import aligned
 from edge.geometry import Box
 from edge.vision.preprocess import Image
@@ -38,8 +39,11 @@ def print_data(data: PhotoData) -> None:
     from."""
     for problem in data.problems:
         print(f"skipped: {problem}")
+    for line in data.taken_lines():
+        print(line)
     print(f"{len(data.problems)} problem(s) in the data; {data.corrections_text()}\n")
-    print(table(data.splits), flush=True)
+    print(table(data.splits))
+    print(data.not_looked_at_text(), flush=True)
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to learn from")
 
@@ -83,17 +87,16 @@ def face_samples(
     return samples, +left_out
 
 
-def sets_by_name(folders: Iterable[Path]) -> dict[str, PhotoSet]:
-    """The sets in these folders; raises MaskdError as `find_sets` does, UsageError where two have the same name."""
-    sets: dict[str, PhotoSet] = {}
-    for found in find_sets(folders):
-        if found.name in sets:
+def require_different_names(sets: Iterable[PhotoSet]) -> None:
+    """Raises UsageError where two sets have the same name, under which their figures would be added up."""
+    by_name: dict[str, PhotoSet] = {}
+    for found in sets:
+        if found.name in by_name:
             raise UsageError(
-                f"{sets[found.name].path} and {found.path}, given with --data, are both called {found.name}; "
+                f"{by_name[found.name].path} and {found.path}, given with --data, are both called {found.name}; "
                 "rename one, or give them one at a time"
             )
-        sets[found.name] = found
-    return sets
+        by_name[found.name] = found
 
 
 def table(splits: dict[SplitName, list[LabelledPhoto]]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from edge.errors import MaskdError
 from edge.evaluation.examples import SERVED_IOU, PhotoData, load_photos
 from edge.evaluation.labelled import LabelledPhoto
+from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.evaluation.metrics import PictureResult, average_precision
 from edge.geometry import Box
 from edge.vision.model import TrainingData
@@ -57,7 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     models = (*options.start_from, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:
         require_licensed(models)
-    data = load_photos(arguments.data, arguments.seed, _no_boxes)
+    names = LabelNames(STATUSES, dict(arguments.label_map))
+    data = load_photos(arguments.data, arguments.seed, _no_boxes, names=names)
     licences = Licences(data.sets)
     if arguments.licensed_only:
         keep_licensed(data, licences)

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from converter.card import read_card
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData
-from edge.evaluation.labelled import LabelledPhoto, PhotoSet
+from edge.evaluation.labelled import LabelledPhoto
+from edge.evaluation.labels.photo_set import PhotoSet
 from edge.vision.model import TrainingData
 
 NONE_STATED = "none stated"

@@ -14,8 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import FindFaces, face_finder, load_photos, whole_image
+from edge.evaluation.examples import face_finder, load_photos, whole_image
 from edge.evaluation.labelled import LabelledPhoto, split_photos
+from edge.evaluation.labels.class_folders import FindFaces
+from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
 from training import plots, report
 from training.confidence import calibrate
@@ -58,7 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.licensed_only:
         require_licensed(models)
     finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
-    data = load_photos(arguments.data, arguments.seed, finder)
+    names = LabelNames(STATUSES, dict(arguments.label_map))
+    data = load_photos(arguments.data, arguments.seed, finder, names=names)
     licences = Licences(data.sets)
     if arguments.licensed_only:
         keep_licensed(data, licences)

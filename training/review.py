@@ -12,15 +12,19 @@ import numpy as np
 
 from edge.errors import UsageError
 from edge.evaluation.corrections import Correction, as_json, corrections_of, face_index
-from edge.evaluation.examples import MIN_FACE_PX, is_judgeable, load_photos
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, read_photo, read_unlabelled
+from edge.evaluation.examples import MIN_FACE_PX, PhotoData, is_judgeable, load_sets
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, read_photo
+from edge.evaluation.labels.layout import find_sets
+from edge.evaluation.labels.names import LabelNames
+from edge.evaluation.labels.photo_set import PhotoSet
+from edge.evaluation.labels.reading import UNLABELLED, read_unlabelled
 from edge.evaluation.metrics import IGNORE_SHARE
 from edge.geometry import Box
 from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
 from training import report
-from training.dataset import sets_by_name
+from training.dataset import require_different_names
 from training.evaluation.contenders import Classifier, open_classifiers
 from training.review_sheet import Tile, face_view, write_sheets
 
@@ -67,31 +71,39 @@ def run(arguments: argparse.Namespace) -> None:
     """Writes sheets and suggestions, a folder for each set. Raises MaskdError for data or models it cannot use."""
     classifiers = _classifiers(arguments.model)
     detector = TfliteFaceDetector(open_model(arguments.detector, "face_detection"))
-    for name, found in sets_by_name(arguments.data).items():
-        findings = look_through(found, classifiers, detector, arguments.count)
-        folder: Path = arguments.out / name
+    names = LabelNames(classifiers[0].labels, dict(arguments.label_map))
+    layout = find_sets(arguments.data, names)
+    require_different_names(layout.sets)
+    for found in layout.sets:
+        findings = look_through(found, classifiers, detector, arguments.count, names)
+        folder: Path = arguments.out / found.name
         report.make_folder(folder)
         _write_doubts(findings, found, folder)
         _write_overlooked(findings, found, folder)
         other = sum(doubt.likeliest != doubt.face.label for doubt in findings.doubts)
         print(
-            f"{name}: {findings.judged} labels looked at; of the {len(findings.doubts)} most suspicious the model would"
-            f" change {other}; faces that no label covers: {len(findings.overlooked)}",
+            f"{found.name}: {findings.judged} labels looked at; of the {len(findings.doubts)} most suspicious the "
+            f"model would change {other}; faces that no label covers: {len(findings.overlooked)}",
             flush=True,
         )
     print(
         f"\nThe sheets are in {arguments.out}; next: look at them, edit suggestions.json (take out what is labelled "
         "rightly) and unlabelled.json, and copy them to the set's folder as corrections.json and unlabelled.json"
     )
+    print(PhotoData(not_looked_at=layout.not_looked_at).not_looked_at_text())
 
 
-def look_through(found: PhotoSet, classifiers: Sequence[Classifier], detector: FaceDetector, count: int) -> Findings:
+def look_through(
+    found: PhotoSet, classifiers: Sequence[Classifier], detector: FaceDetector, count: int, names: LabelNames
+) -> Findings:
     """Looks at every label of a set that no correction speaks of; at most `count` doubts and overlooked faces."""
 
     def best_first(image: Image) -> list[Box]:
         return [face.box for face in detector.detect(image, detector.recommended_min_score)]
 
-    data = load_photos([found.path], 1, best_first, corrected=False)
+    data = load_sets([found], 1, best_first, corrected=False, names=names)
+    for problem in data.problems:
+        print(f"skipped: {problem}")
     corrections = corrections_of(found)
     doubts: list[Doubt] = []
     overlooked: list[Overlooked] = []
@@ -104,7 +116,7 @@ def look_through(found: PhotoSet, classifiers: Sequence[Classifier], detector: F
         for face, opinion in zip(faces, opinions, strict=True):
             if face.label in opinion:
                 doubts.append(Doubt(photo, face, opinion))
-        if found.kind == "voc":
+        if found.has_boxes:
             added = [Box(*c.box) for c in decided if c.box is not None]
             known = [*(face.box for face in photo.faces), *photo.ignored, *added]
             overlooked += [
@@ -163,20 +175,19 @@ def _write_overlooked(findings: Findings, found: PhotoSet, folder: Path) -> None
     """`faces-01.png` and on, and `unlabelled.json`: what the set has of it already, and the faces found now."""
     tiles = []
     boxes: dict[str, list[list[int]]] = {
-        name: [_corners(box) for box in known]
-        for name, known in read_unlabelled(found.path / "unlabelled.json").items()
+        name: [_corners(box) for box in known] for name, known in read_unlabelled(found.path / UNLABELLED).items()
     }
     for number, item in enumerate(findings.overlooked, start=1):
         corners = _corners(item.face.box)
-        boxes.setdefault(item.photo.path.name, []).append(corners)
+        boxes.setdefault(found.key(item.photo.path), []).append(corners)
         caption = (
-            f"#{number} {_size(item.face.box)} {item.photo.path.name}",
+            f"#{number} {_size(item.face.box)} {found.key(item.photo.path)}",
             f"score {item.face.score:.2f}",
             f"{corners}",
         )
         tiles.append(Tile(face_view(read_photo(item.photo.path), item.face.box), caption))
     write_sheets(tiles, folder, "faces")
-    if found.kind == "voc":
+    if found.has_boxes:
         lines = ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {boxes[name]}" for name in sorted(boxes))
         report.write_text(f"{{\n{lines}\n}}\n", folder / "unlabelled.json")
 

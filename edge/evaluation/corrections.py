@@ -12,18 +12,14 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from edge.errors import MaskdError
-from edge.evaluation.labelled import LabelledFace, LabelledPhoto, PhotoSet, SplitName, read_photo
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, SplitName, read_photo
+from edge.evaluation.labels.names import NO_FACE
+from edge.evaluation.labels.photo_set import PhotoSet
 from edge.geometry import Box
 
 FILE_NAME = "corrections.json"
 SHIPPED = Path(__file__).with_name(FILE_NAME)
 """Corrections of the public sets, by the name of the set."""
-
-UNSURE = "unsure"
-"""The label of a face of which nobody can tell how it wears a mask: a detector should find it, a classifier is neither
-taught nor judged by it."""
-NO_FACE = "no_face"
-"""Instead of a label: there is no face in this box."""
 
 SAME_BOX_IOU = 0.8
 """Overlap from which a correction's box is the published one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,20 +13,12 @@ import numpy as np
 
 from edge.errors import MaskdError
 from edge.evaluation.corrections import apply_corrections
-from edge.evaluation.labelled import (
-    ClassPhoto,
-    LabelledFace,
-    LabelledPhoto,
-    PhotoSet,
-    SplitName,
-    find_sets,
-    list_photos,
-    problem_with,
-    read_class_folders,
-    read_photo,
-    read_voc,
-    split_photos,
-)
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, SplitName, read_photo, split_photos
+from edge.evaluation.labels.class_folders import FindFaces
+from edge.evaluation.labels.layout import find_sets
+from edge.evaluation.labels.names import LabelNames
+from edge.evaluation.labels.photo_set import PhotoSet
+from edge.evaluation.labels.reading import read_set
 from edge.evaluation.metrics import PictureResult
 from edge.geometry import Box, boxes_to_array
 from edge.vision.faces import Face, TfliteFaceDetector
@@ -42,9 +34,6 @@ SERVED_IOU = 0.3
 """The overlap that is enough for the tracker and the classifier's crop; the sets draw their boxes in styles that differ
 too much for 0.5."""
 
-FindFaces = Callable[[Image], Sequence[Box]]
-"""Finds the faces of a photo, best first: what crops the photos of class folders."""
-
 
 @dataclass(frozen=True, slots=True)
 class PhotoData:
@@ -57,6 +46,23 @@ class PhotoData:
     corrected: Counter[str] = field(default_factory=Counter)
     """Faces whose published label was corrected, by set."""
     sets: list[PhotoSet] = field(default_factory=list)
+    names: LabelNames = field(default_factory=LabelNames)
+    not_looked_at: Counter[str] = field(default_factory=Counter)
+    """Files in the folders that belong to no set, by kind."""
+
+    def taken_lines(self) -> list[str]:
+        """What was taken for something without being called so: sets to show nobody, names for labels."""
+        lines = [
+            f"{found.path}: {len(found.photos)} photos without labels, taken to show nobody"
+            for found in self.sets
+            if found.kind == "plain"
+        ]
+        return [*lines, f"labels taken: {self.names.taken_text()}"] if self.names.taken else lines
+
+    def not_looked_at_text(self) -> str:
+        """One line that counts, by kind, the files that belong to no set."""
+        counts = ", ".join(f"{count} {kind}" for kind, count in sorted(self.not_looked_at.items()))
+        return f"files not looked at: {counts or 'none'}"
 
     def corrections_text(self) -> str:
         """One line that says how many labels were corrected."""
@@ -73,20 +79,39 @@ class FaceCrop:
     set_name: str
 
 
-def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces, *, corrected: bool = True) -> PhotoData:
+def load_photos(
+    folders: Iterable[Path],
+    seed: int,
+    find_faces: FindFaces,
+    *,
+    corrected: bool = True,
+    names: LabelNames | None = None,
+) -> PhotoData:
     """Every photo of these folders with its faces, split 70/15/15 by photo, as in training.
 
-    Pascal VOC sets bring their boxes, photos of class folders get the best box of `find_faces`, and those of a plain
-    folder hold no face. `corrected` applies the corrections of labels, which move no photo to another part of the
-    split; without it, labels are those that were published. Raises MaskdError for a folder that is missing or holds no
-    photos, and for a malformed file of corrections.
+    Pascal VOC, YOLO and COCO sets bring their boxes, photos of class folders get the best box of `find_faces`, and
+    those of a plain folder hold no face. Parts that a set's own folders name stay as they are. `corrected` applies the
+    corrections of labels, which move no photo to another part of the split; without it, labels are those that were
+    published. `names` say what a label may be called. Raises MaskdError as `find_sets` and `read_set` do, and for a
+    malformed file of corrections.
     """
-    data = PhotoData()
-    for found in find_sets(folders):
-        photos, problems = _read_set(found, find_faces)
+    names = names or LabelNames()
+    layout = find_sets(folders, names)
+    data = load_sets(layout.sets, seed, find_faces, corrected=corrected, names=names)
+    data.not_looked_at.update(layout.not_looked_at)
+    return data
+
+
+def load_sets(
+    sets: Iterable[PhotoSet], seed: int, find_faces: FindFaces, *, corrected: bool = True, names: LabelNames
+) -> PhotoData:
+    """`load_photos` for sets that `find_sets` found."""
+    data = PhotoData(names=names)
+    for found in sets:
+        content = read_set(found, names, find_faces)
+        data.problems.extend(content.problems)
         data.sets.append(found)
-        parts = split_photos(photos, seed)
-        data.problems.extend(problems)
+        parts = split_photos(content.photos, seed)
         if corrected:
             result = apply_corrections(parts, found)
             parts = result.parts
@@ -95,26 +120,6 @@ def load_photos(folders: Iterable[Path], seed: int, find_faces: FindFaces, *, co
         for name, part in parts.items():
             data.splits[name].extend(part)
     return data
-
-
-def _read_set(found: PhotoSet, find_faces: FindFaces) -> tuple[list[LabelledPhoto], list[str]]:
-    """A set's photos, and a line for each thing that was left out."""
-    if found.kind == "voc":
-        voc = read_voc(found.path)
-        return voc.photos, voc.problems
-    if found.kind == "classes":
-        classes = read_class_folders(found.path)
-        photos, problems = [], classes.problems
-        for photo in classes.photos:
-            labelled = _with_box(photo, find_faces)
-            if labelled is None:
-                problems.append(f"{photo.path}: no face found on it")
-            else:
-                photos.append(labelled)
-        return photos, problems
-    reasons = {path: problem_with(path) for path in list_photos(found.path)}
-    photos = [LabelledPhoto(path, (), (), found.name) for path, reason in reasons.items() if reason is None]
-    return photos, [reason for reason in reasons.values() if reason is not None]
 
 
 def face_finder(model: str) -> FindFaces:
@@ -177,10 +182,3 @@ def face_crops(
                 crop = crop_face(image, face.box, margin=margin, size=size)
                 crops.append(FaceCrop(crop, labels.index(face.label), photo.set_name))
     return crops, other_labels
-
-
-def _with_box(photo: ClassPhoto, find_faces: FindFaces) -> LabelledPhoto | None:
-    boxes = find_faces(read_photo(photo.path))
-    if not boxes:
-        return None
-    return LabelledPhoto(photo.path, (LabelledFace(boxes[0], photo.label),), (), photo.set_name)

@@ -57,6 +57,10 @@ class Report:
     tunings: Sequence[Tuning]
     plot: Path | None = None
     config: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    taken: Sequence[str] = ()
+    """What was taken for something without being called so."""
+    not_looked_at: Mapping[str, int] = field(default_factory=dict)
+    """Files that belong to no set, by kind."""
 
 
 def config_values(tunings: Sequence[Tuning], low_score: float | None) -> dict[str, dict[str, float | None]]:
@@ -106,7 +110,7 @@ def outcome(tuning: Tuning) -> str:
 
 
 def as_text(report: Report) -> str:
-    lines = [_what_was_read(report), *_problem_lines(report.problems)]
+    lines = [_what_was_read(report), *report.taken, *_problem_lines(report.problems)]
     for tuning in report.tunings:
         lines += ["", f"{tuning.setting} of {tuning.model}, on {_count(tuning.photos, 'photo')}", *_table(tuning), ""]
         for point in tuning.marked:
@@ -131,6 +135,8 @@ def as_json(report: Report) -> dict[str, Any]:
         "photos_without_faces": report.photos_without_faces,
         "faces": dict(report.faces),
         "problems": list(report.problems),
+        "taken": list(report.taken),
+        "not_looked_at": dict(report.not_looked_at),
         **{tuning.section: _tuning_as_json(tuning) for tuning in report.tunings},
         "notes": list(report.notes),
         "config": {section: dict(values) for section, values in report.config.items()},

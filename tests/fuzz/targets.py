@@ -23,6 +23,16 @@ from tests.fuzz.file_targets import (
     photo_seeds,
     video_seeds,
 )
+from tests.fuzz.label_targets import (
+    classes_seeds,
+    coco_seeds,
+    feed_classes,
+    feed_coco,
+    feed_voc,
+    feed_yolo,
+    voc_seeds,
+    yolo_seeds,
+)
 from tests.fuzz.message_targets import command_seeds, feed_command, replace_level, replace_payload
 
 
@@ -50,5 +60,9 @@ TARGETS = {
         Target("video", feed_video, video_seeds, BYTE_EDITS),
         Target("model", feed_model, model_seeds, BYTE_EDITS),
         Target("manifest", feed_manifest, manifest_seeds, (*JSON_EDITS, *JSON_EDITS, *BYTE_EDITS)),
+        Target("voc", feed_voc, voc_seeds, BYTE_EDITS),
+        Target("yolo", feed_yolo, yolo_seeds, (*LINE_EDITS, *BYTE_EDITS)),
+        Target("coco", feed_coco, coco_seeds, (*JSON_EDITS, *JSON_EDITS, *BYTE_EDITS)),
+        Target("classes", feed_classes, classes_seeds, (*LINE_EDITS, *BYTE_EDITS)),
     )
 }

@@ -10,7 +10,19 @@ from tests.fuzz.__main__ import run
 from tests.fuzz.targets import TARGETS, Target
 from tests.fuzz.under_hypothesis import fuzz
 
-EXAMPLES = {"config": 200, "edit": 100, "command": 200, "photo": 300, "video": 40, "model": 60, "manifest": 150}
+EXAMPLES = {
+    "config": 200,
+    "edit": 100,
+    "command": 200,
+    "photo": 300,
+    "video": 40,
+    "model": 60,
+    "manifest": 150,
+    "voc": 200,
+    "yolo": 200,
+    "coco": 200,
+    "classes": 100,
+}
 UNTOUCHED = 0.01
 """Share of the examples that must be taken: where all are refused at the door, nothing behind it is tried."""
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.evaluation.corrections import UNSURE
 from edge.evaluation.examples import is_judgeable
+from edge.evaluation.labels.names import UNSURE
 from edge.evaluation.metrics import classification_report, expected_calibration_error
 from training.evaluation.intervals import Estimate, Floats, Resampling
 from training.evaluation.records import PhotoRecord

@@ -16,12 +16,13 @@ import numpy as np
 from edge.errors import MaskdError
 from edge.evaluation.examples import PhotoData, face_finder, load_photos
 from edge.evaluation.labelled import LabelledPhoto, read_photo
+from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import precision_recall
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots
 from training import report as run_report
-from training.dataset import sets_by_name
+from training.dataset import require_different_names
 from training.evaluation import report
 from training.evaluation.classifier_figures import answers_of, classifier_figures
 from training.evaluation.contenders import (
@@ -54,15 +55,21 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     run_report.make_folder(out)
     cv2.setNumThreads(1)
-    sets = sets_by_name(arguments.data)
     data = load_photos(
-        arguments.data, arguments.seed, face_finder("face-detector"), corrected=not arguments.published_labels
+        arguments.data,
+        arguments.seed,
+        face_finder("face-detector"),
+        corrected=not arguments.published_labels,
+        names=LabelNames(_labels(classifiers), dict(arguments.label_map)),
     )
+    require_different_names(data.sets)
     photos = _chosen(data, arguments.split)
     # A detector made the boxes of class folders: to ask detectors for them would prove nothing.
-    without_boxes = frozenset(name for name, found in sets.items() if found.kind == "classes")
+    without_boxes = frozenset(found.name for found in data.sets if found.kind == "classes")
     for problem in data.problems:
         print(f"skipped: {problem}")
+    for line in (*data.taken_lines(), data.not_looked_at_text()):
+        print(line)
     records = list(_counted(record_photos(photos, detectors, classifiers, without_boxes), len(photos)))
     facts = {
         "photos": f"split {arguments.split}, seed {arguments.seed}; "
@@ -76,6 +83,11 @@ def run(arguments: argparse.Namespace) -> None:
     print(report.as_text(parts))
     _draw(records, detectors, classifiers, without_boxes, out)
     print(f"\nThe report is {out / 'report.md'}, with pictures beside it.")
+
+
+def _labels(classifiers: Sequence[ClassifierEntry]) -> list[str]:
+    """Every label that one of them knows."""
+    return list(dict.fromkeys(label for entry in classifiers for label in entry.classifier.labels))
 
 
 def _chosen(data: PhotoData, split: str) -> list[LabelledPhoto]:
