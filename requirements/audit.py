@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+BUILD = Path(__file__).with_name("build.txt")
 SERVICES = ("pypi", "osv")
 
 
@@ -76,7 +77,7 @@ def verdict(by_service: dict[str, Findings]) -> tuple[int, list[str]]:
 def main() -> int:
     by_service: dict[str, Findings] = {}
     for service in SERVICES:
-        by_service[service] = audit(service, sorted(Path(__file__).parent.glob("python*.txt")))
+        by_service[service] = audit(service, [*sorted(Path(__file__).parent.glob("python*.txt")), BUILD])
         status, said = verdict(by_service)
         if status != 2:
             break

@@ -33,7 +33,7 @@ for minor in $(seq 17 "$glibc"); do platforms+=(--platform "manylinux_2_${minor}
 temporary=$(mktemp -d)
 trap 'rm -rf "$temporary"' EXIT
 mkdir "$temporary/bundle"
-"${pip[@]}" wheel --no-deps --wheel-dir "$temporary/bundle/wheels" "$checkout"
+"$checkout/systemd/build-wheel.sh" "$temporary/bundle/wheels"
 wheel=$(echo "$temporary"/bundle/wheels/maskd-*.whl)
 lock=$checkout/requirements/python$python-$machine.txt
 "${pip[@]}" download --dest "$temporary/bundle/wheels" --only-binary :all: --python-version "$python" "${platforms[@]}" \

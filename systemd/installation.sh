@@ -113,7 +113,7 @@ make_environment() {
     wheel=$(newest_wheel "$wheels")
     from=(--no-index --find-links "$wheels")
   else
-    quietly "${pip[@]}" wheel --no-deps --wheel-dir "$temporary/built" "$here/.." ||
+    PYTHON=$new/bin/python quietly "$here/build-wheel.sh" "$temporary/built" ||
       fail 'maskd could not be built from this checkout; the reason stands above'
     wheel=$(newest_wheel "$temporary/built")
   fi

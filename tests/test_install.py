@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,41 @@ def test_unit_and_installer_mean_the_same_places() -> None:
     for credential in re.findall(r"^LoadCredential=(.+)$", unit, flags=re.MULTILINE):
         assert f"LoadCredential={credential}" in installer
         assert "$credentials/" + credential.split(":")[1] in broker
+
+
+def test_nothing_builds_a_wheel_with_what_is_not_locked() -> None:
+    for script in (*SYSTEMD.glob("*.sh"), *SYSTEMD.glob("deb/*")):
+        for line in script.read_text(encoding="utf-8").splitlines():
+            is_build = re.search(r"(?:-m pip|pip\[@\]}\"?) (?:\S+ )*wheel\b", line) is not None
+            assert not is_build or "--no-build-isolation" in line, f"{script.name}: {line}"
+
+
+def test_what_builds_the_wheel_is_refused_where_it_is_another(tmp_path: Path) -> None:
+    """A hatchling of the right version, put in place of the locked one by whoever answers for the package index."""
+    index = tmp_path / "index"
+    index.mkdir()
+    for name, version in re.findall(
+        r"^([a-z-]+)==([0-9.]+)", (SYSTEMD.parent / "requirements/build.txt").read_text(), re.MULTILINE
+    ):
+        package = name.replace("-", "_")
+        with zipfile.ZipFile(index / f"{package}-{version}-py3-none-any.whl", "w") as wheel:
+            info = f"{package}-{version}.dist-info"
+            wheel.writestr(f"{package}/__init__.py", f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+            wheel.writestr(f"{package}/build.py", "")
+            wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+            wheel.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            wheel.writestr(f"{info}/RECORD", "")
+    built = tmp_path / "built"
+    done = subprocess.run(
+        [SYSTEMD / "build-wheel.sh", built],
+        env={**os.environ, "PYTHON": sys.executable, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert "HASH" in done.stderr.upper()
+    assert not built.exists()
+    assert not (tmp_path / "ran").exists()

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from requirements.audit import Findings, verdict
-from requirements.lock import FOLDER, GLIBC, MACHINES, lock_lines, locked_versions
+from requirements.lock import BUILD, FOLDER, GLIBC, MACHINES, lock_lines, locked_versions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -52,7 +52,22 @@ def test_the_lock_of(python: str, machine: str) -> None:
 
 def test_there_are_no_locks_but_those_of_the_targets() -> None:
     expected = {f"python{python}-{machine}.txt" for python, machine in TARGETS}
-    assert {path.name for path in FOLDER.glob("*.txt")} == expected | {"constraints.txt"}
+    assert {path.name for path in FOLDER.glob("*.txt")} == expected | {"constraints.txt", "build.txt"}
+
+
+BUILD_LOCK = re.compile(
+    r"#[^\n]*\n([a-z0-9-]+==[0-9][0-9a-z.]*( ; [a-z_]+ < '3\.\d+')?( \\\n    --hash=sha256:[0-9a-f]{64})+\n)+"
+)
+
+
+def test_what_the_wheel_is_built_with_is_locked() -> None:
+    assert BUILD_LOCK.fullmatch(BUILD.read_text())
+    locked = dict(line.split("==") for line in locked_versions(BUILD))
+    for line in tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["build-system"]["requires"]:
+        requirement = Requirement(line)
+        assert locked[canonicalize_name(requirement.name)] in requirement.specifier
+    # What hatchling itself asks for; tomli is in the standard library from Python 3.11 on.
+    assert {"packaging", "pathspec", "pluggy", "tomli", "trove-classifiers"} <= set(locked)
 
 
 def test_every_supported_python_has_its_locks() -> None:
