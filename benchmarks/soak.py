@@ -25,6 +25,7 @@ from benchmarks.soak_report import report
 from benchmarks.soak_subscriber import Arrivals, subscribe
 from edge.arguments import whole_number
 from edge.config import CameraSettings, Config, MqttSettings, StorageSettings
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.events import draft_events
 from edge.messaging.mqtt import MqttClient
@@ -178,7 +179,7 @@ class Device:
             writer.writerow(asdict(self._sample(time.monotonic() - began)))
 
     def flush(self, timeout: float) -> bool:
-        return self._sender.flush(timeout)
+        return self._sender.flush(Deadline(timeout))
 
     def _happen(self, people: Visits) -> None:
         transitions = [people.next(time.monotonic())]

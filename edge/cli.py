@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
-from edge.arguments import CommandParser, add_data, number, path, prepare_output, whole_number
+from edge.arguments import CommandParser, add_data, number, path, whole_number
 from edge.errors import MaskdError
+from edge.standard_streams import OutputError, StandardStreams
 
 # Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command line; returns the exit status. argparse itself exits for --help and for wrong arguments."""
-    prepare_output()
+    """Runs a command line; returns the exit status: 141 where the reader of what is printed has gone, as for other
+    programs."""
+    streams = StandardStreams()
     try:
-        args = _parser().parse_args(argv)
-        status: int = args.run(args)
-        sys.stdout.flush()
+        try:
+            args = _parser().parse_args(argv)
+            status: int = args.run(args)
+        finally:
+            streams.flush()
     except MaskdError as error:
-        print(f"maskd: {error}", file=sys.stderr)
+        streams.complain(f"maskd: {error}")
         return error.exit_status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader has gone, as `head` does. What Python would flush at exit goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except OutputError as error:
+        streams.give_up_output()
+        if isinstance(error.reason, BrokenPipeError):
+            return 141  # the reader has gone, as `head` does
+        streams.complain(f"maskd: what is printed cannot be written: {error.reason.strerror}")
+        return 1
     return status
 
 

@@ -279,9 +279,11 @@ class MqttSettings(Settings):
     port: Annotated[int, Field(ge=1, le=65535)] = 1883
     """The broker's TCP port: 1883 as a rule, 8883 with TLS."""
     protocol: Annotated[
-        Literal["5", "3.1.1"], BeforeValidator(_text_if_number), WithJsonSchema({"enum": ["5", "3.1.1", 5]})
-    ] = "5"
-    """MQTT version; 3.1.1 for an old broker."""
+        Literal["auto", "5", "3.1.1"],
+        BeforeValidator(_text_if_number),
+        WithJsonSchema({"enum": ["auto", "5", "3.1.1", 5]}),
+    ] = "auto"
+    """MQTT version; auto: 5, or 3.1.1 where the broker does not speak 5."""
     prefix: TopicPrefix = "maskd"
     """The first level, or levels, of every topic."""
     username: Text | None = None

@@ -15,9 +15,10 @@ from pathlib import Path
 from edge.accelerator import Accelerator
 from edge.compliance import Transition
 from edge.config import Config
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.live_settings import require_a_camera, settings_awaiting_restart, without_awaiting_restart
-from edge.logs import configure_logging, hide_secrets
+from edge.logs import configure_logging, hide_secrets, write_waiting_lines
 from edge.messaging.announcer import Announcer
 from edge.messaging.commands import Commands, commands_enabled
 from edge.messaging.event_writer import EventWriter
@@ -32,9 +33,11 @@ from edge.messaging.settable import Settable
 from edge.overrides import Layers, Overrides
 from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras
-from edge.signals import HangupSignal, stop_signals
+from edge.signals import HangupSignal, StopSignals
+from edge.state_files import require_own_files
 from edge.status_line import StatusLine
 from edge.status_report import StatusReport
+from edge.stop_guard import StopGuard
 from edge.systemd import Notifier
 from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
@@ -43,10 +46,14 @@ from edge.watcher import Watcher
 
 FLUSH_S = 1.5
 """For the broker to acknowledge what is left, on a stop."""
-VISION_STOP_S = 1.5
+VISION_STOP_S = 2.5
+"""For the picture that is worked on, and for a slow disk to take what happened on it."""
+PART_STOP_S = 0.5
+"""For any other part."""
 GOODBYE_S = 1.0
-STOP_S = 3.8
-"""For all of a stop; the last parts get what the first ones leave."""
+"""Of a stop, this is kept for the broker to hear `offline`."""
+CLOSE_S = 0.5
+"""Of a stop, this is kept for the outbox to close its files."""
 LOADING_S = 300.0
 """For libraries and models on a slow board, where systemd's limit for a start is shorter."""
 OUTBOX_S = 900.0
@@ -70,17 +77,20 @@ def run(config: Config, path: Path | None = None) -> int:
     configure_logging(config.log_level)
     hide_secrets(config.secrets)
     with ExitStack() as stack:
+        guard = stack.enter_context(StopGuard())
+        stops = stack.enter_context(StopSignals())
         hangups = stack.enter_context(HangupSignal())
+        require_own_files(config.storage.path)
         accelerator = stack.enter_context(Accelerator(config))
-        daemon = Daemon(config, path, accelerator)
-        stack.enter_context(stop_signals(daemon.stop))
+        daemon = Daemon(config, path, accelerator, guard)
+        stops.tell(daemon.stop)
         hangups.tell(daemon.reload)
         daemon.run()
-    if daemon.has_hanging_reads:
+    if daemon.left_behind:
         # Python aborts where a thread returns from such a read while the interpreter ends; all else is done.
         logging.shutdown()
-        os._exit(0)
-    return 0
+        os._exit(daemon.exit_status)
+    return daemon.exit_status
 
 
 class Daemon:
@@ -90,9 +100,15 @@ class Daemon:
     is off could be switched on.
     """
 
-    def __init__(self, config: Config, path: Path | None = None, accelerator: Accelerator | None = None) -> None:
-        """`path`: the file that the configuration came from; what commands have set is laid over it. Raises MaskdError
-        where a model cannot be used."""
+    def __init__(
+        self,
+        config: Config,
+        path: Path | None = None,
+        accelerator: Accelerator | None = None,
+        guard: StopGuard | None = None,
+    ) -> None:
+        """`path`: the file that the configuration came from; what commands have set is laid over it. `guard`: ends the
+        process where a stop hangs; None: nothing does. Raises MaskdError where a model cannot be used."""
         self._path = path
         self._overrides = Overrides(config.storage.path, path)
         self._overrides.read()
@@ -108,6 +124,7 @@ class Daemon:
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Wakes `run`. Unlike an Event it may be told by a signal handler that interrupts whoever waits for it."""
         self._failure: BaseException | None = None
+        self._is_vision_left_behind = False
         self._changing = threading.RLock()
         """Held from a look at what is in effect until something else is."""
         self._reload_news = ReloadNews()
@@ -115,6 +132,8 @@ class Daemon:
         self._notifier.status("loading the models")
         self._notifier.extend_timeout(LOADING_S)
         self._accelerator = accelerator or Accelerator(config)
+        self._guard = guard or StopGuard()
+        self._guard.doing = "the loading of the models"
         vision, vision_problems = self._build_vision()
         self._models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
         storage = config.storage
@@ -187,9 +206,14 @@ class Daemon:
         return build_vision(verdict.config, degraded), problems
 
     @property
-    def has_hanging_reads(self) -> bool:
-        """A camera's thread was left behind in a read that did not return."""
-        return self._cameras.has_hanging_reads
+    def left_behind(self) -> bool:
+        """A thread still waits for a camera, the disk or the broker."""
+        return self._cameras.has_hanging_reads or self._is_vision_left_behind
+
+    @property
+    def exit_status(self) -> int:
+        """After `run`: 1 where the disk took some events no more, which the log tells of."""
+        return 1 if self._outbox.uncommitted or self._outbox.given_up else 0
 
     def stop(self) -> None:
         """Asks `run` to stop; from any thread or signal handler."""
@@ -215,6 +239,8 @@ class Daemon:
     def run(self) -> None:
         """Raises MaskdError where a part cannot start, or where a thread failed."""
         self._notifier.extend_timeout(OUTBOX_S)
+        self._guard.doing = f"the opening of the outbox in {self._config.storage.path}"
+        self._guard.uncommitted = lambda: self._outbox.uncommitted
         self._outbox.on_damage = self._fail
         try:
             self._outbox.open(stops=lambda: self._is_over)
@@ -232,8 +258,9 @@ class Daemon:
             self._serve()
         finally:
             self._is_over = True
+            deadline = self._guard.begin()
             self._notifier.stopping()
-            self._shut_down()
+            self._shut_down(deadline)
         if isinstance(self._failure, MaskdError):
             raise self._failure
         if self._failure is not None:
@@ -241,6 +268,18 @@ class Daemon:
             raise MaskdError(f"stopped by an unexpected error ({self._failure!r}); the log above tells where")
 
     def _start(self) -> None:
+        try:
+            self._start_parts()
+        except RuntimeError as error:  # of threading, which has no class of its own for it
+            if "start new thread" not in str(error):
+                raise
+            raise MaskdError(
+                "the system starts no more threads; end other programs, or raise TasksMax= of the service or "
+                "`ulimit -u`"
+            ) from error
+
+    def _start_parts(self) -> None:
+        self._guard.doing = "the start of the cameras"
         self._report.start()
         with self._changing:
             self._take_into_effect(self._config)
@@ -278,6 +317,8 @@ class Daemon:
         """Until the end is asked for; several wishes for a reload are one."""
         next_reload_at = 0.0
         while not self._is_over:
+            write_waiting_lines()
+            self._start_late_cameras()
             rest = next_reload_at - time.monotonic() if self._is_reload_due else LOOK_S
             if rest > 0:
                 with suppress(queue.Empty):
@@ -287,7 +328,15 @@ class Daemon:
                 self._reload()
                 next_reload_at = time.monotonic() + RELOAD_GAP_S
 
+    def _start_late_cameras(self) -> None:
+        if self._changing.acquire(blocking=False):
+            try:
+                self._cameras.start_late()
+            finally:
+                self._changing.release()
+
     def _reload(self) -> None:
+        self._guard.doing = "a reload of the configuration"
         self._notifier.reloading()
         try:
             with self._changing:
@@ -340,29 +389,39 @@ class Daemon:
         was_on = any(self._overrides.in_file(Settable("enabled", name)) for name in off)
         self._watcher.watch(self._cameras.watched, endless=was_on or (commands_on and bool(off)))
 
-    def _shut_down(self) -> None:
-        deadline = time.monotonic() + STOP_S
-
-        def at_most(seconds: float) -> float:
-            return max(0.2, min(seconds, deadline - time.monotonic()))
-
-        self._commands.stop(at_most(GOODBYE_S))
-        with self._changing:
-            self._cameras.stop()
-        if not self._watcher.stop(at_most(VISION_STOP_S)):
-            _log.warning("the vision thread still works on a picture; people on it get their `ended` at the next start")
+    def _shut_down(self, deadline: Deadline) -> None:
+        """In the order in which events flow, each part within what the ones before it leave."""
+        self._guard.doing = "a change of the configuration"
+        self._commands.stop(deadline.within(PART_STOP_S))
+        self._cameras.ask_to_stop()
+        self._guard.doing = "the vision thread"
+        if not self._watcher.stop(deadline.within(VISION_STOP_S, spare=GOODBYE_S + CLOSE_S)):
+            self._is_vision_left_behind = True
+            _log.warning(
+                "the vision thread still works on a picture, or waits for the disk; people on it get their `ended` at "
+                "the next start"
+            )
         if self._config.mqtt.enabled:
-            self._homeassistant.stop(at_most(GOODBYE_S))
-            self._publisher.stop(at_most(GOODBYE_S))
-            self._mqtt.hurry()  # the broker may have come back since the last attempt
-            if not self._sender.flush(at_most(FLUSH_S)) and self._outbox.depth:
-                until = "privacy is events again" if self._sender.withheld else "the broker is back"
-                _log.info("%d events stay in the outbox until %s", self._outbox.depth, until)
-            self._sender.stop(at_most(GOODBYE_S))
-            if self._outbox.give_up_unsaved():
-                self._publisher.say_last(at_most(GOODBYE_S))
-            self._mqtt.stop(at_most(GOODBYE_S))
+            self._say_goodbye(deadline)
+        self._guard.doing = "a camera"
+        self._cameras.stop(deadline.within(PART_STOP_S, spare=CLOSE_S))
+        self._guard.doing = f"the disk of {self._config.storage.path}"
         self._outbox.close()
+
+    def _say_goodbye(self, deadline: Deadline) -> None:
+        self._guard.doing = "the connection to the broker"
+        self._homeassistant.stop(deadline.within(PART_STOP_S))
+        self._publisher.stop(deadline.within(PART_STOP_S))
+        self._mqtt.hurry()  # the broker may have come back since the last attempt
+        if not self._sender.flush(deadline.within(FLUSH_S, spare=GOODBYE_S + CLOSE_S)) and self._outbox.depth:
+            until = "privacy is events again" if self._sender.withheld else "the broker is back"
+            _log.info("%d events stay in the outbox until %s", self._outbox.depth, until)
+        self._sender.stop(deadline.within(PART_STOP_S, spare=GOODBYE_S + CLOSE_S))
+        self._guard.doing = f"the disk of {self._config.storage.path}"
+        if self._outbox.give_up_unsaved():
+            self._publisher.say_last(deadline.within(PART_STOP_S, spare=GOODBYE_S + CLOSE_S))
+        self._guard.doing = "the connection to the broker"
+        self._mqtt.stop(deadline.within(GOODBYE_S, spare=CLOSE_S))
 
     def _fail(self, error: BaseException) -> None:
         """A thread has ended by an error: the first one is the daemon's."""

@@ -25,6 +25,8 @@ from edge.messaging.record_reader import FOLDER_NAME, DayLine, day_files, lines_
 from edge.overrides import is_aggregate
 from edge.record_follower import RecordFollower
 from edge.since import parse_since
+from edge.standard_streams import OutputError
+from edge.state_files import require_record_of_files
 from edge.yaml_source import SyntaxProblem, read_yaml
 
 DEFAULT_COUNT = 50
@@ -40,6 +42,7 @@ def run_events(
     """
     begin = None if since is None else parse_since(since, datetime.now(timezone.utc)).timestamp()
     storage = _storage_settings(config_path)
+    require_record_of_files(storage.path)
     folder = storage.path / FOLDER_NAME
     listing = _Listing(folder, camera, _print_json if as_json else _TablePrinter())
     try:
@@ -56,8 +59,6 @@ def run_events(
             f"the record in {folder} may not be read by this user; "
             "ask as one who may, for example with: sudo -u maskd maskd events"
         ) from None
-    except BrokenPipeError:
-        raise
     except OSError as error:
         raise MaskdError(f"the record in {folder} cannot be read: {error.strerror or error}; see that disk") from None
     return 0
@@ -102,7 +103,7 @@ class _Listing:
         self._report_unreadable()
 
     def follow(self, follower: RecordFollower, require_events: Callable[[], None]) -> None:
-        """Until the reader is gone. Raises BrokenPipeError and OSError; `require_events` raises what is to end it."""
+        """Until the reader is gone. Raises OutputError and OSError; `require_events` raises what is to end it."""
         while True:
             new = [*self._matching(follower.new_lines())]
             if new:
@@ -169,11 +170,11 @@ class _TablePrinter:
 
 
 def _wait_for_new(output: int) -> None:
-    """Raises BrokenPipeError where nobody reads the output any more."""
+    """Raises OutputError where nobody reads the output any more."""
     watch = select.poll()
     watch.register(output, 0)
     if watch.poll(POLL_MS):
-        raise BrokenPipeError
+        raise OutputError(BrokenPipeError())
 
 
 def _storage_settings(path: Path | None) -> StorageSettings:

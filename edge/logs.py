@@ -10,7 +10,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TextIO
 
+from edge.log_handler import PatientHandler, take_without_waiting
 from edge.masking import hide
+
+STDERR = 2
 
 _log = logging.getLogger(__name__)
 
@@ -55,10 +58,12 @@ def hide_secrets(secrets: frozenset[str]) -> None:
 
 
 def configure_logging(level: str) -> None:
-    """Lines on stderr, from `level` (debug, info, warning, error) on; the journal adds the time by itself."""
+    """Lines on stderr, from `level` (debug, info, warning, error) on; the journal adds the time by itself. A reader
+    that does not read costs lines, never time."""
     in_journal = goes_to_journal(sys.stderr)
     form = "%(levelname)s: %(message)s" if in_journal else "%(asctime)s %(levelname)s: %(message)s"
-    handler = logging.StreamHandler(sys.stderr)
+    take_without_waiting(STDERR)
+    handler = PatientHandler(STDERR)
     handler.setFormatter(MaskingFormatter(form, in_journal=in_journal))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # Python itself would print an address with its password.
@@ -66,6 +71,13 @@ def configure_logging(level: str) -> None:
     threading.excepthook = lambda arguments: _log_uncaught(
         arguments.exc_type, arguments.exc_value, arguments.exc_traceback
     )
+
+
+def write_waiting_lines() -> None:
+    """Writes what a slow reader of the log has not yet taken; to be called now and then."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, PatientHandler):
+            handler.write_waiting()
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:

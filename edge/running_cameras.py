@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -14,12 +13,16 @@ from edge.camera.build import open_camera
 from edge.camera.capture import CaptureThread
 from edge.camera.latest import LatestFrame
 from edge.config import CameraSettings, Config
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.vision.thresholds import Recommendations
 from edge.watched_camera import WatchedCamera, camera_rules
 
 _JUDGING = {"enabled", "zones", "min_score", "min_confidence", "min_votes", "majority", "hold_s"}
 """Settings of a camera that say nothing about how it is opened."""
+
+STOP_S = 1.5
+"""For all cameras that are closed together; a read that hangs longer is left behind."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,15 +84,26 @@ class RunningCameras:
             for name, camera in self._running.items()
             if name in wanted and not camera.capture.failed and _is_opened_alike(camera.opened_by, wanted[name])
         }
-        self._stop([camera.capture for name, camera in self._running.items() if name not in kept])
+        self._stop([camera.capture for name, camera in self._running.items() if name not in kept], Deadline(STOP_S))
         for name, camera in kept.items():
             camera.watched.rules = camera_rules(config, name, self._recommended)
         self._running = {name: kept.get(name) or self._start(name, config) for name in wanted}
         self._is_first_time = False
 
-    def stop(self) -> None:
-        """Ends all of them; returns within 2 s."""
-        self._stop([camera.capture for camera in self._running.values()])
+    def start_late(self) -> None:
+        """Starts those for which the system had no thread, if it has one now; to be called now and then."""
+        for camera in self._running.values():
+            if not camera.capture.started:
+                camera.capture.start()
+
+    def ask_to_stop(self) -> None:
+        """Returns at once: no picture comes any more. From any thread."""
+        for camera in self._running.values():
+            camera.capture.ask_to_stop()
+
+    def stop(self, deadline: Deadline | None = None) -> None:
+        """Ends all of them; without a deadline it returns within 2 s."""
+        self._stop([camera.capture for camera in self._running.values()], deadline or Deadline(STOP_S))
 
     def _start(self, name: str, config: Config) -> RunningCamera:
         settings = config.cameras[name]
@@ -101,11 +115,11 @@ class RunningCameras:
             capture, WatchedCamera(name, latest, camera_rules(config, name, self._recommended)), settings
         )
 
-    def _stop(self, captures: Sequence[CaptureThread]) -> None:
-        if not captures:
-            return
-        with ThreadPoolExecutor(len(captures), thread_name_prefix="stop") as pool:
-            list(pool.map(CaptureThread.stop, captures))
+    def _stop(self, captures: Sequence[CaptureThread], deadline: Deadline) -> None:
+        for capture in captures:
+            capture.ask_to_stop()
+        for capture in captures:
+            capture.stop(deadline)
         self._left_behind = [capture for capture in (*self._left_behind, *captures) if capture.hanging]
 
     def _failed_later(self, name: str, error: Exception) -> None:

@@ -5,27 +5,43 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
+
+from edge.stop_guard import STOP_SIGNALS
 
 _log = logging.getLogger(__name__)
 
 
-@contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT call `stop` while this lasts."""
+class StopSignals:
+    """SIGTERM and SIGINT stop the daemon while this is entered. Before there is one that could be stopped, they end the
+    program: SystemExit is raised in the main thread."""
 
-    def handle(number: int, _frame: FrameType | None) -> None:
-        _log.info("stopping on %s", signal.Signals(number).name)
-        stop()
+    def __init__(self) -> None:
+        self._stop: Callable[[], None] | None = None
+        self._came_early = False
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> StopSignals:
+        self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def tell(self, stop: Callable[[], None]) -> None:
+        """From now on `stop` is called, in the main thread."""
+        self._stop = stop
+        if self._came_early:  # and something has swallowed the SystemExit
+            stop()
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        _log.info("stopping on %s", signal.Signals(number).name)
+        if self._stop is not None:
+            self._stop()
+        else:
+            self._came_early = True
+            raise SystemExit(0)
 
 
 class HangupSignal:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
-"""For a supervisor that does not read."""
+"""For a supervisor that does not read, once."""
 
 
 class Notifier:
@@ -22,6 +22,7 @@ class Notifier:
         self._address = environment.get("NOTIFY_SOCKET", "")
         self._watchdog_s = _watchdog_s(environment)
         self._next_watchdog_at = 0.0
+        self._patience_s = PATIENCE_S
 
     @property
     def watchdog_interval_s(self) -> float | None:
@@ -62,9 +63,12 @@ class Notifier:
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
-                client.settimeout(PATIENCE_S)
+                client.settimeout(self._patience_s)
                 client.sendto(state.encode(errors="replace"), address)
+            self._patience_s = PATIENCE_S
         except (OSError, ValueError) as error:
+            if isinstance(error, TimeoutError):
+                self._patience_s = 0.0  # until it reads again
             log.debug("systemd was not told %s: %s", state.partition("=")[0], error)
 
 

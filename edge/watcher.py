@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edge.camera.latest import wait_for_any
 from edge.compliance import Transition
+from edge.deadline import Deadline
 from edge.vision.pipeline import Vision
 from edge.watched_camera import IDLE_S, Timings, WatchedCamera
 
@@ -51,12 +52,12 @@ class Watcher:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, timeout: float) -> bool:
-        """Ends everybody's track and then the thread; returns whether it ended within `timeout` seconds."""
+    def stop(self, deadline: Deadline) -> bool:
+        """Ends everybody's track and then the thread; returns whether it ended in time."""
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join(deadline.left)
         return not self._thread.is_alive()
 
     def _run(self) -> None:

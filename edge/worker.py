@@ -6,6 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
+from edge.deadline import Deadline
+
+STOP_S = 3.0
+
 
 class Worker:
     """Calls `step` again and again, in a thread of this name, until it is stopped."""
@@ -42,12 +46,16 @@ class Worker:
         """In the thread: waits so long, whoever wakes it, unless it is stopped."""
         self._stopping.wait(seconds)
 
-    def stop(self, timeout: float) -> None:
-        """Ends the thread after the step that it is at, and waits for that, at most `timeout` seconds."""
+    def ask_to_stop(self) -> None:
+        """Ends the thread after the step that it is at."""
         self._stopping.set()
         self._wake.set()
+
+    def stop(self, deadline: Deadline | None = None) -> None:
+        """Ends the thread after the step that it is at, and waits for that; without a deadline at most `STOP_S`."""
+        self.ask_to_stop()
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join((deadline or Deadline(STOP_S)).left)
 
     def _run(self) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from tests.mosquitto import HOST
@@ -15,10 +16,12 @@ class FakeBroker:
     """Answers each packet of each client, one client after another, with what `answer(kind, body)` returns: raw bytes,
     or None to close the connection. `kind` is the packet's first byte, of a PUBLISH without its flags."""
 
-    def __init__(self, answer: Callable[[int, bytes], bytes | None]) -> None:
+    def __init__(self, answer: Callable[[int, bytes], bytes | None], *, pause_s: float = 0.0) -> None:
+        """`pause_s`: after each byte that it sends."""
         self.kinds: list[int] = []
         """Of every packet that came."""
         self._answer = answer
+        self._pause_s = pause_s
         self._listener = socket.create_server((HOST, 0))
         self.host, self.port = self._listener.getsockname()
         self._thread = threading.Thread(target=self._serve, name="fake-broker", daemon=True)
@@ -59,7 +62,12 @@ class FakeBroker:
             answer = self._answer(kind, body)
             if answer is None:
                 return
-            connection.sendall(answer)
+            if not self._pause_s:
+                connection.sendall(answer)
+                continue
+            for byte in answer:
+                connection.sendall(bytes([byte]))
+                time.sleep(self._pause_s)
 
 
 def connack(reason: int = 0, properties: bytes = b"") -> bytes:

@@ -181,7 +181,8 @@ mqtt:
             "track must be the lower of the two",
             "      low_score: 0.6",
             "                 ^",
-            'config.yaml:11:13: mqtt.protocol: "3.11" is not valid; it must be one of 5, 3.1.1; did you mean "3.1.1"?',
+            'config.yaml:11:13: mqtt.protocol: "3.11" is not valid; it must be one of auto, 5, 3.1.1; '
+            'did you mean "3.1.1"?',
             "      protocol: 3.11",
             "                ^",
             'config.yaml:12:9: mqtt.port: "99999" is not valid; it must be a whole number from 1 to 65535 '

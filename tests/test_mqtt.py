@@ -18,6 +18,7 @@ from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker
+from tests.fake_broker import CONNECT, SUBSCRIBE, FakeBroker, connack, suback
 from tests.mosquitto import Mosquitto, Subscriber, free_port
 from tests.processes import killed_at_the_end
 from tests.waiting import wait_until
@@ -182,6 +183,32 @@ def test_two_clients_of_one_name_are_explained_once_each(
     explanations = Counter(text for text in warnings_in(caplog) if reason.search(text))
     assert explanations
     assert max(explanations.values()) <= 2
+
+
+def test_only_several_short_connections_are_a_sign_of_another_client(caplog: pytest.LogCaptureFixture) -> None:
+    def answer(kind: int, body: bytes) -> bytes | None:
+        return {CONNECT: connack(), SUBSCRIBE: suback(body, 1)}.get(kind)  # closes the connection over `online`
+
+    with FakeBroker(answer) as broker, started(MqttSettings(host=broker.host, port=broker.port)) as client:
+        wait_until(lambda: client.connections > 5, what="some short connections")
+    first, second = warnings_in(caplog)
+    assert first == (
+        f"the connection to the broker {broker.host}:{broker.port} was lost (conn lost); events wait in the outbox "
+        "until it is back"
+    )
+    assert "was lost within seconds several times (conn lost); see the broker's log. Possible reasons:" in second
+
+
+def test_a_session_that_is_taken_over_is_told_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    taken_over = bytes([0xE0, 1, 0x8E])
+
+    def answer(kind: int, body: bytes) -> bytes:
+        return {CONNECT: connack(), SUBSCRIBE: suback(body, 1)}.get(kind, taken_over)
+
+    with FakeBroker(answer) as broker, started(MqttSettings(host=broker.host, port=broker.port)) as client:
+        wait_until(lambda: client.connections > 4, what="some connections")
+    [told] = warnings_in(caplog)
+    assert "Session taken over; another client connects as maskd-lobby; give one of them another mqtt.client_id" in told
 
 
 def test_a_broker_that_wants_fewer_messages_at_a_time_is_obeyed(mosquitto_folder: Path) -> None:

@@ -237,7 +237,7 @@ def test_a_huge_message_over_mqtt_5_is_laid_to_the_broker(
         client.subscribe("#", lambda _incoming: None)
         client.start()
         wait_until(lambda: "sent a message of more than 262144 bytes" in caplog.text)
-    assert "or put a newer version of the broker there, since this one does not keep to the limit" in caplog.text
+    assert "or put a newer version of the broker there, since this one does not keep such" in caplog.text
     assert "mqtt.protocol" not in caplog.text
 
 

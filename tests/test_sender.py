@@ -16,6 +16,7 @@ import pytest
 
 from edge.backoff import Backoff
 from edge.config import MqttSettings
+from edge.deadline import Deadline
 from edge.messaging.events import Draft
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, MqttClient, Receipt
 from edge.messaging.outbox import Outbox
@@ -106,7 +107,7 @@ def test_events_arrive_in_order_and_leave_the_outbox(
     ):
         outbox.append(several(10, 70))
         wait_until(lambda: outbox.depth == 0)
-        assert sender.flush(0)
+        assert sender.flush(Deadline(0))
         assert sender.sent == 80
         assert seqs(subscriber.wait_for(80)) == list(range(1, 81))
     message = subscriber.messages[41]
@@ -146,7 +147,7 @@ def test_a_broker_killed_with_events_in_flight_gets_them_again(outbox: Outbox, m
         wait_until(lambda: outbox.depth == 0)
         mosquitto.freeze()
         outbox.append(several(60, 5))
-        assert not sender.flush(1)
+        assert not sender.flush(Deadline(1))
         assert outbox.depth == 60
         gate.close()
         mosquitto.kill()
@@ -339,7 +340,7 @@ def test_flush_does_not_wait_for_a_broker_known_to_be_absent(outbox: Outbox) -> 
     sender = Sender(outbox, broker, on_failure=lambda _error: None)
     sender.start()
     outbox.append(passers_by(1))
-    assert not sender.flush(600)  # longer than a test may take
+    assert not sender.flush(Deadline(600))  # longer than a test may take
     sender.stop()
 
 
@@ -350,7 +351,7 @@ def test_what_is_withheld_goes_out_once_it_is_not_withheld_any_more(outbox: Outb
     sender.start()
     outbox.append(passers_by(3))
     broker.reconnect()
-    assert not sender.flush(10)
+    assert not sender.flush(Deadline(10))
     assert (sender.withheld, broker.taken, broker.dropped) == (outbox.depth, [], [])
     sender.withhold(False)
     wait_until(lambda: [seq for _, seq in broker.taken] == [1, 2, 3])
@@ -372,7 +373,7 @@ def test_a_connection_that_may_carry_events_is_given_up_when_they_are_withheld(o
     assert broker.discarded
     broker.reconnect()
     outbox.append(passers_by(1))
-    assert not sender.flush(10)
+    assert not sender.flush(Deadline(10))
     assert len(broker.taken) == 2
     sender.stop()
 

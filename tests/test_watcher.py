@@ -16,6 +16,7 @@ from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
 from edge.compliance import Transition
 from edge.config import Config
+from edge.deadline import Deadline
 from edge.geometry import Box
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
@@ -108,7 +109,7 @@ class Watching:
 def watching() -> Iterator[Watching]:
     watching = Watching()
     yield watching
-    watching.watcher.stop(5)
+    watching.watcher.stop(Deadline(5))
 
 
 def test_what_happens_on_all_cameras_in_a_round_is_told_together(watching: Watching) -> None:
@@ -254,7 +255,7 @@ def test_stop_does_not_wait_for_a_camera(watching: Watching, monkeypatch: pytest
     monkeypatch.setattr("edge.watcher.IDLE_S", 600.0)  # longer than a test may take
     watching.watcher.watch([], endless=True)
     watching.watcher.start()
-    assert watching.watcher.stop(60)
+    assert watching.watcher.stop(Deadline(60))
 
 
 def test_rules_of_a_camera_come_from_its_own_settings() -> None:

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from edge.deadline import Deadline
 from edge.worker import Worker
 from tests.waiting import wait_until
 
@@ -28,7 +29,7 @@ def test_it_rests_until_it_is_woken_and_finishes_when_it_is_stopped() -> None:
     worker.wake()
     wait_until(lambda: len(steps) == 2, what="the second step")
     assert worker.is_alive
-    worker.stop(timeout=10)
+    worker.stop(Deadline(10))
     assert not worker.is_alive
     assert stops == ["test"]
     assert len(steps) == 2
@@ -50,7 +51,7 @@ def test_whoever_wakes_it_does_not_end_a_pause(pauses: bool) -> None:
     worker.wake()
     if not pauses:
         wait_until(lambda: len(steps) > 3, what="more steps")
-    worker.stop(timeout=10)
+    worker.stop(Deadline(10))
     assert not worker.is_alive
     assert (len(steps) == 1) == pauses
 
@@ -68,4 +69,4 @@ def test_an_error_ends_it_and_is_told() -> None:
 
 
 def test_one_that_was_never_started_can_be_stopped() -> None:
-    Worker("test", lambda _now: 0, on_failure=fail).stop(timeout=1)
+    Worker("test", lambda _now: 0, on_failure=fail).stop(Deadline(1))

@@ -12,6 +12,7 @@ from edge.camera.base import Camera
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
 from edge.camera.rate import FrameRate
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 
 LONGEST_DELAY_S = 30.0
@@ -19,6 +20,11 @@ _FIRST_DELAY_S = 0.5
 _STABLE_S = 10.0
 """A connection that held this long was a good one: the next failure starts with short delays again."""
 _STOP_TIMEOUT_S = 1.5
+
+NO_THREAD = (
+    "no thread can be started for it, since the system's limit is reached; end other programs, or raise TasksMax= of "
+    "the service or `ulimit -u`"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -56,16 +62,31 @@ class CaptureThread:
         self._failed = False
 
     def start(self) -> None:
-        self._thread.start()
+        """Where the system starts no more threads, `last_error` says so; start() may be called again."""
+        try:
+            self._thread.start()
+        except RuntimeError:
+            if self._last_error is None:
+                self._last_error = NO_THREAD
+                _log.warning("camera %s: %s; trying again until one can be", self.name, NO_THREAD)
 
-    def stop(self) -> None:
-        """Returns within 2 s. A read that hangs longer is left behind, which `hanging` then says."""
+    @property
+    def started(self) -> bool:
+        return self._thread.ident is not None
+
+    def ask_to_stop(self) -> None:
+        """Returns at once: no picture is delivered any more."""
         self._stopping.set()
+        self._latest.close()
+
+    def stop(self, deadline: Deadline | None = None) -> None:
+        """Without a deadline it waits for at most 1.5 s. A read that hangs longer is left behind, which `hanging` then
+        says."""
+        self.ask_to_stop()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
-            self._thread.join(_STOP_TIMEOUT_S)
+            self._thread.join((deadline or Deadline(_STOP_TIMEOUT_S)).left)
             if self._thread.is_alive():
                 _log.warning("camera %s: a read still hangs and is left behind", self.name)
-        self._latest.close()
 
     @property
     def hanging(self) -> bool:
@@ -112,6 +133,7 @@ class CaptureThread:
         return self._failed
 
     def _run(self) -> None:
+        self._last_error = None
         try:
             camera = self._make_camera()
             if camera.live:

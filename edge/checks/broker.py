@@ -6,6 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -17,10 +18,11 @@ from edge.messaging.commands import commands_enabled
 from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
 from edge.messaging.mqtt.session import Session
+from edge.messaging.mqtt.versions import Version, accepted_session
 from edge.messaging.payload import timestamp
 from edge.messaging.topics import Topics
 
-LIMIT_S = 11.0
+LIMIT_S = 16.0
 """More than a broker takes that accepts connections and then says nothing, which is said in its own words."""
 ANSWER_S = 3.0
 """For subscriptions and the message to be answered, once the broker has let us in."""
@@ -34,6 +36,8 @@ _CLOSED = "the broker closed the connection over it"
 class Visit:
     """What was seen at the broker."""
 
+    version: Version = "5"
+    """Of MQTT, that the broker speaks."""
     username: str | None = None
     warnings: list[str] = field(default_factory=list)
     tls_version: str | None = None
@@ -51,16 +55,12 @@ def visit_broker(config: Config) -> Visit:
     """Under a client id of its own, so that a running daemon is left alone. Publishes one message, not retained, below
     the device's own topics. Raises MaskdError where the broker is absent or does not let us in."""
     visit = Visit()
-    session = Session(config.mqtt, f"maskd-{config.device}-check-{os.getpid()}", topics=None, number=0)
-    try:
-        session.connect()
-        while not session.is_accepted:
-            session.serve(_LOOP_S)
+    make = partial(Session, config.mqtt, f"maskd-{config.device}-check-{os.getpid()}", None, 0)
+    with accepted_session(config.mqtt, make, loop_s=_LOOP_S) as session:
+        visit.version = session.version
         visit.username, visit.warnings, visit.tls_version = session.username, session.warnings, session.tls_version
         _talk(session, config, visit)
         session.say_goodbye()
-    finally:
-        session.close()
     return visit
 
 
@@ -72,7 +72,7 @@ def broker_row(settings: MqttSettings, visit: Visit, topics: Topics) -> Row:
             f"it does not take messages on {topics.check}: {visit.refusal}; allow this device's user its own topics in "
             f"the broker's access list (Mosquitto's acl_file): topic write {topics.base}/#"
         )
-    elif visit.echo_ms is None and settings.protocol == "3.1.1":
+    elif visit.echo_ms is None and visit.version == "3.1.1":
         warnings.append(
             f"the message on {topics.check} did not come back, and over MQTT 3.1.1 nobody says why; allow this "
             f"device's user in the broker's access list: topic write {topics.base}/#, and topic read {topics.check}"
@@ -91,10 +91,10 @@ def broker_row(settings: MqttSettings, visit: Visit, topics: Topics) -> Row:
     on_off = "on" if commands else "off"
     return judged(
         "broker",
-        f"{address} lets maskd in{user}, with MQTT {settings.protocol}{tls}{sent}{back}; commands are {on_off}",
+        f"{address} lets maskd in{user}, with MQTT {visit.version}{tls}{sent}{back}; commands are {on_off}",
         warnings=warnings,
         figures={
-            "protocol": settings.protocol,
+            "protocol": visit.version,
             "tls": visit.tls_version,
             "publish": visit.refusal is None,
             "receive": visit.echo_ms is not None,

@@ -12,6 +12,7 @@ from pathlib import Path
 from edge.checks.row import Figure, Row, judged, megabytes
 from edge.config import StorageSettings
 from edge.errors import MaskdError
+from edge.state_files import require_own_files
 
 LEAST_FREE_BYTES = 20_000_000
 _IN_MEMORY = {"tmpfs", "ramfs"}
@@ -38,6 +39,7 @@ def check_storage(settings: StorageSettings, *, is_running: bool | None) -> Row:
     there = next(place for place in (folder, *folder.absolute().parents) if os.access(place, os.F_OK))
     if not there.is_dir():
         raise MaskdError(f"{there} is no folder, so the outbox cannot be there; correct storage.path")
+    require_own_files(folder)
     filesystem = filesystem_of(there)
     files = [file for file in _outbox_files(folder) if os.access(file, os.F_OK)]
     if not filesystem.is_read_only:

@@ -14,6 +14,7 @@ from pathlib import Path
 from edge.backoff import Backoff
 from edge.board import temperature_c
 from edge.config import Config
+from edge.deadline import Deadline
 from edge.messaging.announced import Announced, AnnouncedFile, plan
 from edge.messaging.homeassistant import Announcement, announce, birth_topic, retained_topics
 from edge.messaging.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
@@ -107,9 +108,9 @@ class Announcer:
         self._listen_for_births(self._config)
         self._worker.start()
 
-    def stop(self, timeout: float = 1.0) -> None:
+    def stop(self, deadline: Deadline | None = None) -> None:
         """Ends the thread; what was announced stays."""
-        self._worker.stop(timeout)
+        self._worker.stop(deadline)
 
     def announce_again(self, config: Config) -> None:
         """From any thread, but one at a time: all is now as `config` says. Births under another prefix are heard from

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from edge.config import Config, MqttSettings
 from edge.config_edit import write_setting
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.command_log import CommandLog
 from edge.messaging.mqtt import Acknowledgement, Incoming, Listener, Message, Receipt
@@ -129,9 +130,9 @@ class Commands:
         self._broker.add_listener(self)
         self._worker.start()
 
-    def stop(self, timeout: float = 1.0) -> None:
+    def stop(self, deadline: Deadline | None = None) -> None:
         """Ends the thread after the command that it is at."""
-        self._worker.stop(timeout)
+        self._worker.stop(deadline)
 
     def switch(self, settings: MqttSettings) -> None:
         """From any thread: on or off, as the settings say. Off holds at once; on, from the next connection on."""

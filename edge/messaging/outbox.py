@@ -19,6 +19,7 @@ from edge.messaging.folder_lock import FolderLock
 from edge.messaging.numbering import Counted, new_epoch
 from edge.messaging.origin import Origin
 from edge.messaging.outbox_check import OutboxCheck
+from edge.messaging.outbox_file import wait_briefly
 from edge.messaging.outbox_recovery import VERIFIED_BYTES, Evidence, mark_damaged, open_database
 from edge.messaging.outbox_rows import OutboxRows
 from edge.messaging.record import Record
@@ -87,6 +88,10 @@ class Outbox:
         self._check: OutboxCheck | None = None
         self._disk = DiskHealth(folder)
         self._unsaved = Unsaved()
+        self._offered = 0
+        """Events that append() was given and has not yet taken in."""
+        self.given_up = 0
+        """Events that neither the disk nor the broker had taken at the stop."""
         self._next_row = 1
         """Above `counted.row` while events went out without the disk, which have rows as well."""
         self._acknowledged: set[int] = set()
@@ -108,6 +113,7 @@ class Outbox:
             origin = Origin(self._folder, put_back=self._seq_file.was_put_back(numbers))
             evidence = Evidence(numbers, self._record, self._prefix)
             db, self.damaged = open_database(self._path, evidence, stops)
+            wait_briefly(db)
             self._open_rows = OutboxRows(db)
             self._begin(numbers, origin)
         except (OSError, sqlite3.Error) as error:
@@ -145,6 +151,11 @@ class Outbox:
         with self._lock:
             depth = self._open_rows.figures.depth if self._open_rows is not None else 0
             return max(0, depth - len(self._acknowledged)) + len(self._unsaved)
+
+    @property
+    def uncommitted(self) -> int:
+        """Events that the disk has not yet taken, counted without waiting for it."""
+        return self._offered + len(self._unsaved)
 
     @property
     def lost(self) -> int:
@@ -188,9 +199,11 @@ class Outbox:
     def append(self, drafts: Sequence[Draft]) -> list[Event]:
         """Commits events, those that waited in memory first, and returns all that are now safe, numbered in order:
         one commit for all of them. Empty where the disk takes none: they then wait in memory."""
+        self._offered = len(drafts)
         with self._lock:
             self._unsaved.hold(drafts)
-            if not self._unsaved.drafts:
+            self._offered = 0
+            if not self._unsaved.drafts or self._open_rows is None:  # closed meanwhile: `uncommitted` tells of them
                 return []
             try:
                 events = [] if drafts and self._disk.refused_lately else self._commit([*self._unsaved.drafts])
@@ -302,6 +315,7 @@ class Outbox:
                 self._unsaved.drafts.clear()
                 self._unsaved.sent.clear()
                 self._unsaved.lost += given_up
+                self.given_up += given_up
                 log.error(
                     "%d events are lost: neither the disk of %s nor the broker took them until the end; %s",
                     given_up,

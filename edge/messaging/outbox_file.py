@@ -13,7 +13,9 @@ from edge.messaging.numbering import Counted
 
 SCHEMA_VERSION = 3
 BUSY_S = 10.0
-"""For somebody else, such as a backup, to let go of the file."""
+"""For another program, such as a backup, to let go of the file, at the start."""
+BRIEF_BUSY_S = 0.3
+"""The same while events come, which meanwhile wait in memory."""
 TABLES = {
     "meta": "key TEXT PRIMARY KEY, value INTEGER NOT NULL, crc INTEGER NOT NULL",
     "events": "seq INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, created REAL NOT NULL, "
@@ -33,6 +35,11 @@ SIZE = f"length(topic) + length(payload) + {ROW_OVERHEAD_BYTES}"
 def connect(path: Path) -> sqlite3.Connection:
     """Raises sqlite3.Error."""
     return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+
+
+def wait_briefly(db: sqlite3.Connection) -> None:
+    """From now on another program that holds the file is waited for `BRIEF_BUSY_S` only. Raises sqlite3.Error."""
+    db.execute(f"PRAGMA busy_timeout={round(BRIEF_BUSY_S * 1000)}")
 
 
 def set_up(db: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from edge.compliance import Transition
 from edge.config import Config
+from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, Receipt
 from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
@@ -78,9 +79,9 @@ class Publisher:
         self._client.add_listener(self)
         self._worker.start()
 
-    def stop(self, timeout: float = 1.0) -> None:
+    def stop(self, deadline: Deadline | None = None) -> None:
         """Publishes the window that is not over yet, so that a short run leaves its counts, and ends the thread."""
-        self._worker.stop(timeout)
+        self._worker.stop(deadline)
 
     def apply(self, config: Config) -> None:
         """From any thread: from now on this configuration holds."""
@@ -113,13 +114,12 @@ class Publisher:
                 self._presence_due.add(transition.camera)
         self._worker.wake()
 
-    def say_last(self, timeout: float) -> None:
+    def say_last(self, deadline: Deadline) -> None:
         """After stop(): publishes the status once more, for what was lost at the end, and waits for the broker to take
-        it, at most `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        it."""
         status = self._status()
         receipt = self._retain(self._client.topics.status, status, 2 * self._config.mqtt.status_interval_s)
-        while receipt is not None and time.monotonic() < deadline:
+        while receipt is not None and not deadline.is_past:
             with suppress(queue.Empty):
                 if self._answered.get(timeout=0.05) == receipt:
                     return

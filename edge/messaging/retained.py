@@ -6,11 +6,13 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from edge.config import MqttSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
 from edge.messaging.mqtt.session import Session
+from edge.messaging.mqtt.versions import accepted_session
 
 QUIET_S = 1.0
 """Silence after which a broker has sent all that it keeps."""
@@ -77,15 +79,10 @@ class RetainedMessages:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        session = Session(self._settings, self._client_id, topics=None, number=0)
-        try:
-            session.connect()
-            while not session.is_accepted:
-                session.serve(_LOOP_S)
+        make = partial(Session, self._settings, self._client_id, None, 0)
+        with accepted_session(self._settings, make, loop_s=_LOOP_S) as session:
             yield session
             session.say_goodbye()
-        finally:
-            session.close()
 
 
 def _clear(session: Session, topic: str) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.backoff import Backoff
+from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
 from edge.messaging.numbering import published
 from edge.messaging.outbox import Outbox, Pending
@@ -110,9 +111,9 @@ class Sender:
         self._outbox.on_commit = self._worker.wake
         self._worker.start()
 
-    def stop(self, timeout: float = 2.0) -> None:
+    def stop(self, deadline: Deadline | None = None) -> None:
         """Ends the thread; what is unacknowledged stays in the outbox."""
-        self._worker.stop(timeout)
+        self._worker.stop(deadline)
 
     def forget_refusals(self) -> None:
         """From any thread, when another broker, or another login, comes next: what waits because it was refused is
@@ -149,13 +150,12 @@ class Sender:
             log.info("privacy is events, so the %d events that were withheld are sent", depth)
         self._worker.wake()
 
-    def flush(self, timeout: float) -> bool:
-        """Waits until the broker has everything, at most `timeout` seconds; returns whether it has. Does not wait for
-        a broker that is known to be absent, nor for events that are withheld."""
-        deadline = time.monotonic() + timeout
+    def flush(self, deadline: Deadline) -> bool:
+        """Waits until the broker has everything; returns whether it has. Does not wait for a broker that is known to be
+        absent, nor for events that are withheld."""
         while self._outbox.depth and not self._withholds:
             absent = self._broker.connection is None and self._broker.problem is not None
-            if absent or not self._worker.is_alive or time.monotonic() > deadline:
+            if absent or not self._worker.is_alive or deadline.is_past:
                 return False
             time.sleep(0.02)
         return not self._outbox.depth

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.faults import around, storage
+from tests.faults import around, stops, storage
 from tests.faults.fault import Fault, Pair
 
 SINGLE: Sequence[Fault] = (
@@ -30,6 +30,13 @@ SINGLE: Sequence[Fault] = (
     storage.PowerCut(),
     around.CameraGone(),
     around.CameraSilent(),
+    stops.LogNotRead(),
+    stops.DiskSlow(),
+    stops.OutboxLocked(),
+    stops.acknowledges_nothing(),
+    stops.drips(),
+    stops.BrokerHostile(),
+    stops.BrokerRefuses5(),
 )
 
 PAIRS: Sequence[Fault] = (

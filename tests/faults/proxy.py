@@ -13,6 +13,8 @@ from typing import TypeVar
 
 HOST = "127.0.0.1"
 _CHUNK = 4096
+REFUSAL = b"\x20\x02\x00\x01"
+"""A CONNACK that says "unacceptable protocol version", as in MQTT 3.1.1."""
 T = TypeVar("T")
 
 
@@ -37,6 +39,8 @@ class Conditions:
     delay_s: float = 0.0
     """Before each piece of up to 4 KiB is passed on."""
     bytes_per_s: float | None = None
+    refuses_5: bool = False
+    """A connection that asks for MQTT 5 is refused as a broker does that speaks 3.1.1 alone."""
     cut_after: Mapping[Direction, int] = field(default_factory=dict)
     """Bytes that each connection, from now on, carries that way before it is reset."""
 
@@ -84,6 +88,10 @@ class Proxy:
         """Cuts every connection, once."""
         self._call(self._reset)
 
+    def inject(self, data: bytes) -> None:
+        """Sends this to the daemon, as if the broker did."""
+        self._call(lambda: self._inject(data))
+
     @property
     def conditions(self) -> Conditions:
         return self._conditions
@@ -114,6 +122,10 @@ class Proxy:
     async def _reset(self) -> None:
         for link in self._links.copy():
             link.reset()
+
+    async def _inject(self, data: bytes) -> None:
+        for link in self._links.copy():
+            link.daemon.write(data)
 
     async def _listen(self) -> None:
         if self._server is None:
@@ -176,6 +188,10 @@ class Proxy:
                     return
                 if way in self._conditions.swallowed:
                     continue
+                if self._conditions.refuses_5 and way is Direction.TO_BROKER and _asks_for_5(data):
+                    link.daemon.write(REFUSAL)
+                    await link.daemon.drain()
+                    return
                 limit = self._conditions.cut_after.get(way)
                 if limit is not None and link.carried[way] + len(data) > limit:
                     target.write(data[: limit - link.carried[way]])
@@ -199,6 +215,7 @@ class _Link:
     def __init__(self, daemon: asyncio.StreamWriter, broker: asyncio.StreamWriter) -> None:
         self.carried = dict.fromkeys(Direction, 0)
         """Bytes since the conditions were last changed."""
+        self.daemon = daemon
         self._sides = (daemon, broker)
 
     def reset(self) -> None:
@@ -209,6 +226,11 @@ class _Link:
         """Lets what was passed on arrive."""
         for side in self._sides:
             side.close()
+
+
+def _asks_for_5(data: bytes) -> bool:
+    """Whether a packet is a CONNECT of MQTT 5; its length takes a byte or two."""
+    return data[:1] == b"\x10" and b"\x00\x04MQTT\x05" in data[:10]
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

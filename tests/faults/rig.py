@@ -24,6 +24,7 @@ from tests.faults.proxy import Proxy
 from tests.faults.supervisor import Supervisor
 from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import Mosquitto, free_port
+from tests.trouble import Trouble, make_trouble
 
 DEVICE = "lobby"
 CAMERAS = ("door", "hall")
@@ -36,7 +37,7 @@ class Rig:
     All methods belong to one thread, which must come by often (every wait does): it also tends the daemon.
     """
 
-    def __init__(self, folder: Path, *, protocol: str = "5", disk: Disk = Disk.ORDINARY) -> None:
+    def __init__(self, folder: Path, *, protocol: str = "auto", disk: Disk = Disk.ORDINARY) -> None:
         """`folder` must not exist."""
         self.folder = folder
         self.storage = folder / "storage"
@@ -48,6 +49,8 @@ class Rig:
         self._protocol = protocol
         self._begin = time.monotonic()
         self.daemon = Supervisor(folder, self.note)
+        self.trouble: Trouble | None = None
+        """What the system does to the daemon; None where nothing can be compiled."""
         self._arrivals_searched = 0
         self._events: list[ArrivedEvent] = []
         self._arrived: set[Number] = set()
@@ -56,6 +59,9 @@ class Rig:
     def __enter__(self) -> Rig:
         self.folder.mkdir(parents=True)
         self.storage.mkdir()
+        self.trouble = make_trouble(self.folder / "trouble")
+        if self.trouble is not None:
+            self.daemon.environment |= self.trouble.environment
         if self.disk is not None:
             self.disk.attach()
             self._stack.callback(self.disk.detach)

@@ -103,7 +103,7 @@ def play(
         for kind in {Disk.ORDINARY, disk}:
             mine = tuple(r for r in rounds if (r[1] in on_disk) is (kind is not Disk.ORDINARY))[index::jobs]
             name = f"rig-{index + 1}{'' if kind is Disk.ORDINARY else '-disk'}"
-            protocol = "3.1.1" if (index + bool(kind)) % 2 else "5"
+            protocol = "3.1.1" if (index + bool(kind)) % 2 else "auto"
             if mine:
                 queue.append(Job(folder / name, seed, mine, protocol, kind, patient))
     queue.sort(key=lambda job: len(job.rounds), reverse=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.checks import Number
 from tests.faults.growth import Usage
+from tests.faults.log_pipe import LogPipe
 
 RESTART_S = 1.0
 """A daemon that failed is started again after so long."""
@@ -25,6 +28,13 @@ class Supervisor:
 
     def __init__(self, folder: Path, note: Callable[[str], None]) -> None:
         """`folder` has `config.yaml` and what else tests.faults.daemon_process wants, and gets `daemon.log`."""
+        self.environment: dict[str, str] = {}
+        """Of the daemon, on top of this process's."""
+        self.reads_log = threading.Event()
+        """Cleared while nobody reads what the daemon logs."""
+        self.reads_log.set()
+        self.may_lose = False
+        """A stop may end with status 1, which says that the disk did not take everything in time."""
         self.forgiven_until = 0.0
         """The daemon may fail until then (monotonic seconds): the disk is full."""
         self.starts = 0
@@ -35,6 +45,7 @@ class Supervisor:
         self._folder = folder
         self._note = note
         self._process: subprocess.Popen[bytes] | None = None
+        self._pipe: LogPipe | None = None
         self._started_at = 0.0
         self._restart_at: float | None = None
         self._log_offset = 0
@@ -52,8 +63,10 @@ class Supervisor:
         self._note("the daemon is started")
         command = [sys.executable, "-m", "tests.faults.daemon_process"]
         command += [str(self._folder / "clock"), str(self._folder / "boot"), "-c", str(self._folder / "config.yaml")]
-        with (self._folder / "daemon.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        self._pipe = LogPipe(self._folder / "daemon.log", self.reads_log)
+        environment = {**os.environ, **self.environment}
+        self._process = subprocess.Popen(command, stdout=self._pipe.writing, stderr=self._pipe.writing, env=environment)
+        self._pipe.started()
         self.starts += 1
         self._started_at = time.monotonic()
         self._restart_at = None
@@ -66,6 +79,7 @@ class Supervisor:
             self._process.kill()
             self._process.wait()
             self._process = None
+            self._ended()
 
     def stop(self) -> None:
         """In order, by SIGTERM; how long it took goes to `stops`."""
@@ -82,9 +96,16 @@ class Supervisor:
             raise AssertionError("the daemon did not stop within 20 s of SIGTERM") from None
         self._process = None
         self.stops.append(time.monotonic() - begin)
+        self._ended()
         # Before Python has come as far as to ask for signals, one simply ends it.
-        if status != 0 and not (status == -signal.SIGTERM and begin - self._started_at < STARTING_S):
+        is_early = status == -signal.SIGTERM and begin - self._started_at < STARTING_S
+        if status != 0 and not is_early and not (status == 1 and self.may_lose):
             self.failures.append(f"the daemon left with status {status} on SIGTERM: {self.log[-1:]}")
+
+    def _ended(self) -> None:
+        if self._pipe is not None:
+            self._pipe.finish()
+            self._pipe = None
 
     def send(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -94,6 +115,7 @@ class Supervisor:
         """Starts a daemon that has failed again."""
         if self._process is not None and (status := self._process.poll()) is not None:
             self._process = None
+            self._ended()
             self._note(f"the daemon left with status {status}")
             if time.monotonic() > self.forgiven_until:
                 self.failures.append(f"the daemon left by itself with status {status}: {self.log[-1:]}")

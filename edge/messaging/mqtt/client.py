@@ -7,18 +7,23 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from edge.backoff import Backoff
 from edge.config import MqttSettings
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.mqtt.guarding import guarded
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt, Subscription
-from edge.messaging.mqtt.reasons import explain_refused_subscription
+from edge.messaging.mqtt.reasons import explain_refused_subscription, explain_short_connections
 from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
+from edge.messaging.mqtt.versions import Version, VersionChoice, accepted_session
 from edge.messaging.topics import Topics
 
 log = logging.getLogger(__name__)
 
+STOP_S = 3.0
 LOOP_S = 0.25
 """A stop is noticed after so long at the latest."""
 CONNECTION_SETTINGS = {
@@ -35,6 +40,8 @@ CONNECTION_SETTINGS = {
     "homeassistant",
 }
 """Those that a connection is made by; on the last two depends what is subscribed to."""
+SHORT_CONNECTIONS = 3
+"""So many short connections in a row are a sign of something that takes the connection away again and again."""
 DEAF_S = 300.0
 """After a message that would have filled the memory nothing is subscribed for so long, for a retained one comes again
 with every subscription."""
@@ -80,6 +87,9 @@ class MqttClient:
         self._forgets_session = False
         """The next connection starts a new session, so that the broker drops what it was asked for and has not yet
         delivered."""
+        self._versions = VersionChoice()
+        self._short_connections = 0
+        """Connections in a row that were lost soon after the broker had let us in."""
         self._session: Session | None = None
         self._reported: set[str] = set()
         """The problems logged since the last good connection; attempts every second do not fill the log with them."""
@@ -87,11 +97,13 @@ class MqttClient:
         self._connect_is_logged = False
         self._death: BaseException | None = None
         """What ended the thread."""
+        self._goodbye_by: Deadline | None = None
         self._stopping = threading.Event()
         self._hurried = threading.Event()
         self._outdated = threading.Event()
         """The present connection, or attempt, is by settings that hold no more."""
         self._thread = self._make_thread()
+        self._is_started = False
 
     def add_listener(self, listener: Listener) -> None:
         """Before start()."""
@@ -127,24 +139,28 @@ class MqttClient:
     def start(self) -> None:
         """Returns at once; the broker may be absent."""
         self._thread.start()
+        self._is_started = True
 
-    def stop(self, timeout: float = 3.0) -> None:
-        """Says `offline` and disconnects, within `timeout` seconds."""
+    def stop(self, deadline: Deadline | None = None) -> None:
+        """Says `offline` and disconnects; without a deadline within `STOP_S`."""
+        self._goodbye_by = deadline = deadline or Deadline(STOP_S)
         self._stopping.set()
         self._hurried.set()
         if self._thread.ident is not None:
-            self._thread.join(timeout)
+            self._thread.join(deadline.left)
 
     def ensure_alive(self) -> None:
         """Replaces the connection's thread, should it have died; to be called now and then, from one thread."""
-        was_started = self._thread.ident is not None
-        if was_started and not self._thread.is_alive() and not self._stopping.is_set():
-            log.error(
-                "the thread of the connection to the broker has died of %r, and is replaced; please report this",
-                self._death,
-            )
+        if self._is_started and not self._thread.is_alive() and not self._stopping.is_set():
+            if self._death is not None:
+                log.error(
+                    "the thread of the connection to the broker has died of %r, and is replaced; please report this",
+                    self._death,
+                )
+                self._death = None
             self._thread = self._make_thread()
-            self._thread.start()
+            with suppress(RuntimeError):  # the system starts no more threads; the next call tries again
+                self._thread.start()
 
     def hurry(self) -> None:
         """Where there is no connection: tries now, instead of waiting the back-off out."""
@@ -186,9 +202,11 @@ class MqttClient:
                 self._connect_and_serve()
             except MaskdError as error:
                 self._report(str(error))
-            except Exception:
+            except Exception as error:
                 # An error of paho's or of ours must not end the thread: without it nothing is ever sent again.
-                log.exception("the connection to the broker failed on an unexpected error and is made anew")
+                if repr(error) not in self._reported:
+                    self._reported.add(repr(error))
+                    log.exception("the connection to the broker failed on an unexpected error and is made anew")
             except BaseException as error:
                 self._death = error
                 raise
@@ -204,6 +222,7 @@ class MqttClient:
             self._client_id = _client_id(settings, self._device)
             # Whatever was said of the broker so far was about another one.
             self.problem = None
+            self._versions.forget()
             self._backoff.reset()
             self._reported.clear()
             self._warned.clear()
@@ -213,29 +232,57 @@ class MqttClient:
 
     def _connect_and_serve(self) -> None:
         self._take_over_settings()
-        is_deaf = time.monotonic() < self._deaf_until
+        versions = self._versions.to_try(self._settings.protocol)
+        doubt = None
+        for version in versions:
+            is_last = version == versions[-1]
+            session = self._make_session(version, is_last=is_last)
+            try:
+                self._serve(session, doubt)
+            except MaskdError as error:
+                doubt = session.version_doubt
+                if doubt is None or self._stopping.is_set() or self._outdated.is_set():
+                    raise self._told_better(error, session) from error
+                if is_last:
+                    self._versions.forget()
+                    raise
+            else:
+                return
+
+    def _make_session(self, version: Version, *, is_last: bool) -> Session:
         session = Session(
             self._settings,
             self._client_id,
             self.topics,
             self.connections + 1,
-            subscriptions=() if is_deaf else self._subscriptions,
+            version=version,
+            is_last=is_last,
+            subscriptions=() if self._is_deaf else self._subscriptions,
             keep_session=not self._forgets_session,
         )
-        session.on_accepted = self._accepted
         session.on_acknowledged = self._acknowledged
         session.on_subscribed = self._subscribed
         session.on_discarded = self._discarded
+        return session
+
+    @property
+    def _is_deaf(self) -> bool:
+        return time.monotonic() < self._deaf_until
+
+    def _serve(self, session: Session, doubt: str | None) -> None:
+        """`doubt`: why the broker is not spoken to in a newer version."""
+        was_deaf = self._is_deaf
+        session.on_accepted = lambda session: self._accepted(session, doubt)
         try:
             session.connect()
             for warning in session.warnings:
                 self._warn_once(warning)
             while not self._stopping.is_set() and not self._outdated.is_set():
                 session.serve(LOOP_S)
-                if is_deaf and session.is_accepted and time.monotonic() >= self._deaf_until:
-                    is_deaf = False
+                if was_deaf and session.is_accepted and not self._is_deaf:
+                    was_deaf = False
                     session.subscribe(self._subscriptions)
-            session.say_goodbye()
+            session.say_goodbye(self._goodbye_by)
         finally:
             was_connected = self._session is not None
             self._session = None
@@ -247,18 +294,28 @@ class MqttClient:
                 # Past a good connection the next attempt follows soon, and a problem is news again.
                 self._backoff.reset()
                 self._reported.clear()
+                self._short_connections = 0
+            elif session.is_accepted:
+                self._short_connections += 1
             if was_connected:
                 self._tell_state(False)
 
-    def _accepted(self, session: Session) -> None:
+    def _told_better(self, error: MaskdError, session: Session) -> MaskdError:
+        """What several connections tell together, where one alone says little."""
+        if session.end is None or not session.is_accepted or self._short_connections < SHORT_CONNECTIONS:
+            return error
+        return MaskdError(explain_short_connections(session.end, session.address, self._client_id))
+
+    def _accepted(self, session: Session, doubt: str | None) -> None:
         self._session = session
+        self._versions.spoken(session.version)
         if not session.keeps_session:
             self._forgets_session = False
         self.connections = session.number
         self.problem = None
         if not self._connect_is_logged:
-            version = self._settings.protocol
-            log.info("connected to the broker %s with MQTT %s as %s", session.address, version, self._client_id)
+            spoken = f"MQTT {session.version}" + ("" if doubt is None else f", since {doubt},")
+            log.info("connected to the broker %s with %s as %s", session.address, spoken, self._client_id)
             self._connect_is_logged = True
         self._tell_state(True)
 
@@ -311,14 +368,7 @@ def check_broker(settings: MqttSettings, device: str) -> tuple[str | None, list[
     Returns the user name that was told to the broker, and sentences about what is not as it should be. Raises
     MaskdError where the broker is absent or does not let us in.
     """
-    session = Session(settings, f"maskd-{device}-check-{os.getpid()}", topics=None, number=0)
-    accepted = threading.Event()
-    session.on_accepted = lambda _session: accepted.set()
-    try:
-        session.connect()
-        while not accepted.is_set():
-            session.serve(LOOP_S)
+    make = partial(Session, settings, f"maskd-{device}-check-{os.getpid()}", None, 0)
+    with accepted_session(settings, make, loop_s=LOOP_S) as session:
         session.say_goodbye()
-    finally:
-        session.close()
-    return session.username, session.warnings
+        return session.username, session.warnings

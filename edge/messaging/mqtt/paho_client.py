@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import logging
 import ssl
 from typing import Any
 
 from paho.mqtt.client import Client
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -16,6 +17,10 @@ from edge.messaging.mqtt.messages import Message
 PACKET_LIMIT = 256 * 1024
 """Bytes past which a packet is not even read, whatever the broker promised."""
 CONNECT_TIMEOUT_S = 5.0
+CONNACK, UNKNOWN_VERSION = 2, b"\x01"
+"""The packet that answers CONNECT, and what it holds in MQTT 3.1.1 where the version is not spoken."""
+
+_log = logging.getLogger(__name__)
 
 
 class BoundedClient(Client):
@@ -27,11 +32,48 @@ class BoundedClient(Client):
     """Nothing is sent any more."""
     tls_error: ssl.SSLError | None = None
     """What the broker had against us once the connection stood: in TLS 1.3 it looks at our certificate last."""
+    nonsense: str | None = None
+    """What is wrong with a packet that ended the connection."""
+
+    refuses_version = False
+    """It does not speak the version that it was asked for."""
+
+    @property
+    def unsent(self) -> int:
+        """Packets that the broker has not read."""
+        return len(self._out_packet)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Messages that wait for the broker's answer."""
+        return len(self._out_messages)
 
     def limit_in_flight(self, count: int) -> None:
         """Holds back what is more: events keep to the broker's limit by themselves, but there are states beside them.
         paho's own setter refuses to work once there is a connection, before which the limit is not known."""
         self._max_inflight_messages = count
+
+    def _packet_handle(self) -> MQTTErrorCode:
+        """Whatever a packet makes of paho's decoders ends this connection alone."""
+        kind = self._in_packet["command"] >> 4
+        self.refuses_version = kind == CONNACK and self._in_packet["packet"][1:2] == UNKNOWN_VERSION
+        try:
+            result = super()._packet_handle()
+        except Exception as error:  # noqa: BLE001 - they have nothing in common
+            _log.debug("a packet of kind %d could not be read", kind, exc_info=error)
+            result = MQTTErrorCode.MQTT_ERR_PROTOCOL
+        if result == MQTTErrorCode.MQTT_ERR_PROTOCOL and not self.refuses_version:
+            self.nonsense = f"it sent a packet of kind {kind} that is not as the standard has it"
+        return result
+
+    def _handle_publish(self) -> MQTTErrorCode:
+        """We ask for QoS 1 at most. What comes with QoS 2 all the same is handed on at once: paho keeps it until a
+        PUBREL, which a broker need not send."""
+        result = super()._handle_publish()
+        while self._in_messages:
+            _, message = self._in_messages.popitem(last=False)
+            self._handle_on_message(message)
+        return result
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         if self.is_mute:

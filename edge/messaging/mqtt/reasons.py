@@ -25,26 +25,39 @@ def explain_failed_connect(error: Exception, address: str, tls: TlsSettings | No
     )
 
 
-def explain_silence(address: str) -> str:
+def explain_silence(address: str, protocol: str) -> str:
     return (
-        f"the broker {address} does not answer; see whether it is overloaded, "
-        "and whether mqtt.port and mqtt.tls are what it expects"
+        f"the broker {address} does not answer MQTT {_asked_for(protocol)}; see whether it is overloaded, "
+        f"and whether {_expected(protocol)} what it expects"
     )
 
 
-def explain_closed_unanswered(address: str) -> str:
+def explain_closed_unanswered(address: str, protocol: str) -> str:
     return (
-        f"the broker {address} closed the connection without an answer; "
-        "see whether mqtt.port, mqtt.tls and mqtt.protocol are what it expects, and whether it allows QoS 1 and "
-        "retained messages"
+        f"the broker {address} closed the connection without an answer to MQTT {_asked_for(protocol)}; "
+        f"see whether {_expected(protocol)} what it expects, and whether it allows QoS 1 and retained messages"
     )
 
 
-def explain_short_connection(why: str, address: str, client_id: str) -> str:
+def explain_nonsense(what: str, address: str) -> str:
     return (
-        f"the connection to the broker {address} was lost as soon as it was made ({why}); "
-        f"if that goes on, another client is named {client_id} too: set mqtt.client_id; or an event is longer than the "
-        "broker allows"
+        f"the broker {address} does not keep to MQTT: {what}; the connection is made again: see whether mqtt.port is "
+        "a broker's, and the broker's log"
+    )
+
+
+def explain_backlog(address: str) -> str:
+    return (
+        f"the broker {address} neither reads nor acknowledges what it is sent; the connection is made again: see the "
+        "broker's log"
+    )
+
+
+def explain_short_connections(why: str, address: str, client_id: str) -> str:
+    return (
+        f"the connection to the broker {address} was lost within seconds several times ({why}); see the broker's log. "
+        f"Possible reasons: another client is named {client_id} too (set mqtt.client_id), or a message is longer than "
+        "the broker allows"
     )
 
 
@@ -52,12 +65,12 @@ def explain_lost_connection(why: str, address: str) -> str:
     return f"the connection to the broker {address} was lost ({why}); events wait in the outbox until it is back"
 
 
-def explain_oversized(limit: int, address: str, *, is_version_5: bool) -> str:
+def explain_oversized(limit: int, address: str, *, protocol: str) -> str:
     # In MQTT 5 the broker was told the limit, and keeps such messages to itself.
     remedy = (
-        "put a newer version of the broker there, since this one does not keep to the limit that it was told"
-        if is_version_5
-        else "set mqtt.protocol to 5, with which the broker keeps such messages to itself"
+        "set mqtt.protocol to auto: over MQTT 5 the broker keeps such messages to itself"
+        if protocol == "3.1.1"
+        else "put a newer version of the broker there, since this one does not keep such messages to itself"
     )
     return (
         f"the broker {address} sent a message of more than {limit} bytes, which no command has, so the connection was "
@@ -80,7 +93,7 @@ def explain_refusal(reason: str, address: str, client_id: str, login: Login) -> 
         "Not authorized": f"{account}, or give this device access at the broker",
         "Bad user name or password": account,
         "Client identifier not valid": f"the broker does not like the name {client_id}; set mqtt.client_id",
-        "Unsupported protocol version": "set mqtt.protocol to 3.1.1",
+        "Unsupported protocol version": "set mqtt.protocol to auto",
         "Session taken over": f"another client connects as {client_id}; give one of them another mqtt.client_id",
         "Banned": "ask whoever runs the broker why",
         "QoS not supported": "allow QoS 1 at the broker: without it, no event is known to have arrived",
@@ -96,3 +109,11 @@ def explain_refused_subscription(topic_filter: str, reason: str, client_id: str)
         f"the broker does not let {client_id} listen to {topic_filter}: {reason}; what is published there has no "
         "effect until this device's user may read that topic in the broker's access list"
     )
+
+
+def _asked_for(protocol: str) -> str:
+    return "5 or 3.1.1" if protocol == "auto" else protocol
+
+
+def _expected(protocol: str) -> str:
+    return "mqtt.port and mqtt.tls are" if protocol == "auto" else "mqtt.port, mqtt.tls and mqtt.protocol are"

@@ -21,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from edge.config import MqttSettings
+from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.mqtt import reasons
 from edge.messaging.mqtt.guarding import guarded
@@ -29,6 +30,7 @@ from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Rec
 from edge.messaging.mqtt.paho_client import PACKET_LIMIT, make_client, packet_size, publish_properties
 from edge.messaging.mqtt.tls import key_warning, tls_context
 from edge.messaging.mqtt.tls_reasons import explain_tls
+from edge.messaging.mqtt.versions import Version
 from edge.messaging.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -41,13 +43,22 @@ ANNOUNCED_PACKET_LIMIT = 2 * PAYLOAD_LIMIT
 """Bytes, topic and properties included, past which an MQTT 5 broker sends us no packet."""
 ANSWER_TIMEOUT_S = 10.0
 """From the TCP connection to the broker's word that it lets us in."""
+FIRST_ANSWER_TIMEOUT_S = 5.0
+"""The same where another version can be tried."""
+UNSENT_LIMIT = 1000
+"""Packets for a broker that sends and does not read, past which the connection is given up."""
+UNACKNOWLEDGED_LIMIT = 1000
+"""Messages of all kinds that a broker may leave without an answer."""
 OBJECTION_S = 0.5
 """For the broker to say what it has against our certificate."""
 STABLE_S = 10.0
 """A connection that lasted so long was a good one."""
-GOODBYE_S = 1.5
-"""For `offline` to be acknowledged on a clean stop."""
+GOODBYE_S = 2.0
+"""For `offline` to be acknowledged, and the packet that ends the connection."""
+DISCONNECT_S = 0.3
+"""Of that, for the packet."""
 SESSION_EXPIRY_S = 3600
+UNSUPPORTED_VERSION = "Unsupported protocol version"
 ONLINE_EVERY_S = 60.0
 """Between two times that the device says `online`: a false `offline` stands no longer."""
 
@@ -62,13 +73,16 @@ class Session:
         topics: Topics | None,
         number: int,
         *,
+        version: Version,
+        is_last: bool = True,
         subscriptions: Sequence[Subscription] = (),
         keep_session: bool = True,
     ) -> None:
-        """Without `topics` nothing is said about this device's availability, the broker keeps no session, and it sends
-        packets of any size, though those past PACKET_LIMIT end the connection. `subscriptions` are asked for before
-        the device is said to be online, so that whoever hears that can be heard.
-        `keep_session` false: it forgets what it was asked for and has not yet delivered."""
+        """`is_last`: no other version is tried where this one is not spoken. Without `topics` nothing is said about
+        this device's availability, the broker keeps no session, and it sends packets of any size, though those past
+        PACKET_LIMIT end the connection. `subscriptions` are asked for before the device is said to be online, so that
+        whoever hears that can be heard. `keep_session` false: it forgets what it was asked for and has not yet
+        delivered."""
         self.on_accepted: Callable[[Session], None] = lambda _session: None
         self.on_acknowledged: Callable[[Acknowledgement], None] = lambda _acknowledgement: None
         self.on_subscribed: Callable[[str, str | None], None] = lambda _topic_filter, _refusal: None
@@ -81,7 +95,13 @@ class Session:
         self._settings = settings
         self._client_id = client_id
         self._topics = topics
-        self._is_version_5 = settings.protocol == "5"
+        self.version: Version = version
+        self.version_doubt: str | None = None
+        """What the broker did that one does which does not speak this version, as a part of a sentence."""
+        self.end: str | None = None
+        """How the connection was lost, where nothing else is known of it, as a part of a sentence."""
+        self._is_version_5 = version == "5"
+        self._answer_timeout_s = ANSWER_TIMEOUT_S if is_last else FIRST_ANSWER_TIMEOUT_S
         self._accepted_at: float | None = None
         self._online_at = math.inf
         """When `online` is said next."""
@@ -157,7 +177,7 @@ class Session:
         except (OSError, ValueError) as error:
             raise MaskdError(reasons.explain_failed_connect(error, self.address, settings.tls)) from error
         self._await_objection()
-        self._answer_by = time.monotonic() + ANSWER_TIMEOUT_S
+        self._answer_by = time.monotonic() + self._answer_timeout_s
 
     def serve(self, seconds: float) -> None:
         """Sends and receives for so long. Raises MaskdError once the connection is over."""
@@ -166,10 +186,13 @@ class Session:
             self.on_acknowledged(self._too_large.get())
         if self.failure is not None:
             raise MaskdError(self.failure)
+        if self._client.unsent > UNSENT_LIMIT or self._client.unacknowledged > UNACKNOWLEDGED_LIMIT:
+            raise MaskdError(reasons.explain_backlog(self.address))
         if result != MQTTErrorCode.MQTT_ERR_SUCCESS:
             raise MaskdError(self._explain_end(result))
         if self._accepted_at is None and time.monotonic() > self._answer_by:
-            raise MaskdError(reasons.explain_silence(self.address))
+            self.version_doubt = f"it did not answer MQTT {self.version}"
+            raise MaskdError(reasons.explain_silence(self.address, self._settings.protocol))
         if time.monotonic() >= self._online_at:
             self._say_online()
 
@@ -195,18 +218,20 @@ class Session:
         """From any thread: nothing is sent any more, and the system throws away what it has not sent by close()."""
         self._client.is_mute = True
 
-    def say_goodbye(self) -> None:
-        """Publishes `offline`, since a clean disconnect silences the will, and disconnects."""
+    def say_goodbye(self, deadline: Deadline | None = None) -> None:
+        """Publishes `offline`, since a clean disconnect silences the will, and disconnects. Without a deadline it takes
+        at most `GOODBYE_S`."""
         if self._accepted_at is None:
             return
-        deadline = time.monotonic() + GOODBYE_S
+        deadline = deadline or Deadline(GOODBYE_S)
         if self._topics is not None:
             self._goodbye_mid = self._client.publish(self._topics.availability, b"offline", qos=1, retain=True).mid
-            while self._goodbye_mid is not None and time.monotonic() < deadline:
+            acknowledged_by = deadline.within(GOODBYE_S, spare=DISCONNECT_S)
+            while self._goodbye_mid is not None and not acknowledged_by.is_past:
                 if self._client.loop(0.05) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                     return
         self._client.disconnect()
-        while self._client.socket() is not None and time.monotonic() < deadline + 0.5:
+        while self._client.socket() is not None and not deadline.is_past:
             if self._client.loop(0.05) != MQTTErrorCode.MQTT_ERR_SUCCESS:
                 return
 
@@ -232,8 +257,16 @@ class Session:
     def _answered(
         self, _client: Client, _userdata: Any, _flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
+        if self._accepted_at is not None:
+            self.failure = reasons.explain_nonsense("it answered one CONNECT twice", self.address)
+            return
         if reason.is_failure:
+            if reason.getName() == UNSUPPORTED_VERSION:
+                self.version_doubt = f"it refused MQTT {self.version}"
             self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id, self._login)
+            return
+        if 0 in (getattr(properties, "ReceiveMaximum", 1), getattr(properties, "MaximumPacketSize", 1)):
+            self.failure = reasons.explain_nonsense("it lets us in and takes no message", self.address)
             return
         if getattr(properties, "MaximumQoS", 1) == 0:
             self.failure = reasons.explain_refusal("QoS not supported", self.address, self._client_id, self._login)
@@ -267,8 +300,9 @@ class Session:
     def _subscription_answered(
         self, _client: Client, _userdata: Any, mid: int, answers: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        topic_filter = self._unanswered_filters.pop(mid)
-        self.on_subscribed(topic_filter, answers[0].getName() if answers[0].is_failure else None)
+        topic_filter = self._unanswered_filters.pop(mid, None)
+        if topic_filter is not None and answers:
+            self.on_subscribed(topic_filter, answers[0].getName() if answers[0].is_failure else None)
 
     def _received(self, _client: Client, _userdata: Any, message: MQTTMessage) -> None:
         try:
@@ -285,14 +319,21 @@ class Session:
 
     def _explain_end(self, result: MQTTErrorCode) -> str:
         if self._client.flooded:
-            return reasons.explain_oversized(PACKET_LIMIT, self.address, is_version_5=self._is_version_5)
+            return reasons.explain_oversized(PACKET_LIMIT, self.address, protocol=self._settings.protocol)
         if self._client.tls_error is not None and self._settings.tls is not None and self._accepted_at is None:
             return explain_tls(self._client.tls_error, self.address, self._settings.tls)
+        if self._client.refuses_version:
+            self.version_doubt = f"it refused MQTT {self.version}"
+            return reasons.explain_refusal(UNSUPPORTED_VERSION, self.address, self._client_id, self._login)
         if self._accepted_at is None:
-            return reasons.explain_closed_unanswered(self.address)
-        if self.is_stable:
-            return reasons.explain_lost_connection(_name(result), self.address)
-        return reasons.explain_short_connection(_name(result), self.address, self._client_id)
+            if self._client.nonsense is None:
+                self.version_doubt = f"it closed the connection when asked for MQTT {self.version}"
+                return reasons.explain_closed_unanswered(self.address, self._settings.protocol)
+            self.version_doubt = f"its answer to MQTT {self.version} was not understood"
+        if self._client.nonsense is not None:
+            return reasons.explain_nonsense(self._client.nonsense, self.address)
+        self.end = _name(result)
+        return reasons.explain_lost_connection(self.end, self.address)
 
 
 def _name(result: MQTTErrorCode) -> str:

@@ -1,0 +1,27 @@
+"""`python -m tests.hostile_client PORT`: a client for a hostile broker, until its stdin is closed."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from edge.backoff import Backoff
+from edge.config import MqttSettings
+from edge.logs import configure_logging
+from edge.messaging.mqtt import MqttClient
+from edge.messaging.mqtt import client as client_module
+
+
+def main() -> None:
+    configure_logging("info")
+    client_module.DEAF_S = 0.2
+    client = MqttClient(MqttSettings(host="127.0.0.1", port=int(sys.argv[1])), "lobby", backoff=Backoff(0.05, 0.1))
+    client.subscribe("#", lambda _incoming: None)
+    client.start()
+    logging.getLogger(__name__).info("started")
+    sys.stdin.read()
+    client.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Standard streams that are closed, full, or have lost their reader: no traceback, and a status as other programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.people import drafts, transition
+
+MASKD = f"{sys.executable} -m edge.cli"
+CHECKOUT = Path(__file__).parent.parent
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    command = ["bash", "-o", "pipefail", "-c", line]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=CHECKOUT)
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """The configuration of a device that has seen 5,000 people."""
+    folder = tmp_path / "storage" / "record"
+    folder.mkdir(parents=True)
+    [draft] = drafts(transition())
+    event = json.loads(draft.numbered(1).to_json())
+    lines = [json.dumps({**event, "seq": seq, "track": f"t{seq}"}) for seq in range(1, 5001)]
+    (folder / f"{event['time'][:10]}.jsonl").write_text("\n".join(lines) + "\n")
+    config = tmp_path / "config.yaml"
+    config.write_text(f"storage: {{path: {tmp_path}/storage}}\n")
+    return config
+
+
+WRITING = ["--version", "--help", "config schema", "config show -c {config}", "events --json -n 5000 -c {config}"]
+
+
+@pytest.mark.parametrize("arguments", WRITING)
+@pytest.mark.parametrize(
+    ("redirection", "status", "told"),
+    [
+        (">&-", 1, "maskd: what is printed cannot be written: Bad file descriptor\n"),
+        (">&- <&-", 1, "maskd: what is printed cannot be written: Bad file descriptor\n"),
+        (">/dev/full", 1, "maskd: what is printed cannot be written: No space left on device\n"),
+        (">&- 2>&-", 1, ""),
+        (">/dev/full 2>/dev/full", 1, ""),
+    ],
+)
+def test_what_cannot_be_printed_is_told(
+    recorded: Path, arguments: str, redirection: str, status: int, told: str
+) -> None:
+    run = shell(f"{MASKD} {arguments.format(config=recorded)} {redirection}")
+    assert (run.returncode, run.stderr) == (status, told)
+
+
+@pytest.mark.parametrize("reader", ["head -c 1", "head -n 1", "true"])
+def test_a_reader_that_has_enough_ends_it_quietly(recorded: Path, reader: str) -> None:
+    run = shell(f"{MASKD} events --json -n 5000 -c {recorded} | {reader}")
+    assert (run.returncode, run.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "2>&- >&- <&-"])
+@pytest.mark.parametrize("arguments", ["fly", "run -c /nowhere"])
+def test_an_error_that_cannot_be_told_keeps_its_status(arguments: str, redirection: str) -> None:
+    assert shell(f"{MASKD} {arguments} {redirection}").returncode == 2
+
+
+def test_no_file_takes_the_place_of_a_closed_stream(tmp_path: Path) -> None:
+    """What a library writes to its stderr would end up in the outbox."""
+    code = (
+        "import os\n"
+        "from edge.standard_streams import StandardStreams\n"
+        "StandardStreams()\n"
+        f"assert os.open({str(tmp_path / 'file')!r}, os.O_WRONLY | os.O_CREAT) > 2\n"
+    )
+    (tmp_path / "code.py").write_text(code)
+    run = shell(f"PYTHONPATH={CHECKOUT} {sys.executable} {tmp_path}/code.py <&- >&- 2>&-")
+    assert run.returncode == 0
