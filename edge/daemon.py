@@ -82,7 +82,12 @@ def run(config: Config, path: Path | None = None) -> int:
         hangups = stack.enter_context(HangupSignal())
         require_own_files(config.storage.path)
         accelerator = stack.enter_context(Accelerator(config))
-        daemon = Daemon(config, path, accelerator, guard)
+        try:
+            daemon = Daemon(config, path, accelerator, guard)
+        except Exception:
+            if stops.came_early:
+                return 0  # what the signal interrupted has taken its SystemExit for a fault of its own
+            raise
         stops.tell(daemon.stop)
         hangups.tell(daemon.reload)
         daemon.run()

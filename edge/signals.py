@@ -19,7 +19,8 @@ class StopSignals:
 
     def __init__(self) -> None:
         self._stop: Callable[[], None] | None = None
-        self._came_early = False
+        self.came_early = False
+        """A signal came while there was nothing to be stopped."""
 
     def __enter__(self) -> StopSignals:
         self._before = {number: signal.signal(number, self._handle) for number in STOP_SIGNALS}
@@ -32,7 +33,7 @@ class StopSignals:
     def tell(self, stop: Callable[[], None]) -> None:
         """From now on `stop` is called, in the main thread."""
         self._stop = stop
-        if self._came_early:  # and something has swallowed the SystemExit
+        if self.came_early:  # and something has swallowed the SystemExit
             stop()
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
@@ -40,7 +41,7 @@ class StopSignals:
         if self._stop is not None:
             self._stop()
         else:
-            self._came_early = True
+            self.came_early = True
             raise SystemExit(0)
 
 

@@ -225,7 +225,7 @@ def test_a_huge_message_neither_fills_the_memory_nor_keeps_the_device_offline(
     explanations = [text for text in caplog.messages if "sent a message of more than 262144 bytes" in text]
     assert len(explanations) == 1
     assert "so the connection was given up; find who publishes it" in explanations[0]
-    assert "or set mqtt.protocol to 5, with which the broker keeps such messages to itself" in explanations[0]
+    assert "or set mqtt.protocol to auto: over MQTT 5 the broker keeps such messages to itself" in explanations[0]
 
 
 def peak_memory() -> int:

@@ -188,7 +188,7 @@ def test_a_plain_port_and_a_tls_port_are_told_apart(mosquitto: Mosquitto, tmp_pa
     assert "see whether mqtt.port is its TLS port, or remove mqtt.tls" in told
     with serving(tmp_path / "with-tls", authority.sign("localhost")) as broker:
         told = refusal(settings_for(broker, None))
-        assert "closed the connection without an answer; see whether mqtt.port, mqtt.tls" in told
+        assert "closed the connection without an answer to MQTT 5 or 3.1.1; see whether mqtt.port and mqtt.tls" in told
 
 
 def test_files_that_are_of_no_use_are_told_apart(mosquitto: Mosquitto, tmp_path: Path, authority: Authority) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from edge.messaging.record import Record
 from tests.people import drafts, transition
 
 MASKD = f"{sys.executable} -m edge.cli"
@@ -23,12 +23,11 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def recorded(tmp_path: Path) -> Path:
     """The configuration of a device that has seen 5,000 people."""
-    folder = tmp_path / "storage" / "record"
-    folder.mkdir(parents=True)
     [draft] = drafts(transition())
-    event = json.loads(draft.numbered(1).to_json())
-    lines = [json.dumps({**event, "seq": seq, "track": f"t{seq}"}) for seq in range(1, 5001)]
-    (folder / f"{event['time'][:10]}.jsonl").write_text("\n".join(lines) + "\n")
+    payloads = [draft.numbered("e", seq).to_json() for seq in range(1, 5001)]
+    record = Record(tmp_path / "storage", keep_days=30_000, keep_bytes=100_000_000)
+    lines = [(seq, draft.wall_time, payload) for seq, payload in enumerate(payloads, 1)]
+    assert record.append(lines, draft.wall_time) == 5000
     config = tmp_path / "config.yaml"
     config.write_text(f"storage: {{path: {tmp_path}/storage}}\n")
     return config
