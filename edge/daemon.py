@@ -70,7 +70,8 @@ _log = logging.getLogger(__name__)
 
 
 def run(config: Config, path: Path | None = None) -> int:
-    """Runs until SIGTERM, SIGINT or the end of every source; returns the exit status. `path`: the configuration's file.
+    """Runs until SIGTERM, SIGINT or the end of every source, and ends the process. `path`: the configuration's file.
+    Returns 0 where a signal came before there was anything to be stopped.
 
     Raises MaskdError where a part cannot start, or fails in a way that a restart may mend.
     """
@@ -91,11 +92,10 @@ def run(config: Config, path: Path | None = None) -> int:
         stops.tell(daemon.stop)
         hangups.tell(daemon.reload)
         daemon.run()
-    if daemon.left_behind:
-        # Python aborts where a thread returns from such a read while the interpreter ends; all else is done.
-        logging.shutdown()
-        os._exit(daemon.exit_status)
-    return daemon.exit_status
+    # All is done. Python's own end would take as long as its libraries like, and aborts where a thread returns from a
+    # read that hung.
+    logging.shutdown()
+    os._exit(daemon.exit_status)
 
 
 class Daemon:
@@ -129,7 +129,6 @@ class Daemon:
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         """Wakes `run`. Unlike an Event it may be told by a signal handler that interrupts whoever waits for it."""
         self._failure: BaseException | None = None
-        self._is_vision_left_behind = False
         self._changing = threading.RLock()
         """Held from a look at what is in effect until something else is."""
         self._reload_news = ReloadNews()
@@ -209,11 +208,6 @@ class Daemon:
         if verdict.problem is not None:
             degraded(verdict.problem)
         return build_vision(verdict.config, degraded), problems
-
-    @property
-    def left_behind(self) -> bool:
-        """A thread still waits for a camera, the disk or the broker."""
-        return self._cameras.has_hanging_reads or self._is_vision_left_behind
 
     @property
     def exit_status(self) -> int:
@@ -401,7 +395,6 @@ class Daemon:
         self._cameras.ask_to_stop()
         self._guard.doing = "the vision thread"
         if not self._watcher.stop(deadline.within(VISION_STOP_S, spare=GOODBYE_S + CLOSE_S)):
-            self._is_vision_left_behind = True
             _log.warning(
                 "the vision thread still works on a picture, or waits for the disk; people on it get their `ended` at "
                 "the next start"

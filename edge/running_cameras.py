@@ -44,7 +44,6 @@ class RunningCameras:
         self._on_failure = on_failure
         self._frame_came = threading.Condition()
         self._running: dict[str, RunningCamera] = {}
-        self._left_behind: list[CaptureThread] = []
         self._is_first_time = True
 
     @property
@@ -55,11 +54,6 @@ class RunningCameras:
     @property
     def watched(self) -> list[WatchedCamera]:
         return [camera.watched for camera in self._running.values()]
-
-    @property
-    def has_hanging_reads(self) -> bool:
-        """A camera's thread was left behind in a read that has not returned."""
-        return any(capture.hanging for capture in self._left_behind)
 
     @property
     def were_tried(self) -> bool:
@@ -120,7 +114,6 @@ class RunningCameras:
             capture.ask_to_stop()
         for capture in captures:
             capture.stop(deadline)
-        self._left_behind = [capture for capture in (*self._left_behind, *captures) if capture.hanging]
 
     def _failed_later(self, name: str, error: Exception) -> None:
         """Whoever switches a camera on must not stop those that are at work: the status tells of the problem."""

@@ -13,9 +13,9 @@ from contextlib import suppress
 
 from edge.deadline import Deadline
 
-STOP_S = 4.0
+STOP_S = 3.5
 """For all parts of an orderly stop together."""
-EXIT_S = 4.4
+EXIT_S = 4.0
 """From the signal to the end of the process, come what may."""
 LAST_WORDS_S = 0.3
 """For the line in the log that says so."""
