@@ -18,7 +18,7 @@ from edge.camera.stream import StreamCamera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 from tests.http_camera import HttpCamera, Request, page, picture, reply, status, stream, with_digest, with_login
-from tests.mjpeg_server import MjpegServer
+from tests.mjpeg_server import MjpegServer, two_halves
 from tests.mosquitto import free_port
 from tests.pictures import BLUE, RED, is_colour, number_of, numbered, write_video
 from tests.rtsp_server import RtspServer, SilentServer
@@ -233,6 +233,21 @@ def test_a_single_picture_is_fetched_again_at_a_bounded_rate() -> None:
 def test_a_single_picture_behind_a_login_is_fetched_again() -> None:
     with HttpCamera(with_login("me", "right", picture)) as server:
         still = camera(logged_in(server.url, "me:right"))
+        still.open()
+        assert [still.read().number for _ in range(3)] == [0, 1, 2]
+        still.close()
+
+
+def test_a_single_picture_on_a_connection_that_stays_open_is_fetched_again() -> None:
+    def answer(request: Request) -> None:
+        request.send_response(200)
+        request.send_header("Content-Type", "image/jpeg")
+        request.end_headers()
+        request.wfile.write(two_halves())
+        time.sleep(3)
+
+    with HttpCamera(answer) as server:
+        still = camera(server.url, read_s=1.0)
         still.open()
         assert [still.read().number for _ in range(3)] == [0, 1, 2]
         still.close()

@@ -62,8 +62,10 @@ class SourceError(Exception):
 
 LOGIN_OR_PATH = frozenset({Cause.NEEDS_LOGIN, Cause.WRONG_LOGIN, Cause.FORBIDDEN, Cause.NOT_FOUND})
 """Another attempt gives the same."""
-OF_THE_WAY = frozenset({Cause.OTHER_ANSWER, Cause.SERVER_ERROR, Cause.CLOSED, Cause.NOT_VIDEO, Cause.NO_PICTURE})
-"""What a camera may do when it is asked for a transport or a format that it does not offer."""
+OF_THE_FORMAT = frozenset({Cause.NOT_VIDEO, Cause.NO_PICTURE})
+"""What comes of a stream that is read as what it is not."""
+OF_THE_TRANSPORT = OF_THE_FORMAT | {Cause.OTHER_ANSWER, Cause.SERVER_ERROR, Cause.CLOSED}
+"""What a camera may do when it is asked for a transport that it does not offer."""
 
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 _CLOSED = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})

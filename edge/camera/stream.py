@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 import av.error
 
-from edge.camera.av_errors import LOGIN_OR_PATH, OF_THE_WAY, Cause, SourceError, opening_error, sentence
+from edge.camera.av_errors import (
+    LOGIN_OR_PATH,
+    OF_THE_FORMAT,
+    OF_THE_TRANSPORT,
+    Cause,
+    SourceError,
+    opening_error,
+    sentence,
+)
 from edge.camera.frame import Frame
 from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
@@ -78,7 +86,7 @@ class StreamCamera:
                 self._connection = Connection(self._url, way, self._rotate, self._open_s, self._read_s)
             except SourceError as error:
                 problem = error
-                if error.cause not in OF_THE_WAY:
+                if error.cause not in (OF_THE_TRANSPORT if way.transport else OF_THE_FORMAT):
                     break
             else:
                 self.is_still = self._connection.is_still
@@ -123,7 +131,9 @@ class StreamCamera:
             due = time.monotonic() + self._still_interval
             self.close()
             try:
-                self._connection = Connection(self._url, self._ways[0], self._rotate, self._read_s, self._read_s)
+                self._connection = Connection(
+                    self._url, self._ways[0], self._rotate, self._read_s, self._read_s, is_still=True
+                )
                 return self._connection.next()
             except SourceError as error:
                 if error.cause in LOGIN_OR_PATH or time.monotonic() >= give_up_at:
@@ -133,14 +143,16 @@ class StreamCamera:
 class Connection:
     """An open stream whose first picture has come."""
 
-    def __init__(self, url: str, way: Way, rotate: int, open_s: float, read_s: float) -> None:
-        """Raises SourceError."""
+    def __init__(
+        self, url: str, way: Way, rotate: int, open_s: float, read_s: float, *, is_still: bool = False
+    ) -> None:
+        """`is_still`: it is known to be of a single picture. Raises SourceError."""
         self._read_s = read_s
         self._is_recording = False
         self._timeline = Timeline()
         self._last_stamp = 0.0
         self._next: list[Picture] = []
-        self.is_still = False
+        self.is_still = is_still
         self._pictures = self._open(url, way, rotate, open_s)
 
     def next(self) -> Picture | None:
@@ -171,14 +183,12 @@ class Connection:
             container = open_container(url, format=way.format, options=options, timeout=(open_s, self._read_s))
         except av.error.FFmpegError as error:
             raise opening_error(error, url, timed_out=time.monotonic() - started_at >= open_s) from None
-        is_recording = container.duration is not None or container.format.name == "hls"
+        is_recording = (container.duration or 0) > 0 or container.format.name == "hls"
         try:
             pictures = Pictures(container, rotate, hurry=not is_recording)
             self._read_first(pictures, open_s, is_late=time.monotonic() - started_at >= open_s)
-            if container.format.name.endswith("_pipe"):
-                second = pictures.next(open_s)
-                self.is_still = second is None
-                self._next += [second] if second else []
+            if container.format.name.endswith("_pipe") and not self.is_still:
+                self.is_still = not self._has_second(pictures)
         except av.error.FFmpegError as error:
             container.close()
             raise _reading_error(error) from None
@@ -187,6 +197,15 @@ class Connection:
             raise
         self._is_recording = is_recording and not self.is_still
         return pictures
+
+    def _has_second(self, pictures: Pictures) -> bool:
+        """Whether one picture follows another, or a single one is all that the address gives."""
+        try:
+            second = pictures.next(self._read_s)
+        except (SourceError, av.error.FFmpegError):  # the server keeps the connection open and sends nothing more
+            return False
+        self._next += [second] if second else []
+        return second is not None
 
     def _read_first(self, pictures: Pictures, open_s: float, *, is_late: bool) -> None:
         """`is_late`: looking for the size of the pictures was given up."""
