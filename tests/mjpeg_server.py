@@ -28,6 +28,8 @@ class MjpegServer:
     def __init__(self, port: int = 0, fps: float = 25.0, pictures: Sequence[bytes] = ()) -> None:
         """Without `pictures` it streams two_halves()."""
         self.silent = threading.Event()
+        self.sent = 0
+        """Pictures sent, to all readers together."""
         self._pictures = pictures or [two_halves()]
         self._stopping = threading.Event()
         self._interval = 1 / fps
@@ -71,5 +73,6 @@ class MjpegServer:
                 if not self.silent.is_set():
                     head = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
                     request.wfile.write(head.encode() + jpeg + b"\r\n")
+                    self.sent += 1
         except OSError:
             pass  # the reader has gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import socket
 import threading
@@ -9,9 +10,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import av.error
 import numpy as np
 import pytest
 
+from edge.camera.av_errors import opening_error, sentence
 from edge.camera.capture import CaptureThread
 from edge.camera.latest import LatestFrame
 from edge.camera.stream import StreamCamera
@@ -131,6 +134,22 @@ def test_a_name_an_address_a_port_and_a_silent_camera_are_told_apart() -> None:
             assert "no answer came within 1 s" in why(f"{scheme}://127.0.0.1:{server.port}/live", open_s=1.0)
             assert 0.9 < time.monotonic() - started < 10
     assert "srt:// is not supported" in why("srt://127.0.0.1:9/live")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (av.error.OSError(errno.EHOSTUNREACH, "No route to host"), "192.0.2.1:554 cannot be reached; check that"),
+        (av.error.OSError(errno.ENETUNREACH, "Network is unreachable"), "192.0.2.1:554 cannot be reached"),
+        (av.error.ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), "closes the connection"),
+        (av.error.TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "no answer came within 10 s"),
+    ],
+)
+def test_errors_of_the_network_that_no_test_can_cause(error: av.error.FFmpegError, says: str) -> None:
+    url = "rtsp://me:hunter2@192.0.2.1:554/live"
+    refused = sentence(opening_error(error, url, timed_out=False), url, 10)
+    assert says in refused
+    assert "hunter2" not in refused
 
 
 def test_a_camera_that_hangs_up_at_once_is_named() -> None:

@@ -123,14 +123,15 @@ def test_the_live_one_of_sixteen_runs_at_its_full_rate_and_problems_name_the_oth
         urls = [f"rtsp://127.0.0.1:{server.port}/live" for server in silent]
         urls += [f"http://127.0.0.1:{free_port()}/video" for _ in range(7)]
         sources = {f"dead{number}": {"source": url} for number, url in enumerate(urls)}
-        sources["live"] = {"source": stack.enter_context(MjpegServer(fps=20)).url}
+        server = stack.enter_context(MjpegServer(fps=20))
+        sources["live"] = {"source": server.url}
         cameras = RunningCameras(Recommendations(min_score=0.5, min_confidence=0.5), on_failure=lambda error: None)
         cameras.apply(Config.model_validate({"cameras": sources}))
         stack.callback(cameras.stop)
         live = cameras.running["live"].capture
         wait_until(lambda: live.frames >= 80, "the live one shows pictures")
-        assert live.fps > 15
+        assert server.sent - live.frames < 20, "pictures wait to be read"
         wait_until(lambda: len(list(camera_problems(cameras.running))) == 15, "each of the others says why")
         problems = list(camera_problems(cameras.running))
         assert [problem.split(":")[0] for problem in problems] == [f"camera dead{number}" for number in range(15)]
-        assert live.fps > 15
+        assert server.sent - live.frames < 20, "pictures wait to be read"
