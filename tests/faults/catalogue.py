@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.faults import around, stops, storage
+from tests.faults import around, privacy, stops, storage
 from tests.faults.fault import Fault, Pair
 
 SINGLE: Sequence[Fault] = (
@@ -30,6 +30,8 @@ SINGLE: Sequence[Fault] = (
     storage.PowerCut(),
     around.CameraGone(),
     around.CameraSilent(),
+    privacy.SwitchedWhileEventsWait(),
+    privacy.SwitchedByCommand(),
     stops.LogNotRead(),
     stops.DiskSlow(),
     stops.OutboxLocked(),

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 import yaml
+from paho.mqtt.publish import single
 
 from edge.messaging.events import parse_event
 from edge.messaging.record_line import read_line
@@ -23,7 +24,7 @@ from tests.faults.disk import Disk, SmallDisk
 from tests.faults.proxy import Proxy
 from tests.faults.supervisor import Supervisor
 from tests.mjpeg_server import MjpegServer
-from tests.mosquitto import Mosquitto, free_port
+from tests.mosquitto import HOST, Mosquitto, free_port
 from tests.trouble import Trouble, make_trouble
 
 DEVICE = "lobby"
@@ -83,7 +84,7 @@ class Rig:
         self._camera: MjpegServer | None = None
         self._stack.callback(self.camera_goes)
         self.camera_comes()
-        self._write_config()
+        self.write_config()
         self._stack.callback(self.daemon.kill)
         self.wait_until(lambda: self.collector.subscriptions, what="the subscription", timeout=20)
         self.daemon.start()
@@ -197,9 +198,15 @@ class Rig:
             self.daemon.tend()
             time.sleep(tick_s)
 
-    def _write_config(self) -> None:
+    def command(self, where: str, value: str) -> None:
+        """As anyone may send it who may write to .../set."""
+        single(f"maskd/{DEVICE}/{where}/set", value, qos=1, hostname=HOST, port=self.broker.port)
+
+    def write_config(self, *, privacy: str = "events") -> None:
+        """In effect with the next start, or reload."""
         config = {
             "device": DEVICE,
+            "privacy": privacy,
             "cameras": {
                 "door": {"source": str(self.folder / "door.avi"), "loop": True},
                 "hall": {"source": f"http://127.0.0.1:{self._camera_port}/stream.mjpg"},
@@ -214,6 +221,7 @@ class Rig:
                 "keepalive_s": 5,
                 "status_interval_s": 1,
                 "window_s": 5,
+                "commands": True,
             },
             # A clock that leaps by years must not make the record forget what this checks.
             "storage": {"path": str(self.storage), "keep_days": 36_500},
