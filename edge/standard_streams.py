@@ -58,7 +58,7 @@ class StandardStreams:
         sys.stdout.flush()
 
     def complain(self, text: str) -> None:
-        """A line on stderr; where that takes none there is nobody to tell."""
+        """A line on stderr; where that takes none it is dropped."""
         try:
             print(text, file=sys.stderr, flush=True)
         except OSError:

@@ -35,7 +35,7 @@ class Stop(Fault):
 
 
 class LogNotRead(Stop):
-    name = "log: nobody reads it, then SIGTERM"
+    name = "log: not read, then SIGTERM"
 
     def break_(self, rig: Rig, rng: random.Random) -> None:
         rig.daemon.reads_log.clear()
@@ -97,7 +97,7 @@ class OutboxLocked(Fault):
 
 
 class BrokerHostile(Fault):
-    """It sends messages with QoS 2 that it never releases, and answers to what nobody asked."""
+    """It sends messages with QoS 2 that it never releases, and answers to no question."""
 
     name = "broker: floods with QoS 2 and answers to nothing"
 

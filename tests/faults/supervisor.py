@@ -31,7 +31,7 @@ class Supervisor:
         self.environment: dict[str, str] = {}
         """Of the daemon, on top of this process's."""
         self.reads_log = threading.Event()
-        """Cleared while nobody reads what the daemon logs."""
+        """Cleared while what the daemon logs is not read."""
         self.reads_log.set()
         self.may_lose = False
         """A stop may end with status 1, which says that the disk did not take everything in time."""
