@@ -156,6 +156,9 @@ def _why_unreadable(name: str) -> str | None:
         if path.is_dir():
             return f"{name or '.'} is a folder; give a file"
         if not path.exists():
+            if "/" not in name:
+                # What was to stay out of this file may be the very value.
+                return "there is no such file; write the path of a file, such as /etc/maskd/password"
             return f"there is no file {name}; create it, or correct the path"
         return None if os.access(path, os.R_OK) else f"{name} cannot be read; give this user the right to read it"
     except UsageError:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
 from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN
-from edge.config_schema import all_paths, resolved, schema_at
+from edge.config_schema import all_paths, config_schema, resolved, schema_at
 from edge.errors import UsageError
-from edge.masking import mask_line
+from edge.harmless_words import MASK
+from edge.masking import mask_line, mask_url
 from edge.source_masking import mask_source
 from edge.yaml_source import Document, Location, Problem
 
@@ -29,16 +31,40 @@ def report(path: Path, text: str, problems: list[Problem]) -> UsageError:
 
 def _entry(path: Path, lines: list[str], problem: Problem) -> str:
     line, column = problem.place.line, problem.place.column
-    key = f"{dotted(problem.location)}: " if problem.location else ""
+    key = mask_url(f"{dotted(problem.location)}: ") if problem.location else ""
     source = lines[line - 1] if line <= len(lines) else ""
     if len(source) > _LONGEST_LINE:
         start = max(0, column - _LONGEST_LINE // 2)
         source, column = source[start : start + _LONGEST_LINE], column - start
     source = "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in source)
     # The caret must stay under its character where masking shortens the line, and under wide characters and tabs.
-    before = mask_line(source[: column - 1])
+    before = _shown(source[: column - 1])
     pad = "".join("\t" if c == "\t" else "  " if unicodedata.east_asian_width(c) in "WF" else " " for c in before)
-    return f"{path}:{line}:{problem.place.column}: {key}{problem.text}\n    {mask_line(source)}\n    {pad}^"
+    return f"{path}:{line}:{problem.place.column}: {key}{problem.text}\n    {_shown(source)}\n    {pad}^"
+
+
+_ASSIGNMENT = re.compile(r"""([\w.-]{1,60}["']?\s{0,9}:\s{1,9})(?![\[{#&*|>\s])([^,}]{1,200})""")
+_PLAIN_VALUE = re.compile(
+    r"""["']?(?:-?\d{0,4}(?:\.\d{0,4})?|true|false|on|off|yes|no|null|~)["']?\s*(?:#.*)?""", re.IGNORECASE
+)
+
+
+def _shown(line: str) -> str:
+    """A line of the file, without secrets: under a name that is no setting's, such as `pasword`, there may be one."""
+
+    def shown(found: re.Match[str]) -> str:
+        name = re.split(r"[^\w.-]", found[1])[0]
+        # One that is as good as right, such as devise, is shown with its value.
+        meant = next(iter(difflib.get_close_matches(name, _setting_names(), n=1, cutoff=0.8)), None)
+        is_known = meant is not None and not (meant == "password_file" and "/" not in found[2])
+        return found[0] if is_known or _PLAIN_VALUE.fullmatch(found[2]) else f"{found[1]}{MASK}"
+
+    return mask_line(_ASSIGNMENT.sub(shown, line))
+
+
+@cache
+def _setting_names() -> frozenset[str]:
+    return frozenset(path.rpartition(".")[2] for path in all_paths(config_schema()))
 
 
 def dotted(location: Location) -> str:

@@ -17,7 +17,7 @@ _KNOWN_SCHEMES = (
     "rtsps?|https?|rtmp[a-z]{0,2}|rtp|srtp|udp|tcp|tls|srt|mmsh|mmst|mqtts?|wss?|ftps?|sftp|smb|onvif|rtspt|rtspu"
 )
 _START = re.compile(
-    rf"(?<![A-Za-z0-9+.-])(?:{_KNOWN_SCHEMES})://|(?<![A-Za-z0-9+.:@/-])[A-Za-z][A-Za-z0-9+.-]{{0,15}}://",
+    rf"(?<![A-Za-z0-9+.-])(?:{_KNOWN_SCHEMES})://|(?<![A-Za-z0-9+./-])(?:rtsps?|https?|rtmps?)\s?(?:[:;]\s?[/\\]{{1,2}}|//)|(?<![A-Za-z0-9+.:@/-])[A-Za-z][A-Za-z0-9+.-]{{0,15}}://",
     re.IGNORECASE,
 )
 _ENCODED_ADDRESS = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{0,15})%(?:25){0,3}3A%(?:25){0,3}2F[^\s\"'<>]*", re.IGNORECASE)

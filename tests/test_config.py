@@ -344,6 +344,30 @@ def test_passwords_are_masked_wherever_a_configuration_is_shown(tmp_path: Path) 
     assert "hunter2" not in shown
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mqtt:\n  pasword: hunter2\n",
+        "mqtt:\n  pasword: 'hunter2 x\n",
+        "mqtt: {passwort: hunter2, port: 0}",
+        "mqtt: {login: 'lobby hunter2'}",
+        "mqtt: {password_file: hunter2}",
+        "mqtt: {host: 'lobby:hunter2@broker'}",
+        "cameras: {door: {url: 'host/hunter2'}}",
+        "cameras: {door: {source: 'rtsp:/host/hunter2'}}",
+        "cameras: {door: {source: 'rtsp//host/hunter2'}}",
+        "cameras: {door: {source: 'rtsp;//host/hunter2'}}",
+        "cameras: {rtsp://host/hunter2: {source: 0}}",
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_repeated(tmp_path: Path, text: str) -> None:
+    assert "hunter2" not in refusal(tmp_path, text)
+
+
+def test_a_harmless_value_under_a_wrong_name_is_shown(tmp_path: Path) -> None:
+    assert "    detector: {min_scor: 0.4}\n" in refusal(tmp_path, "detector: {min_scor: 0.4}")
+
+
 def test_show_config_loads_to_the_same_configuration(tmp_path: Path) -> None:
     config = load(tmp_path, "device: büro\n".replace("ü", "ue") + "detector: {min_score: 0.4}\nmqtt: {tls: {}}\n")
     assert load(tmp_path, show_config(config)) == config

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge.check import check
 from edge.cli import main
@@ -312,3 +314,21 @@ def test_events_of_single_people_are_not_shown_in_aggregate(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "privacy is aggregate, so no event about a single person is shown" in shown.err
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_changed_byte_relaxes_anything(device: Restarts, data: st.DataObject) -> None:
+    path = device.folder / FILE_NAME
+    if not (device.folder / "whole").exists():
+        device.command((PRIVACY, "aggregate"), (DOOR, False), (SCORE, 0.5))
+        path.rename(device.folder / "whole")
+    content = bytearray((device.folder / "whole").read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        del content[place : place + data.draw(st.integers(1, 40))]
+    path.write_bytes(content)
+    config, _ = device.start()
+    assert (config.privacy, config.cameras["door"].enabled) == ("aggregate", False)
