@@ -117,7 +117,7 @@ def _entries(path: Path) -> list[tuple[_Image, list[FoundObject], list[str]]]:
             annotation = _Annotation.model_validate(entry)
         except ValidationError as error:
             image_id = entry.get("image_id") if isinstance(entry, dict) else None
-            if image_id not in known:
+            if not isinstance(image_id, (int, str)) or image_id not in known:
                 raise MaskdError(f"{place}: belongs to none of the images") from None
             first = error.errors()[0]
             wrong[image_id].append(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
