@@ -47,6 +47,15 @@ class FolderLock:
             return os.path.samestat(os.fstat(self._descriptor), self._folder.stat())
         return False
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether the disk has turned so: ext4 may still take a write then, and call it safe, which it is not."""
+        if self._descriptor is None:
+            return False
+        with suppress(OSError):
+            return bool(os.fstatvfs(self._descriptor).f_flag & os.ST_RDONLY)
+        return False
+
 
 def is_locked(folder: Path) -> bool | None:
     """Whether a running maskd holds it; None where this user may not know."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -374,7 +375,7 @@ class Outbox:
             max_events=self.max_events,
             max_bytes=self.max_bytes,
             lost=self._unsaved.lost,
-            before=lambda: self._seq_file.write(self._numbers(before, after), durable=True) if rows else None,
+            before=lambda: self._write_ahead(before, after) if rows else None,
         )
         if given_up and not self._cap_is_reached:
             self._cap_is_reached = True
@@ -387,8 +388,16 @@ class Outbox:
         self._unsaved.lost = 0
         self._write_numbers()
 
+    def _write_ahead(self, before: Counted, after: Counted) -> None:
+        self._seq_file.write(self._numbers(before, after), durable=True)
+        if self._folder_lock.is_read_only:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
     def _require_own_files(self) -> None:
-        """SQLite goes on writing to a file that was deleted; nothing of that would be there after a restart."""
+        """SQLite goes on writing to a file that was deleted, and to a disk that has turned read-only; nothing of that
+        would be there after a restart."""
+        if self._folder_lock.is_read_only:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
         with suppress(OSError):
             is_ours = self._file is not None and os.path.samestat(self._file, self._path.stat())
             if is_ours and self._folder_lock.holds_the_path:

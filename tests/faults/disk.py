@@ -63,6 +63,10 @@ class SmallDisk:
         finally:
             os.close(descriptor)
 
+    def turn_read_only(self) -> None:
+        """As ext4 does by itself where its journal finds an error, until reattach(). Only for Disk.WITH_POWER."""
+        _run("mount", "-o", "remount,abort", str(self._folder))
+
     def reattach(self) -> None:
         """As when the machine starts again."""
         self.detach()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import struct
 import time
 import uuid
@@ -71,6 +72,7 @@ class Rig:
         self._jpegs = traffic.as_jpegs(loop)
         self.step_clock(0.0)
         self.boot_anew()
+        self.move_to_another_machine()
         # Without limits on what is in flight, a message is with the subscriber before the daemon hears that it was
         # taken; so a broker that is killed takes nothing with it that the daemon has forgotten.
         self.broker = Mosquitto(self.folder / "mosquitto", persistence=True, extra=["max_inflight_messages 0"])
@@ -174,6 +176,10 @@ class Rig:
         """The machine is another one as far as the daemon can tell its starts apart."""
         (self.folder / "boot").write_text(str(uuid.uuid4()))
 
+    def move_to_another_machine(self) -> None:
+        """As the daemon tells machines apart, from its next start on."""
+        (self.folder / "machine").write_text(str(random.randrange(2**32)))
+
     # Time
 
     def note(self, what: str) -> None:
@@ -223,7 +229,6 @@ class Rig:
                 "window_s": 5,
                 "commands": True,
             },
-            # A clock that leaps by years must not make the record forget what this checks.
-            "storage": {"path": str(self.storage), "keep_days": 36_500},
+            "storage": {"path": str(self.storage)},
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

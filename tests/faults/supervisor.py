@@ -61,15 +61,40 @@ class Supervisor:
     def start(self) -> None:
         assert self._process is None
         self._note("the daemon is started")
-        command = [sys.executable, "-m", "tests.faults.daemon_process"]
-        command += [str(self._folder / "clock"), str(self._folder / "boot"), "-c", str(self._folder / "config.yaml")]
         self._pipe = LogPipe(self._folder / "daemon.log", self.reads_log)
-        environment = {**os.environ, **self.environment}
-        self._process = subprocess.Popen(command, stdout=self._pipe.writing, stderr=self._pipe.writing, env=environment)
+        self._process = subprocess.Popen(
+            self._command(),
+            stdout=self._pipe.writing,
+            stderr=self._pipe.writing,
+            env={**os.environ, **self.environment},
+        )
         self._pipe.started()
         self.starts += 1
         self._started_at = time.monotonic()
         self._restart_at = None
+
+    def start_another(self) -> str:
+        """A second daemon with the same configuration, next to the one that runs; returns what it says until it ends.
+        Raises AssertionError where it does not, or ends as if all were right."""
+        second = subprocess.Popen(
+            self._command(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **self.environment},
+            text=True,
+        )
+        try:
+            said, _ = second.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            second.kill()
+            said, _ = second.communicate()
+            raise AssertionError(f"a second daemon runs next to the first: {said[-500:]}") from None
+        assert second.returncode, f"a second daemon ended with status 0: {said[-500:]}"
+        return said
+
+    def _command(self) -> list[str]:
+        files = [str(self._folder / name) for name in ("clock", "boot", "machine")]
+        return [sys.executable, "-m", "tests.faults.daemon_process", *files, "-c", str(self._folder / "config.yaml")]
 
     def kill(self) -> None:
         """As by a crash; nothing starts it again."""
