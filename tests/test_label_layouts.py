@@ -151,6 +151,16 @@ def test_folders_of_unknown_names_are_an_error(files: list[str], tmp_path: Path)
         load(tmp_path / "set")
 
 
+def test_a_folder_that_is_called_for_masks_hardly_shows_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "people with masks"
+    write_photo(folder / "a.jpg")
+    with pytest.raises(MaskdError, match="or if they show nobody, --map 'people with masks=no_face'"):
+        load(folder)
+    assert faces_of(load(folder, names=LabelNames(mapping={"people with masks": "no_face"}))) == {"a.jpg": []}
+    labelled = load(folder, names=LabelNames(mapping={"people with masks": "with_mask"}))
+    assert [found.label for found in faces_of(labelled)["a.jpg"]] == ["with_mask"]
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

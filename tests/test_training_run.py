@@ -173,7 +173,7 @@ def test_maskd_convert_takes_the_model_with_its_card(
     manifest = model.manifest
     assert manifest.labels == list(LABELS)
     card = mask_run.json("model.json")
-    assert manifest.crop_margin == card["crop_margin"] == 0.2
+    assert manifest.crop_margin == card["crop_margin"] == 0.25
     assert manifest.thresholds.min_confidence == card["thresholds"]["min_confidence"]
     (learned,) = manifest.training_data
     assert (learned.name, learned.photos, learned.licence) == ("colours", 36, "none stated")

@@ -16,7 +16,7 @@ from edge.evaluation.labels.label_files import (
     strong_labels,
     weak_labels,
 )
-from edge.evaluation.labels.names import LabelNames
+from edge.evaluation.labels.names import NO_FACE, LabelNames
 from edge.evaluation.labels.photo_index import LABEL_FOLDERS, PHOTO_FOLDERS
 from edge.evaluation.labels.photo_set import PhotoSet, SetKind, split_of
 from edge.evaluation.labels.scan import Folder, scan
@@ -201,6 +201,9 @@ class _Finder:
         if self._names.folder_meaning(folder.path.name):
             label = folder.path.name
             return PhotoSet(folder.path, "classes", photos, photos_folder=folder.path, label=label)
+        if "mask" in folder.path.name.casefold():
+            # `people with masks`: hardly a room without people.
+            raise MaskdError(self._nameless(folder, NO_FACE))
         self._refuse_weak(folder.all_files(), folder)
         if folder.path == self._given and (elsewhere := labels_around(folder.path, photos)):
             raise MaskdError(
@@ -209,11 +212,12 @@ class _Finder:
             )
         return PhotoSet(folder.path, "plain", photos, photos_folder=folder.path)
 
-    def _nameless(self, folder: Folder) -> str:
+    def _nameless(self, folder: Folder, nobody: str | None = None) -> str:
+        name = folder.path.name
+        otherwise = f"--map '{name}={nobody}'" if nobody else f"give the folder by itself: --data {folder.path}"
         return (
             f"{folder.path} is named for no label ({self._names.choices()}), and its photos have none; say what they "
-            f"show, --map '{folder.path.name}=LABEL', or if they show nobody, give the folder by itself: "
-            f"--data {folder.path}"
+            f"show, --map '{name}=LABEL', or if they show nobody, {otherwise}"
         )
 
     def _refuse_weak(self, files: Iterable[Path], folder: Folder) -> None:
