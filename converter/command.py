@@ -22,6 +22,7 @@ from converter.verify import Verification, measure_cost, verify_classifier, veri
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData, face_crops, face_finder, load_photos, whole_image
 from edge.evaluation.labels.names import STATUSES, LabelNames
+from edge.printable import one_line
 from edge.vision.model import Manifest, Model, Task
 from edge.vision.preprocess import Image
 
@@ -159,7 +160,7 @@ def _read_data(conversion: Conversion, card: ModelCard) -> PhotoData:
     names = LabelNames(card.labels or STATUSES, conversion.label_map)
     data = load_photos(conversion.data, conversion.seed, find_faces, names=names)
     for problem in data.problems:
-        _say(f"skipped: {problem}")
+        _say(f"skipped: {one_line(problem)}")
     for line in data.taken_lines():
         _say(line)
     sizes = ", ".join(f"{len(photos)} {name}" for name, photos in data.splits.items())

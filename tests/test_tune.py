@@ -18,6 +18,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+import edge.selftest
 from edge.cli import main
 from edge.config import Config
 from edge.config_file import load_config
@@ -697,3 +698,44 @@ def test_the_page_shows_a_valid_configuration(tmp_path: Path) -> None:
     loaded = load_config(tmp_path / "config.yaml")
     assert loaded.detector.min_score is not None
     assert loaded.classifier.min_confidence is not None
+
+
+def test_names_that_are_not_text_are_read_and_printed_escaped(tmp_path: Path) -> None:
+    photo = Path(edge.selftest.__file__).with_name("photo.jpg").read_bytes()
+    for label in ("with_mask", "without_mask"):
+        (tmp_path / label).mkdir()
+        for name in (b"a\xff.jpg", b"b\x1b[31m.jpg", b"c\n.jpg", b"-d.jpg"):
+            (tmp_path / label / os.fsdecode(name)).write_bytes(photo)
+    (tmp_path / "with_mask" / os.fsdecode(b"bad\xff.jpg")).write_bytes(b"junk")
+    tune_it = [sys.executable, "-m", "edge.cli", "tune", "--plot", str(tmp_path.parent / "t.png")]
+    told = subprocess.run([*tune_it, "--data", str(tmp_path)], capture_output=True, check=True, timeout=120)
+    printed = told.stdout.decode("ascii")
+    assert all(c.isprintable() for c in printed.replace("\n", ""))
+    assert "8 photos in" in printed
+    assert r"bad\udcff.jpg cannot be decoded" in printed
+
+
+@pytest.mark.parametrize(
+    ("confidences", "recommended", "words"),
+    [
+        # All are judged at 0.5 already, so that 0.33 would change nothing but call every guess an answer.
+        ([0.9] * 100, 0.5, "The current min_confidence, 0.5, is fine: it keeps to at most 2 %"),
+        ([0.9] * 60 + [0.4] * 40, 0.33, "Recommended: 0.33, the lowest with at most 2 %"),
+    ],
+)
+def test_a_change_that_gains_nothing_is_not_recommended(
+    confidences: list[float], recommended: float, words: str
+) -> None:
+    tuning = tune(
+        [judged((confidence, "with_mask", "with_mask")) for confidence in confidences],
+        classifier_figures,
+        classifier_thresholds(3),
+        setting=("classifier", "min_confidence"),
+        model="m/1",
+        current=0.5,
+        wish=Wish("misjudged", 0.02),
+        useful="judged",
+    )
+    assert tuning.recommendation.point is not None
+    assert tuning.recommendation.point.threshold == recommended
+    assert outcome(tuning).startswith(words)

@@ -15,6 +15,7 @@ from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.photo_set import PhotoSet
 from edge.evaluation.tables import aligned
 from edge.geometry import Box
+from edge.printable import one_line
 from edge.vision.preprocess import Image
 
 _SAME_FACE_IOU = 0.3
@@ -38,7 +39,7 @@ def print_data(data: PhotoData) -> None:
     """The table of what was found, and every file that was left out. Raises MaskdError where nothing is left to learn
     from."""
     for problem in data.problems:
-        print(f"skipped: {problem}")
+        print(f"skipped: {one_line(problem)}")
     for line in data.taken_lines():
         print(line)
     print(f"{len(data.problems)} problem(s) in the data; {data.corrections_text()}\n")

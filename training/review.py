@@ -20,6 +20,7 @@ from edge.evaluation.labels.photo_set import PhotoSet
 from edge.evaluation.labels.reading import UNLABELLED, read_unlabelled
 from edge.evaluation.metrics import IGNORE_SHARE
 from edge.geometry import Box
+from edge.printable import one_line
 from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
@@ -103,7 +104,7 @@ def look_through(
 
     data = load_sets([found], 1, best_first, corrected=False, names=names)
     for problem in data.problems:
-        print(f"skipped: {problem}")
+        print(f"skipped: {one_line(problem)}")
     corrections = corrections_of(found)
     doubts: list[Doubt] = []
     overlooked: list[Overlooked] = []
@@ -155,7 +156,12 @@ def _covers(known: Box, found: Box) -> bool:
 def _write_doubts(findings: Findings, found: PhotoSet, folder: Path) -> None:
     """`labels-01.png` and on, and `suggestions.json`, whose n-th entry is number n on the sheets."""
     tiles, entries = [], []
-    for number, doubt in enumerate(findings.doubts, start=1):
+    doubts = [doubt for doubt in findings.doubts if _is_text(found.key(doubt.photo.path))]
+    for doubt in findings.doubts:
+        if doubt not in doubts:
+            name = one_line(doubt.photo.path)
+            print(f"left out: {name}, whose name is not UTF-8, so no correction can hold it; rename it", flush=True)
+    for number, doubt in enumerate(doubts, start=1):
         box, likeliest = doubt.face.box, doubt.likeliest
         key = found.key(doubt.photo.path)
         caption = (
@@ -188,8 +194,19 @@ def _write_overlooked(findings: Findings, found: PhotoSet, folder: Path) -> None
         tiles.append(Tile(face_view(read_photo(item.photo.path), item.face.box), caption))
     write_sheets(tiles, folder, "faces")
     if found.has_boxes:
-        lines = ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {boxes[name]}" for name in sorted(boxes))
+        lines = ",\n".join(
+            f"  {json.dumps(name, ensure_ascii=not _is_text(name))}: {boxes[name]}" for name in sorted(boxes)
+        )
         report.write_text(f"{{\n{lines}\n}}\n", folder / "unlabelled.json")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file of UTF-8 can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _corners(box: Box) -> list[int]:

@@ -59,6 +59,10 @@ class JudgedFaces:
     violation: NDArray[np.bool_]
 
 
+LEAST_GAIN = 0.005
+"""Of the faces, as a share, that a change must gain to be recommended: less is within what other photos would show."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """What the photos show with one threshold."""
@@ -115,6 +119,12 @@ class Tuning:
     @property
     def setting(self) -> str:
         return f"{self.section}.{self.key}"
+
+    @property
+    def keeps_current(self) -> bool:
+        """The current threshold is what is recommended."""
+        point = self.recommendation.point
+        return point is not None and point.threshold == self.current.threshold
 
     @property
     def marked(self) -> list[Point]:
@@ -241,6 +251,15 @@ def interval(
     return max(0.0, agreed - margin), agreed + margin if figure == "false_faces" else min(1.0, agreed + margin)
 
 
+def _worth_a_change(found: Recommendation, now: Point, wish: Wish, useful: str) -> Recommendation:
+    """The current threshold instead, where it keeps the wish and the lower one gains less than LEAST_GAIN."""
+    kept, gained = now.figures[wish.figure].value, found.point and found.point.figures[useful].value
+    before = now.figures[useful].value
+    if kept is None or kept > wish.at_most or gained is None or not before or gained - before >= LEAST_GAIN:
+        return found
+    return replace(found, point=now)
+
+
 def tune(
     photos: Sequence[Photo],
     measure: Measure[Photo],
@@ -269,7 +288,7 @@ def tune(
         photos=len(photos),
         current=now,
         points=points,
-        recommendation=recommend(candidates, wish, useful=useful),
+        recommendation=_worth_a_change(recommend(candidates, wish, useful=useful), now, wish, useful),
         surest_mistakes=surest_mistakes,
     )
     intervals: dict[float, dict[str, tuple[float, float]]] = {}

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.evaluation.tables import aligned
 from edge.evaluation.tuning import Mistake, Point, Ratio, Tuning
+from edge.printable import one_line
 
 FEW_FACES = 30
 FEW_PHOTOS = 20
@@ -98,6 +99,9 @@ def table_rows(tuning: Tuning) -> list[Point]:
 def outcome(tuning: Tuning) -> str:
     """One sentence: what is recommended, or why nothing is."""
     point, best = tuning.recommendation.point, tuning.recommendation.best
+    if point is not None and tuning.keeps_current:
+        kept = f"The current {tuning.key}, {point.threshold:g}, is fine"
+        return f"{kept}: it keeps to at most {_wish(tuning)}, {_no_gain(tuning)}."
     if point is not None:
         least = " from the current value on" if _tells_of_false_faces_alone(tuning) else ""
         return f"Recommended: {point.threshold:g}, the lowest{least} with at most {_wish(tuning)}."
@@ -118,7 +122,7 @@ def as_text(report: Report) -> str:
         if tuning.surest_mistakes:
             what = "false faces" if tuning.section == "detector" else "wrong judgements"
             lines.append(f"The surest {what}; look whether a label is wrong or missing:")
-            lines += [f"  {mistake.score:.2f}  {mistake.path}" for mistake in tuning.surest_mistakes]
+            lines += [f"  {mistake.score:.2f}  {one_line(mistake.path)}" for mistake in tuning.surest_mistakes]
         lines.append(outcome(tuning))
     if report.notes:
         lines += ["", *report.notes]
@@ -234,7 +238,7 @@ def _what_was_read(report: Report) -> str:
 
 
 def _problem_lines(problems: Sequence[str]) -> list[str]:
-    lines = [f"left out: {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+    lines = [f"left out: {one_line(problem)}" for problem in problems[:SHOWN_PROBLEMS]]
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"left out: {len(problems) - SHOWN_PROBLEMS} more; --json lists them all")
     return lines
@@ -299,6 +303,12 @@ def _wish(tuning: Tuning) -> str:
         most = 100 * tuning.wish.at_most
         return f"{most:g} false face{'' if most == 1 else 's'} per 100 photos"
     return f"{100 * tuning.wish.at_most:g} % of the judged faces judged wrongly"
+
+
+def _no_gain(tuning: Tuning) -> str:
+    if _tells_of_false_faces_alone(tuning):
+        return "and these photos cannot tell whether a lower one would find more"
+    return f"and no lower one would {'find' if tuning.section == 'detector' else 'judge'} more of the faces"
 
 
 def _amount(tuning: Tuning, ratio: Ratio) -> str:

@@ -18,6 +18,7 @@ from edge.evaluation.examples import PhotoData, face_finder, load_photos
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import precision_recall
+from edge.printable import one_line
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     # A detector made the boxes of class folders: to ask detectors for them would prove nothing.
     without_boxes = frozenset(found.name for found in data.sets if found.kind == "classes")
     for problem in data.problems:
-        print(f"skipped: {problem}")
+        print(f"skipped: {one_line(problem)}")
     for line in (*data.taken_lines(), data.not_looked_at_text()):
         print(line)
     records = list(_counted(record_photos(photos, detectors, classifiers, without_boxes), len(photos)))
