@@ -253,9 +253,9 @@ def interval(
 
 def _worth_a_change(found: Recommendation, now: Point, wish: Wish, useful: str) -> Recommendation:
     """The current threshold instead, where it keeps the wish and the lower one gains less than LEAST_GAIN."""
-    kept, gained = now.figures[wish.figure].value, found.point and found.point.figures[useful].value
-    before = now.figures[useful].value
-    if kept is None or kept > wish.at_most or gained is None or not before or gained - before >= LEAST_GAIN:
+    kept, before = now.figures[wish.figure].value, now.figures[useful].value
+    after = None if found.point is None else found.point.figures[useful].value
+    if kept is None or kept > wish.at_most or not before or after is None or after - before >= LEAST_GAIN:
         return found
     return replace(found, point=now)
 
