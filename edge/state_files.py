@@ -11,6 +11,8 @@ from edge.errors import MaskdError
 
 RECORD = "record"
 FILES = ("seq", "announced.json", "accelerator.json", "overrides.json")
+FRESH = ".new"
+"""At the end of the name of what is about to take a file's place."""
 PREFIX = "outbox."
 """Of the database, its log, its lock, and what is made of it after damage."""
 _KINDS = {
@@ -26,6 +28,9 @@ _KINDS = {
 def require_own_files(folder: Path) -> None:
     """`folder` is `storage.path`, which need not exist. Raises MaskdError where one of maskd's own names in it belongs
     to something else, or to a file that this user may not read."""
+    folder_problem = _problem(folder, stat.S_IFDIR)
+    if folder_problem is not None:
+        raise _unusable(folder, folder_problem, stat.S_IFDIR)
     for path, wanted in _own(folder):
         problem = _problem(path, wanted) or _unreadable(path)
         if problem is not None:
@@ -45,8 +50,9 @@ def _own(folder: Path) -> Iterator[tuple[Path, int]]:
     for name in _names(folder):
         if name == RECORD:
             yield folder / name, stat.S_IFDIR
-            yield from ((folder / name / day, stat.S_IFREG) for day in _names(folder / name) if day.endswith(".jsonl"))
-        elif name in FILES or name.startswith(PREFIX):
+            days = (day for day in _names(folder / name) if day.removesuffix(FRESH).endswith(".jsonl"))
+            yield from ((folder / name / day, stat.S_IFREG) for day in days)
+        elif name.removesuffix(FRESH) in FILES or name.startswith(PREFIX):
             yield folder / name, stat.S_IFREG
 
 
@@ -60,8 +66,8 @@ def _names(folder: Path) -> list[str]:
 def _problem(path: Path, wanted: int) -> str | None:
     try:
         kind = stat.S_IFMT(path.stat().st_mode)
-    except FileNotFoundError:
-        return None  # gone meanwhile, or a link to a file that will be made
+    except (FileNotFoundError, PermissionError):
+        return None  # to be made, or told of by the part that opens it
     except OSError as error:
         return f"cannot be looked at ({error.strerror})"
     if kind != wanted:

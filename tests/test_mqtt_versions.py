@@ -43,6 +43,7 @@ class OldBroker:
 REFUSALS = {
     "refused as in 3.1.1": (bytes([CONNACK, 2, 0, 1]), "since it refused MQTT 5,"),
     "refused as in 5": (connack(0x84), "since it refused MQTT 5,"),
+    "malformed to it": (connack(0x81), "since it refused MQTT 5,"),
     "closed": (None, "since it closed the connection when asked for MQTT 5,"),
     "silent": (b"", "since it did not answer MQTT 5,"),
     "answered as in 3.1.1": (bytes([CONNACK, 2, 0, 0]), "since its answer to MQTT 5 was not understood,"),

@@ -11,8 +11,12 @@ import pytest
 import yaml
 
 from edge.cli import main
+from edge.config import MqttSettings
 from edge.config_file import load_config
+from edge.errors import MaskdError
+from edge.messaging import retained
 from edge.messaging.homeassistant import announce
+from tests.fake_broker import CONNECT, SUBSCRIBE, FakeBroker, connack, suback
 from tests.mosquitto import HOST, Mosquitto, Subscriber
 
 OTHERS = [
@@ -187,3 +191,23 @@ def test_an_absent_broker_is_one_sentence(
     assert printed.err.startswith(f"maskd: no broker at {HOST}:{mosquitto.port}: Connection refused; ")
     assert printed.err.count("\n") == 1
     assert printed.out == ""
+
+
+def test_a_broker_that_keeps_messages_without_end_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retained, "FOUND_LIMIT", 100)
+
+    def kept(topic: bytes) -> bytes:
+        body = bytes([0, len(topic)]) + topic + b"\x00x"
+        return bytes([0x31, len(body)]) + body
+
+    def answer(kind: int, body: bytes) -> bytes:
+        if kind == CONNECT:
+            return connack()
+        if kind == SUBSCRIBE:
+            return suback(body, 1) + b"".join(kept(b"maskd/lobby/%04d/event" % number) for number in range(200))
+        return b""
+
+    with FakeBroker(answer) as broker:
+        settings = MqttSettings(host=broker.host, port=broker.port)
+        with pytest.raises(MaskdError, match=r"keeps more than 100 messages below maskd/lobby/#"):
+            retained.RetainedMessages(settings, "lobby").find(["maskd/lobby/#"])

@@ -16,7 +16,8 @@ from edge.config import StorageSettings
 from edge.errors import MaskdError
 from edge.state_files import require_own_files
 
-NAMES = ["outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.lock", "seq", "announced.json", "accelerator.json"]
+NAMES = ["outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.new", "outbox.lock", "seq", "overrides.json"]
+NAMES += ["announced.json", "announced.json.new", "accelerator.json"]
 DAY = "record/2026-11-28.jsonl"
 
 
@@ -70,6 +71,14 @@ def test_a_record_that_is_no_folder(tmp_path: Path, make: Callable[[Path], str])
     with pytest.raises(MaskdError, match="where maskd keeps a directory of its own") as told:
         require_own_files(tmp_path)
     assert problem in str(told.value)
+
+
+@pytest.mark.parametrize("make", [fifo, a_socket, device, symlink_loop])
+def test_a_state_folder_that_is_no_folder(tmp_path: Path, make: Callable[[Path], str]) -> None:
+    problem = make(tmp_path / "storage")
+    with pytest.raises(MaskdError) as told:
+        require_own_files(tmp_path / "storage")
+    assert str(told.value).startswith(f"{tmp_path / 'storage'} {problem}, where maskd keeps a directory of its own;")
 
 
 def test_what_others_keep_there_does_not_matter(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ class Scene:
     stack: ExitStack
     settings: dict[str, Any] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
+    redirection: str = ""
+    """As a shell does it."""
     stderr: int | None = None
     """Where its log goes; None: to a file."""
     before_stop: Callable[[subprocess.Popen[bytes]], None] = lambda _daemon: None
@@ -160,6 +162,23 @@ def log_reader_that_has_gone(scene: Scene) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     scene.stderr = writing
+    scene.ready = None
+    scene.before_stop = seen_by(scene)
+
+
+def stdout_closed(scene: Scene) -> None:
+    scene.redirection = ">&-"
+    scene.before_stop = seen_by(scene)
+
+
+def all_streams_closed(scene: Scene) -> None:
+    scene.redirection = "<&- >&- 2>&-"
+    scene.ready = None
+    scene.before_stop = seen_by(scene)
+
+
+def full_disk_for_the_log(scene: Scene) -> None:
+    scene.redirection = ">/dev/full 2>&1"
     scene.ready = None
     scene.before_stop = seen_by(scene)
 
@@ -325,6 +344,9 @@ STATES: list[State] = [
     journal_that_does_not_read,
     terminal_that_is_paused,
     log_reader_that_has_gone,
+    stdout_closed,
+    all_streams_closed,
+    full_disk_for_the_log,
     supervisor_that_does_not_read,
     outbox_locked_by_another_program,
     outbox_locked_at_the_start,
@@ -346,7 +368,7 @@ STATES: list[State] = [
 def daemon_in(scene: Scene, more: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     with (scene.folder / "daemon.log").open("ab") as log:
         process = subprocess.Popen(
-            [*RUN, "-c", str(scene.config())],
+            ["bash", "-c", f'exec "$@" {scene.redirection}', "bash", *RUN, "-c", str(scene.config())],
             stderr=log if scene.stderr is None else scene.stderr,
             env={**os.environ, **more, **scene.environment},
         )

@@ -18,6 +18,8 @@ QUIET_S = 1.0
 """Silence after which a broker has sent all that it keeps."""
 PATIENCE_S = 30.0
 """For a broker whose messages do not end, and for one acknowledgement."""
+FOUND_LIMIT = 10_000
+"""Many more than a device has; what a broker sends on top of them would only fill the memory."""
 _LOOP_S = 0.1
 
 
@@ -53,6 +55,11 @@ class RetainedMessages:
             give_up_at = time.monotonic() + PATIENCE_S
             while time.monotonic() < give_up_at and (unanswered or time.monotonic() - quiet_since < QUIET_S):
                 session.serve(_LOOP_S)
+                if len(found) > FOUND_LIMIT:
+                    raise MaskdError(
+                        f"the broker keeps more than {FOUND_LIMIT} messages below {', '.join(topic_filters)}, which no "
+                        "device has; see who else writes there, and clear them at the broker"
+                    )
         return found
 
     def clear(self, topics: Iterable[str]) -> dict[str, str]:

@@ -261,7 +261,7 @@ class Session:
             self.failure = reasons.explain_nonsense("it answered one CONNECT twice", self.address)
             return
         if reason.is_failure:
-            if reason.getName() == UNSUPPORTED_VERSION:
+            if reason.getName() in (UNSUPPORTED_VERSION, "Malformed packet", "Protocol error"):
                 self.version_doubt = f"it refused MQTT {self.version}"
             self.failure = reasons.explain_refusal(reason.getName(), self.address, self._client_id, self._login)
             return
