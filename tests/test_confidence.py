@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.evaluation.metrics import expected_calibration_error
-from training.confidence import fit_temperature
+from training.confidence import fit_temperature, proven_temperature
 
 
 def drawn(scale: float, count: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -31,6 +31,20 @@ def test_a_fitted_temperature_makes_nine_of_ten_right_at_a_confidence_of_nine_te
     assert error_of(logits / fit_temperature(logits, truth), truth) < 0.01
 
 
+def test_few_faces_without_a_mistake_do_not_prove_certainty() -> None:
+    truth = np.arange(60) % 3
+    logits = np.eye(3)[truth] * 3.0
+    assert fit_temperature(logits, truth) == pytest.approx(0.2, rel=0.01), "the likelihood would sharpen without end"
+    temperature = proven_temperature(logits, truth)
+    chances = np.exp(logits / temperature) / np.exp(logits / temperature).sum(axis=1, keepdims=True)
+    assert chances.max(axis=1).mean() == pytest.approx(60 / 63, abs=0.001)
+
+
+def test_many_faces_prove_what_was_fitted() -> None:
+    logits, truth = drawn(0.5)
+    assert proven_temperature(logits, truth) == pytest.approx(0.5, rel=0.05)
+
+
 def error_of(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return expected_calibration_error(chances.max(axis=1), chances.argmax(axis=1) == truth)
@@ -47,7 +61,7 @@ def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_labe
     model.get_layer("status").set_weights([kernel * 20, bias])
     crops = np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
     before = model.predict(crops, verbose=0)
-    temperature = calibrate(model, crops, np.arange(40) % 3)
+    temperature, _ = calibrate(model, crops, np.arange(40) % 3)
     after = model.predict(crops, verbose=0)
     assert temperature > 1
     assert (before.argmax(axis=1) == after.argmax(axis=1)).all()

@@ -29,6 +29,8 @@ from training.worn_masks import worn_mask_samples
 
 MIN_CONFIDENCE = 0.5
 """Recommended: of calibrated judgements, those below are more often wrong than right."""
+_FAR_FROM_FITTED = 1.1
+"""A temperature this many times the fitted one is worth a warning."""
 PAINTED_FACES = 2000
 """Faces with masks put on them, made before the training."""
 
@@ -154,8 +156,13 @@ def _cross_validate(
 
 def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
     crops = plain_crops(validation, options.input_size).astype(np.float32)
-    temperature = calibrate(model, crops, report.label_indices(validation, options.labels))
+    temperature, fitted = calibrate(model, crops, report.label_indices(validation, options.labels))
     print(f"confidence: divided by a temperature of {temperature:.2f}, fitted to {len(validation)} validation faces")
+    if temperature > _FAR_FROM_FITTED * fitted:
+        print(
+            f"warning: {len(validation)} validation faces cannot prove how sure the model may be (they would allow "
+            f"{fitted:.2f}); on photos from elsewhere its confidence may mean less, so validate on more faces"
+        )
 
 
 def _predict(model: Any, samples: Sequence[FaceSample], options: MaskTraining) -> NDArray[np.float32]:
