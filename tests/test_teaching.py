@@ -107,6 +107,11 @@ def test_only_patches_imitate(command: str, option: str, tmp_path: Path, capsys:
     assert f"needs {option}" in capsys.readouterr().err
 
 
+def test_only_a_trained_stem_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["face", "--data", str(tmp_path), "--out", str(tmp_path / "run"), "--keep-stem"]) == 2
+    assert "--keep-stem needs --start-from" in capsys.readouterr().err
+
+
 def test_a_stem_learns_the_features_of_another_backbone() -> None:
     keras.utils.set_random_seed(1)
     teacher = build_face_detector(None, None, alpha=0.35, weights=None)

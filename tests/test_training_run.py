@@ -359,6 +359,20 @@ def test_face_detector(tmp_path: Path) -> None:
     assert (card.task, card.name, card.strides) == ("face_detection", "face-detector", (8, 16, 32))
     assert [(each.name, each.photos) for each in card.training_data] == [("colours", 8)]
 
+    kept = ("--start-from", run.out / "model.keras", "--keep-stem")
+    further = train(tmp_path / "further", "face", "--data", data, *tiny[2:], *kept)
+    assert (further.status, further.complaint) == (0, "")
+    after = keras.models.load_model(further.out / "model.keras")
+    for name, is_kept in (("block_3_expand", True), ("block_7_expand", False)):
+        weights = model.get_layer(name).get_weights(), after.get_layer(name).get_weights()
+        assert all(np.array_equal(*pair) for pair in zip(*weights, strict=True)) == is_kept
+
+    imitating = ("--backbone", "patches", "--imitate", run.out / "model.keras", "--imitation-steps", 2)
+    light = train(tmp_path / "light", "face", "--data", data, *tiny[2:], *imitating)
+    assert (light.status, light.complaint) == (0, "")
+    assert "the stem's error" in light.printed
+    assert keras.models.load_model(light.out / "model.keras").get_layer("patches") is not None
+
 
 def photo_of(set_name: str, *boxes: Box) -> LabelledPhoto:
     return LabelledPhoto(Path("a.png"), tuple(LabelledFace(box, "with_mask") for box in boxes), (), set_name)

@@ -142,6 +142,11 @@ def _add_face(parser: argparse.ArgumentParser) -> None:
         help="patches is the same from stride 8 on, behind a stem that takes half the time (default: %(default)s)",
     )
     parser.add_argument(
+        "--keep-stem",
+        action="store_true",
+        help="with --start-from: leave the layers down to stride 8 as they are, which halves the time of a step",
+    )
+    parser.add_argument(
         "--teacher",
         type=existing_file,
         metavar="FILE",
@@ -231,6 +236,13 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
         metavar="MODEL",
         help="for a network of patches: begin with the layers of this model.keras, a MobileNetV2, and teach the stem "
         "its features first",
+    )
+    parser.add_argument(
+        "--imitation-steps",
+        type=whole_number(1),
+        default=600,
+        metavar="N",
+        help="of the stem, in batches (default: 600)",
     )
     parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from edge.errors import MaskdError
+from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import SERVED_IOU, PhotoData, load_photos
 from edge.evaluation.labelled import LabelledPhoto
 from edge.evaluation.labels.names import STATUSES, LabelNames
@@ -48,12 +48,16 @@ def run(arguments: argparse.Namespace) -> None:
         alpha=arguments.alpha,
         weights=weights_argument(arguments.weights),
         start_from=tuple(arguments.start_from),
+        keep_stem=arguments.keep_stem,
         imitate=arguments.imitate,
+        imitation_steps=arguments.imitation_steps,
         crop=arguments.crop,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
+    if options.keep_stem and not options.start_from:
+        raise UsageError("--keep-stem needs --start-from: an untrained stem is not worth keeping")
     require_patches(options.imitate, options.backbone, "--backbone patches")
     models = (*options.start_from, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:

@@ -19,7 +19,7 @@ from edge.vision.preprocess import Image
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
-from training.face_network import build_face_detector, with_logits
+from training.face_network import FIRST_AFTER_STEM, build_face_detector, with_logits
 from training.face_targets import targets
 from training.face_teacher import taught
 from training.imitation import imitate
@@ -40,6 +40,8 @@ class FaceTraining:
     weights: str | None = "imagenet"
     start_from: tuple[Path, ...] = ()
     """Trained detectors of the same form, whose averaged weights are the start in place of `weights`."""
+    keep_stem: bool = False
+    """With `start_from`: the layers down to stride 8, the expensive ones, stay as they are."""
     imitate: Path | None = None
     """A trained detector of the backbone `mobilenet_v2`: `patches` starts with its layers, and its stem first learns to
     give the same features; in place of `weights`."""
@@ -48,7 +50,7 @@ class FaceTraining:
     epochs: int = 24
     batch_size: int = 32
     learning_rate: float = 2e-3
-    resumed_learning_rate: float = 1e-3
+    resumed_learning_rate: float = 7e-4
     """With `start_from`."""
     weight_decay: float = 5e-4
     tiled: float = 0.2
@@ -135,6 +137,9 @@ def train_faces(
     network = build_face_detector(None, None, alpha=options.alpha, weights=weights, backbone=options.backbone)
     if options.start_from:
         network.set_weights(averaged_weights(options.start_from, network))
+        if options.keep_stem:
+            for layer in keras.Model(network.input, network.get_layer(FIRST_AFTER_STEM).input).layers:
+                layer.trainable = False
     elif options.imitate and not resume:
         _begin_as(network, options.imitate, examples, options)
     trainer = DetectorTrainer(with_logits(network))

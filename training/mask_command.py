@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         start_from=tuple(arguments.start_from),
         teachers=tuple(arguments.teacher),
         imitate=arguments.imitate,
+        imitation_steps=arguments.imitation_steps,
         seed=arguments.seed,
     )
     if arguments.folds > 1 and (options.start_from or options.teachers or options.imitate):
