@@ -148,10 +148,10 @@ class Overrides:
         return self._saved == self._overrides
 
     def unkept(self, each: Settable) -> str | None:
-        """Why what a command set would be gone after a restart; None: it is kept, or not even tried."""
-        if self._unkept is None or self._saved.get(each) == self._overrides.get(each):
+        """Why what a command set would be gone after a restart; None: it is kept."""
+        if self._saved.get(each) == self._overrides.get(each):
             return None
-        return self._unkept
+        return self._unkept or "commands come faster than they are kept; it will be within a minute"
 
     def save(self) -> bool:
         """Keeps what is in effect; returns whether the disk took it. What it refuses is logged once."""

@@ -75,7 +75,7 @@ def read_overrides(path: Path) -> list[Override]:
     try:
         with path.open("rb") as file:
             data = file.read(LONGEST_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise OverridesUnreadableError(error.strerror or str(error)) from None

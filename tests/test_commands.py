@@ -24,11 +24,13 @@ from edge.cli import main
 from edge.config import Config, MqttSettings, TlsSettings
 from edge.config_file import load_config
 from edge.errors import MaskdError
+from edge.messaging import commands
 from edge.messaging.commands import WAITING_LIMIT, Commands, commands_enabled
 from edge.messaging.mqtt import Incoming, Message, MqttClient
 from edge.messaging.schemas import published_schemas
 from edge.messaging.settable import Command, Settable, parse_command, settable_of, settables
 from edge.messaging.topics import Topics
+from edge.overrides_file import read_overrides
 from edge.rate_limit import PerMinute
 from edge.vision.thresholds import Recommendations, effective_setting
 from tests.laid_over import overrides_over
@@ -587,3 +589,33 @@ storage: {{path: {tmp_path}/storage}}
         sender.send("mark", "end", camera=None)
         subscriber.wait_for(1, "mark/set")
         assert [each.topic for each in subscriber.messages if each.retained] == []
+
+
+def test_a_value_that_the_disk_refuses_is_in_effect_and_kept_later(mosquitto: Mosquitto, states: States) -> None:
+    blocked = mosquitto.folder / "overrides.json.new"
+    with changeable(mosquitto) as parts:
+        states.wait("privacy", 1, None)
+        blocked.mkdir()
+        parts.send("privacy", "aggregate", camera=None)
+        answer = states.wait("privacy", 2, None)
+        assert (answer["value"], parts.daemon.config.privacy) == ("aggregate", "aggregate")
+        assert answer["error"].startswith("in effect, but gone after a restart: ")
+        assert "overrides.json cannot be written" in answer["error"]
+        blocked.rmdir()
+        assert states.wait("privacy", 3, None)["error"] is None
+    assert [each.value for each in read_overrides(mosquitto.folder / "overrides.json")] == ["aggregate"]
+
+
+def test_a_flood_of_commands_is_kept_together(
+    mosquitto: Mosquitto, states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "SAVES_PER_MINUTE", 2)
+    with changeable(mosquitto) as parts:
+        states.wait("hold_s", 1)
+        for number in range(2, 7):
+            parts.send("hold_s", str(number))
+        wait_until(lambda: states.of("hold_s")[-1]["value"] == 6, what="the last")
+        assert "within a minute" in states.of("hold_s")[-1]["error"]
+        path = mosquitto.folder / "overrides.json"
+        assert [each.value for each in read_overrides(path)] == [3.0]
+    assert [each.value for each in read_overrides(path)] == [6.0], "a stop keeps the rest"

@@ -216,6 +216,7 @@ def test_a_disk_that_refuses_is_told_and_tried_again(device: Restarts) -> None:
     assert reason is not None
     assert "cannot be written" in reason
     assert overrides.unkept(DOOR) is None
+    assert not overrides.save()
     assert "would be gone after a restart" in next(overrides.problems())
     blocked.rmdir()
     assert overrides.save()

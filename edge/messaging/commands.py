@@ -252,7 +252,11 @@ class Commands:
         """Saves what commands set, so that it outlives a restart. What the disk refuses now is tried again."""
         if not self._overrides.is_saved and now >= self._next_save_at and self._saves.admits(now):
             self._next_save_at = 0.0 if self._overrides.save() else now + SAVE_RETRY_S
-        unkept = {each: reason for each in self._existing() if (reason := self._overrides.unkept(each)) is not None}
+        unkept = {
+            each: f"in effect, but gone after a restart: {reason}"
+            for each in self._existing()
+            if (reason := self._overrides.unkept(each)) is not None
+        }
         self._due |= dict.fromkeys(
             each for each in {**unkept, **self._unkept} if unkept.get(each) != self._unkept.get(each)
         )

@@ -71,7 +71,7 @@ lay_files() {
   install -d "$root/usr/bin"
   ln -s /opt/maskd/current/bin/maskd "$root/usr/bin/maskd"
   install -D -m 644 -t "$doc" "$here/copyright" "$checkout/docs/install.md"
-  install -D -m 644 -t "$doc/examples" "$checkout/config.yaml"
+  install -D -m 644 -t "$doc/examples" "$checkout/config.yaml" "$checkout/config.schema.json"
   install -D -m 644 "$here/lintian-overrides" "$root/usr/share/lintian/overrides/maskd"
   gzip -9n < "$checkout/CHANGELOG.md" > "$doc/CHANGELOG.md.gz"
   changelog | gzip -9n > "$doc/changelog.gz"
