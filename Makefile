@@ -13,8 +13,10 @@ DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
 MODEL_VERSION ?= 1.1.0
 LANDMARKS ?= $(DATA)/../weights/face_detection_yunet_n_dynamic.onnx
-FACES = --data '$(DATA)/kaggle_voc' --data '$(DATA)/ilc_voc' --data '$(DATA)/faces_voc'
-EMPTY = --data '$(DATA)/no_people'
+FACES_FIRST = $(foreach set,kaggle_voc ilc_voc faces_voc,--data '$(DATA)/$(set)')
+FACES = $(FACES_FIRST) $(foreach set,ilc_branches_voc worn_wrong_voc one_person_voc faces_diverse_voc bare_groups_voc street_masked_voc,--data '$(DATA)/$(set)')
+EMPTY_FIRST = --data '$(DATA)/no_people'
+EMPTY = $(EMPTY_FIRST) --data '$(DATA)/no_people_indoor'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 # The newest Python that maskd runs on and that can make an environment; PYTHON=... insists on one.
@@ -91,27 +93,34 @@ face-detector: runs/face/model.keras ## The detector for an input of 320x256
 	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(MODEL_VERSION) --out models
 
 face-detector-far: runs/face-far/model.keras ## The detector for an input of 640x512
-	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(MODEL_VERSION) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES_FIRST) $(EMPTY_FIRST) --version $(MODEL_VERSION) --out models
 
 mask-classifier: runs/mask/model.keras ## The classifier
 	$(VENV)/bin/maskd-convert $< $(FACES) --version $(MODEL_VERSION) --out models
 
 runs/face-first/model.keras: $(VENV)/.dev | data
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --weights '$(WEIGHTS)' --epochs 23 --with-validation --out $(@D)
+	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) --weights '$(WEIGHTS)' --epochs 23 --with-validation --out $(@D)
 
 runs/face-second/model.keras: runs/face-first/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --epochs 14 --out $(@D)
+	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) --start-from $< --epochs 14 --out $(@D)
 
-runs/face/model.keras: runs/face-second/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --start-from $< --repeat-empty 5 --epochs 4 --out $(@D)
+runs/face-third/model.keras: runs/face-second/model.keras
+	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) --start-from $< --repeat-empty 5 --epochs 4 --out $(@D)
+
+runs/face/model.keras: runs/face-third/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --teacher '$(LANDMARKS)' --start-from $< --keep-stem --repeat-empty 1.5 --epochs 4 --out $(@D)
+
+# Half the cost, not shipped yet: see docs/models.md.
+runs/face-patches/model.keras: runs/face/model.keras
+	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --teacher '$(LANDMARKS)' --backbone patches --imitate $< --imitation-steps 3000 --epochs 24 --out $(@D)
 
 FAR = --size far --crop 512 --batch-size 8
 
 runs/face-far-first/model.keras: runs/face-second/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) $(FAR) --start-from $< --epochs 3 --out $(@D)
+	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) $(FAR) --start-from $< --epochs 3 --out $(@D)
 
 runs/face-far/model.keras: runs/face-far-first/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) $(FAR) --start-from $< --epochs 1 --out $(@D)
+	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) $(FAR) --start-from $< --epochs 1 --out $(@D)
 
 MASKS = $(FACES) --data '$(DATA)/pyimagesearch_folders' --landmarks '$(LANDMARKS)' --input-size 112
 

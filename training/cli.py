@@ -244,6 +244,12 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
         metavar="N",
         help="of the stem, in batches (default: 600)",
     )
+    parser.add_argument(
+        "--learning-rate",
+        type=number(1e-6, 1),
+        metavar="RATE",
+        help="at its peak (default: 2e-3 for a detector and 1e-3 for a classifier, a third of it with --start-from)",
+    )
     parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=1, help="of the split and of every random choice (default: 1)")

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         keep_stem=arguments.keep_stem,
         imitate=arguments.imitate,
         imitation_steps=arguments.imitation_steps,
+        learning_rate=arguments.learning_rate,
         crop=arguments.crop,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,

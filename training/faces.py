@@ -49,9 +49,8 @@ class FaceTraining:
     crop: int = 256
     epochs: int = 24
     batch_size: int = 32
-    learning_rate: float = 2e-3
-    resumed_learning_rate: float = 7e-4
-    """With `start_from`."""
+    learning_rate: float | None = None
+    """None: 2e-3, and with `start_from` 7e-4."""
     weight_decay: float = 5e-4
     tiled: float = 0.2
     seed: int = 1
@@ -145,7 +144,7 @@ def train_faces(
     trainer = DetectorTrainer(with_logits(network))
     batches = FaceBatches(examples, options, workers=2, max_queue_size=8)
     steps = len(batches) * options.epochs
-    peak = options.resumed_learning_rate if options.start_from else options.learning_rate
+    peak = options.learning_rate or (7e-4 if options.start_from else 2e-3)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps, alpha=0.01, warmup_target=peak, warmup_steps=min(300, steps // 10)
     )

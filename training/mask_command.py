@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         teachers=tuple(arguments.teacher),
         imitate=arguments.imitate,
         imitation_steps=arguments.imitation_steps,
+        learning_rate=arguments.learning_rate,
         seed=arguments.seed,
     )
     if arguments.folds > 1 and (options.start_from or options.teachers or options.imitate):

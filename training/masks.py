@@ -42,10 +42,9 @@ class MaskTraining:
     epochs: int = 30
     head_epochs: int = 2
     batch_size: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
+    """Of the whole network; None: 1e-3, and with `start_from` 3e-4."""
     head_learning_rate: float = 3e-3
-    resumed_learning_rate: float = 3e-4
-    """With `start_from`."""
     weight_decay: float = 1e-3
     label_smoothing: float = 0.05
     mixup: float = 0.2
@@ -229,7 +228,7 @@ def _fit(
     head: bool,
 ) -> None:
     steps = max(1, len(batches) * epochs)
-    fine = options.resumed_learning_rate if options.start_from else options.learning_rate
+    fine = options.learning_rate or (3e-4 if options.start_from else 1e-3)
     peak = options.head_learning_rate if head else fine
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, steps, alpha=0.01, warmup_target=peak, warmup_steps=min(100, max(1, steps // 10))
