@@ -26,7 +26,7 @@ def run_config_show(path: Path | None) -> int:
 def in_effect(config: Config, path: Path | None) -> tuple[Config, list[str]]:
     """The configuration, read from `path`, with what commands have set laid over it, and a sentence for each
     difference. Where the overrides may not be read by this user, they are left out, and a sentence says so."""
-    # What goes wrong stands in a sentence; logged as well, it would be told twice.
+    # What goes wrong is one of the sentences; logged as well, it would be told twice.
     logging.getLogger("edge.overrides").addHandler(logging.NullHandler())
     logging.getLogger("edge.overrides").propagate = False
     overrides = Overrides(config.storage.path, path)

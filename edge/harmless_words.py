@@ -73,7 +73,7 @@ def _is_numbered(part: str) -> bool:
 
 
 def is_known(word: str) -> bool:
-    """Whether a word is no secret, wherever it turns up."""
+    """Whether a word may be shown, wherever it turns up."""
     return is_harmless(word) or word.lower() in USERS | _KEYS | _SECRET_KEYS | _USER_KEYS
 
 

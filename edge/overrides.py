@@ -244,7 +244,7 @@ def _laid_over(config: Config, override: Override) -> Config:
 
 
 def _was_edited(override: Override, now: FileValue) -> bool:
-    """A line that was removed while it said the same as the default is no edit: privacy must not be relaxed by it."""
+    """Removing a line that said the same as the default does not count: privacy must not be relaxed by it."""
     return now.value != override.file_value or (now.is_there and not override.was_in_file)
 
 
