@@ -33,6 +33,8 @@ class HostileBroker:
         """None: it behaves from the next connection on."""
         self.floods = 0
         """Times that a flood was sent to its end, or ended with its connection."""
+        self.sent = 0
+        """Bytes of all floods."""
         self.published: list[bytes] = []
         """Topics of what it was sent since it behaves."""
         self._listener = socket.create_server((HOST, 0))
@@ -73,6 +75,7 @@ class HostileBroker:
             try:
                 for data in hostility.flood():
                     connection.sendall(data)
+                    self.sent += len(data)
             except OSError:
                 pass
             self.floods += 1
