@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge.errors import MaskdError
-from edge.messaging.disk_health import DiskHealth, ReplacedError, reason
+from edge.messaging.disk_health import DiskHealth, reason
 from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
-from edge.messaging.folder_lock import FolderLock
 from edge.messaging.numbering import Counted, new_epoch
 from edge.messaging.origin import Origin
 from edge.messaging.outbox_check import OutboxCheck
 from edge.messaging.outbox_file import wait_briefly
 from edge.messaging.outbox_recovery import VERIFIED_BYTES, Evidence, mark_damaged, open_database
 from edge.messaging.outbox_rows import OutboxRows
+from edge.messaging.own_files import OwnFiles
 from edge.messaging.record import Record
+from edge.messaging.recording import Recording
 from edge.messaging.seq_file import Numbers, SeqFile
 from edge.messaging.unsaved import HELD_LIMIT, Unsaved
 
 log = logging.getLogger(__name__)
 
 BATCH = 1000
-"""Rows read or deleted at a time."""
-RECORD_BATCHES = 5
-"""Appended to the record at a time, where it lacks very many; the rest comes a second later."""
+"""Rows deleted at a time."""
 PROBE_BYTES = 1_000_000
 """A disk with less room may take a figure and refuse the next event."""
 
@@ -80,11 +77,11 @@ class Outbox:
         self.max_bytes = max_bytes
         """Both replaced by any thread; room is made with the next event."""
         self._record = record
+        self._recording = Recording(record)
         self._prefix = prefix
         self._lock = threading.RLock()
-        self._folder_lock = FolderLock(folder)
+        self._files = OwnFiles(folder, folder / "outbox.db")
         self._seq_file = SeqFile(folder / "seq")
-        self._file: os.stat_result | None = None
         self._open_rows: OutboxRows | None = None
         self._check: OutboxCheck | None = None
         self._disk = DiskHealth(folder)
@@ -98,7 +95,6 @@ class Outbox:
         self._acknowledged: set[int] = set()
         """Rows whose deletion has not been committed."""
         self._acknowledged_up_to = 0
-        self._recorded_up_to = 0
         self._cap_is_reached = False
         self._lost_at_the_end = 0
 
@@ -108,7 +104,7 @@ class Outbox:
         OpeningStoppedError soon after `stops` has become true."""
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._folder_lock.acquire()
+            self._files.acquire()
             self._seq_file.open()
             numbers = self._seq_file.read()
             origin = Origin(self._folder, put_back=self._seq_file.was_put_back(numbers))
@@ -123,9 +119,7 @@ class Outbox:
         except BaseException:
             self.close()
             raise
-        if self._record is not None:
-            self._recorded_up_to = self._record.newest().row
-            self._record.tidy(time.time())
+        self._recording.begin()
         self.delete_acknowledged()
         if self._path.stat().st_size > VERIFIED_BYTES:
             self._check = OutboxCheck(self._path, on_damage=self._found_damage)
@@ -144,7 +138,7 @@ class Outbox:
                 self._open_rows.close()
                 self._open_rows = None
             self._seq_file.close()
-            self._folder_lock.release()
+            self._files.release()
 
     @property
     def depth(self) -> int:
@@ -181,7 +175,7 @@ class Outbox:
             )
             if (problem := self._disk.problem(consequence)) is not None:
                 return problem
-            return self._record.problem if self._record is not None else None
+            return self._recording.problem
 
     @property
     def problems(self) -> list[str]:
@@ -228,8 +222,7 @@ class Outbox:
             if self._disk.refuses and not self._unsaved.drafts:
                 self._probe()
             self._write_record()
-            if self._record is not None:
-                self._record.tidy(time.time())
+            self._recording.tidy()
 
     def number_unsaved(self, limit: int) -> list[Event]:
         """Where the disk refuses: gives up to `limit` events that wait in memory numbers of their own epoch, so that
@@ -273,8 +266,8 @@ class Outbox:
         with self._lock:
             self._write_record()
             try:
-                while recorded := self._acknowledged_and_recorded()[:BATCH]:
-                    self._require_own_files()
+                while recorded := self._recording.deletable(self._acknowledged)[:BATCH]:
+                    self._files.require()
                     self._rows.delete(recorded)
                     self._acknowledged.difference_update(recorded)
                 self._note_acknowledged()
@@ -309,8 +302,10 @@ class Outbox:
         return [event for _, event in ended]
 
     def give_up_unsaved(self) -> int:
-        """At a stop: counts what neither the disk nor the broker has taken as lost, and returns how much that is."""
+        """At a stop: counts what neither the disk, tried once more, nor the broker has taken as lost, and returns how
+        much that is."""
         with self._lock:
+            self.append([])
             given_up = len(self._unsaved)
             if given_up:
                 self._unsaved.drafts.clear()
@@ -334,7 +329,7 @@ class Outbox:
         return self._open_rows
 
     def _begin(self, numbers: Numbers, origin: Origin) -> None:
-        self._file = self._path.stat()
+        self._files.note_database()
         marks, copied = origin.compare(self._path, self._rows.meta())
         epoch = new_epoch() if copied or not self._rows.figures.counted.epoch else None
         self._rows.start(marks, epoch=epoch, lost=numbers.lost)
@@ -364,7 +359,7 @@ class Outbox:
 
     def _store(self, numbered: Sequence[tuple[str, Event]], tracks: dict[str, tuple[str, bytes] | None]) -> None:
         """Commits events that have the next numbers, which go to the seq file first."""
-        self._require_own_files()
+        self._files.require()
         before = self._rows.figures.counted
         rows = [(self._next_row + index, topic, event) for index, (topic, event) in enumerate(numbered)]
         after = replace(before, row=rows[-1][0], seq=before.seq + len(rows)) if rows else before
@@ -390,19 +385,7 @@ class Outbox:
 
     def _write_ahead(self, before: Counted, after: Counted) -> None:
         self._seq_file.write(self._numbers(before, after), durable=True)
-        if self._folder_lock.is_read_only:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    def _require_own_files(self) -> None:
-        """SQLite goes on writing to a file that was deleted, and to a disk that has turned read-only; nothing of that
-        would be there after a restart."""
-        if self._folder_lock.is_read_only:
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        with suppress(OSError):
-            is_ours = self._file is not None and os.path.samestat(self._file, self._path.stat())
-            if is_ours and self._folder_lock.holds_the_path:
-                return
-        raise ReplacedError(f"{self._path} was removed or replaced while maskd runs")
+        self._files.require_writable()
 
     def _refused(self, error: Exception) -> None:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
@@ -425,14 +408,6 @@ class Outbox:
     def _found_damage(self, problem: str) -> None:
         mark_damaged(self._path)
         self.on_damage(MaskdError(f"the outbox {self._path} is damaged ({problem}); the next start rebuilds it"))
-
-    def _acknowledged_and_recorded(self) -> list[int]:
-        """What can be deleted. A record whose disk takes nothing is waited for, with at most `HELD_LIMIT` events."""
-        rows = sorted(self._acknowledged)
-        if self._record is None:
-            return rows
-        waiting = sum(row > self._recorded_up_to for row in rows)
-        return rows[: len(rows) - min(waiting, HELD_LIMIT)]
 
     def _note_acknowledged(self) -> None:
         oldest = self._oldest_unsent()
@@ -467,25 +442,8 @@ class Outbox:
             self._seq_file.write(self._numbers(counted, counted), durable=False)
 
     def _write_record(self) -> None:
-        """Appends what the record lacks, as far as it still waits here; where the disk refuses, the next time."""
-        if self._record is None:
-            return
         try:
-            while self._unsaved.delivered and not self._disk.refuses:
-                row, sent = self._unsaved.delivered[0]
-                if not self._record.append([(row, sent.wall_time, sent.payload)], time.time()):
-                    return
-                self._unsaved.delivered.popleft()
-            newest = self._rows.figures.counted.row
-            for _ in range(RECORD_BATCHES):
-                if self._recorded_up_to >= newest:
-                    return
-                rows = self._rows.read(BATCH, after_row=self._recorded_up_to)
-                recorded = self._record.append([(row.row, row.created, row.payload) for row in rows], time.time())
-                if recorded < len(rows):
-                    self._recorded_up_to = rows[recorded - 1].row if recorded else self._recorded_up_to
-                    return
-                self._recorded_up_to = rows[-1].row if len(rows) == BATCH else newest
+            self._recording.catch_up(self._rows, self._unsaved, disk_refuses=self._disk.refuses)
         except sqlite3.Error as error:
             self._refused(error)
 
