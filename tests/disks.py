@@ -83,6 +83,11 @@ def real_disk(folder: Path, *, megabytes: int = 20) -> Iterator[None]:
         _run("umount", "--lazy", str(folder))
 
 
+def mount_read_only(folder: Path) -> None:
+    """As the machine does at its start with a card that has errors: a disk of real_disk() with no file open."""
+    _run("mount", "-o", "remount,ro", str(folder))
+
+
 def turn_read_only(folder: Path) -> None:
     """As ext4 does by itself where its journal finds an error: a disk of real_disk() takes nothing from now on."""
     _run("mount", "-o", "remount,abort", str(folder))

@@ -82,6 +82,17 @@ def test_a_restored_backup_begins_a_new_epoch_and_says_so(
     assert one_start(folder) == (second, [3, 4, 5], None)
 
 
+def test_a_touch_of_the_seq_file_says_that_the_state_is_a_copy(tmp_path: Path) -> None:
+    """For an image of the whole card, which nothing else tells from the card that it was made of."""
+    first, _, _ = one_start(tmp_path)
+    later = time.time() + 600
+    os.utime(tmp_path / "seq", (later, later))
+    second, numbers, told = one_start(tmp_path)
+    assert second != first
+    assert numbers == [1, 2, 3]
+    assert "is a copy" in str(told)
+
+
 def test_what_was_open_in_a_copy_is_ended_in_the_new_epoch(tmp_path: Path) -> None:
     with closing(new_outbox(tmp_path / "storage")) as outbox:
         outbox.open()

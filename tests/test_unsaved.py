@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from edge.backoff import Backoff
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
 from edge.messaging.unsaved import HELD_LIMIT
-from tests.disks import no_larger_files, real_disk, small_disk, turn_read_only
+from tests.disks import mount_read_only, no_larger_files, real_disk, small_disk, turn_read_only
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.people import drafts, passers_by, transition
 from tests.test_sender import sending
@@ -170,3 +171,30 @@ def test_files_that_are_removed_under_maskd_count_as_a_disk_that_refuses(
         assert "restart maskd" in str(outbox.disk_problem)
         assert [event.durable for event in outbox.number_unsaved(5)] == [False]
         assert len(outbox.pending(9)) == 3
+
+
+def test_a_start_on_a_read_only_card_publishes_without_it_and_leaves_what_is_there(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    storage = tmp_path / "storage"
+    with real_disk(storage), Subscriber(mosquitto.port, "maskd/lobby/+/event") as subscriber:
+        with opened(storage) as outbox:
+            outbox.append(passers_by(2))
+        mount_read_only(storage)
+        with opened(storage) as outbox, sending(outbox, mosquitto, Backoff(0.05, 0.2)):
+            assert outbox.recover(1.8e9) == []
+            assert "Read-only file system" in str(outbox.disk_problem)
+            assert outbox.append(passers_by(3, first=2)) == []
+            wait_until(lambda: len(numbers(subscriber)) == 3)
+            wait_until(lambda: outbox.depth == 0)
+            outbox.append(drafts(transition("ended", track="t2")))
+            wait_until(lambda: outbox.depth == 0)
+            assert (outbox.lost, outbox.counted.seq) == (0, 0)
+            subprocess.run(["mount", "-o", "remount,rw", str(storage)], check=True)
+            outbox.append(passers_by(1, first=5))
+            wait_until(lambda: "restart maskd" in str(outbox.disk_problem))
+            wait_until(lambda: outbox.depth == 0)
+        assert [(seq, durable) for _, seq, durable, _ in numbers(subscriber)] == [(n, False) for n in range(1, 6)]
+        with opened(storage) as outbox:
+            assert [json.loads(row.payload)["seq"] for row in outbox.pending(9)] == [1, 2]
+            assert {event.track for event in outbox.recover(1.8e9)} == {"t0", "t1"}

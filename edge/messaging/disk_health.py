@@ -95,7 +95,7 @@ class DiskHealth:
 
 
 class ReplacedError(OSError):
-    """What maskd writes to is not what lies in `storage.path` any more."""
+    """What maskd writes to is not what lies in `storage.path`."""
 
 
 def reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
 from edge.messaging.numbering import Counted, new_epoch
 from edge.messaging.origin import Origin
 from edge.messaging.outbox_check import OutboxCheck
-from edge.messaging.outbox_file import wait_briefly
+from edge.messaging.outbox_file import connect, create_tables, wait_briefly
 from edge.messaging.outbox_recovery import VERIFIED_BYTES, Evidence, mark_damaged, open_database
 from edge.messaging.outbox_rows import OutboxRows
 from edge.messaging.own_files import OwnFiles
@@ -84,6 +84,7 @@ class Outbox:
         self._seq_file = SeqFile(folder / "seq")
         self._open_rows: OutboxRows | None = None
         self._check: OutboxCheck | None = None
+        self._is_without_disk = False
         self._disk = DiskHealth(folder)
         self._unsaved = Unsaved()
         self._offered = 0
@@ -100,8 +101,11 @@ class Outbox:
 
     def open(self, stops: Callable[[], bool] = lambda: False) -> None:
         """Makes the folder and the file where needed. A damaged file is set aside, and what it and the record still
-        hold is taken over. Raises MaskdError where the folder cannot be written or another maskd uses it, and
-        OpeningStoppedError soon after `stops` has become true."""
+        hold is taken over. Where the disk is read-only, events go out without it.
+
+        Raises MaskdError where the folder cannot be written for another reason, or another maskd uses it, and
+        OpeningStoppedError soon after `stops` has become true.
+        """
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._files.acquire()
@@ -114,14 +118,16 @@ class Outbox:
             self._open_rows = OutboxRows(db)
             self._begin(numbers, origin)
         except (OSError, sqlite3.Error) as error:
-            self.close()
-            raise self._unusable(error) from error
+            if not self._files.are_read_only:
+                self.close()
+                raise self._unusable(error) from error
+            self._open_without_disk(error)
         except BaseException:
             self.close()
             raise
         self._recording.begin()
         self.delete_acknowledged()
-        if self._path.stat().st_size > VERIFIED_BYTES:
+        if not self._is_without_disk and self._path.stat().st_size > VERIFIED_BYTES:
             self._check = OutboxCheck(self._path, on_damage=self._found_damage)
             self._check.start()
 
@@ -283,6 +289,8 @@ class Outbox:
 
         Call it once after open(), before the first append(). Raises MaskdError where the disk takes nothing.
         """
+        if self._is_without_disk:
+            return []
         with self._lock:
             try:
                 left = self._rows.open_tracks()
@@ -327,6 +335,14 @@ class Outbox:
         if self._open_rows is None:
             raise RuntimeError("the outbox is not open")
         return self._open_rows
+
+    def _open_without_disk(self, error: Exception) -> None:
+        """Until the next start nothing is written, and what waits on the disk stays there."""
+        db = connect(Path(":memory:"))
+        create_tables(db)
+        self._open_rows = OutboxRows(db)
+        self._is_without_disk = True
+        self._refused(error)
 
     def _begin(self, numbers: Numbers, origin: Origin) -> None:
         self._files.note_database()
@@ -437,6 +453,8 @@ class Outbox:
 
     def _write_numbers(self) -> None:
         """Once they are true: not durably, since without them an event is at worst sent again."""
+        if self._is_without_disk:
+            return
         counted = self._rows.figures.counted
         with suppress(OSError):
             self._seq_file.write(self._numbers(counted, counted), durable=False)

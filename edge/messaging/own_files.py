@@ -27,6 +27,11 @@ class OwnFiles:
     def release(self) -> None:
         self._lock.release()
 
+    @property
+    def are_read_only(self) -> bool:
+        """Whether the disk of the folder that was acquired is so."""
+        return self._lock.is_read_only
+
     def note_database(self) -> None:
         """Once it is open. Raises OSError."""
         self._status = self._database.stat()
@@ -34,9 +39,10 @@ class OwnFiles:
     def require(self) -> None:
         """Raises OSError where what is written now would be gone after a restart."""
         self.require_writable()
+        if self._status is None:
+            raise ReplacedError("its disk was read-only when maskd started")
         with suppress(OSError):
-            is_ours = self._status is not None and os.path.samestat(self._status, self._database.stat())
-            if is_ours and self._lock.holds_the_path:
+            if os.path.samestat(self._status, self._database.stat()) and self._lock.holds_the_path:
                 return
         raise ReplacedError(f"{self._database} was removed or replaced while maskd runs")
 
