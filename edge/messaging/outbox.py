@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sqlite3
@@ -118,10 +119,10 @@ class Outbox:
             self._open_rows = OutboxRows(db)
             self._begin(numbers, origin)
         except (OSError, sqlite3.Error) as error:
-            if not self._files.are_read_only:
+            if not self._files.are_acquired or not isinstance(error, OSError) or error.errno != errno.EROFS:
                 self.close()
                 raise self._unusable(error) from error
-            self._open_without_disk(error)
+            self._open_without_disk()
         except BaseException:
             self.close()
             raise
@@ -336,13 +337,17 @@ class Outbox:
             raise RuntimeError("the outbox is not open")
         return self._open_rows
 
-    def _open_without_disk(self, error: Exception) -> None:
+    def _open_without_disk(self) -> None:
         """Until the next start nothing is written, and what waits on the disk stays there."""
         db = connect(Path(":memory:"))
         create_tables(db)
         self._open_rows = OutboxRows(db)
+        self._open_rows.start({}, epoch=self._unsaved.epoch, lost=0)
         self._is_without_disk = True
-        self._refused(error)
+        try:
+            self._files.require()
+        except OSError as error:
+            self._refused(error)
 
     def _begin(self, numbers: Numbers, origin: Origin) -> None:
         self._files.note_database()

@@ -24,13 +24,12 @@ class OwnFiles:
         """Raises OSError, and MaskdError where another maskd has the folder."""
         self._lock.acquire()
 
+    @property
+    def are_acquired(self) -> bool:
+        return self._lock.is_held
+
     def release(self) -> None:
         self._lock.release()
-
-    @property
-    def are_read_only(self) -> bool:
-        """Whether the disk of the folder that was acquired is so."""
-        return self._lock.is_read_only
 
     def note_database(self) -> None:
         """Once it is open. Raises OSError."""
@@ -38,9 +37,9 @@ class OwnFiles:
 
     def require(self) -> None:
         """Raises OSError where what is written now would be gone after a restart."""
-        self.require_writable()
         if self._status is None:
-            raise ReplacedError("its disk was read-only when maskd started")
+            raise ReplacedError("its disk was read-only when maskd started: see `dmesg`, and replace a failing card")
+        self.require_writable()
         with suppress(OSError):
             if os.path.samestat(self._status, self._database.stat()) and self._lock.holds_the_path:
                 return

@@ -39,7 +39,7 @@ class Unsaved:
         """Drafts given up since the disk took the last ones."""
         self._tracks: dict[str, tuple[str, bytes] | None] = {}
         self._began_here: set[str] = set()
-        self._epoch = ""
+        self.epoch = new_epoch()
         self._seq = 0
 
     def __len__(self) -> int:
@@ -62,12 +62,11 @@ class Unsaved:
 
     def number(self, limit: int, first_row: int) -> list[Event]:
         """Gives the oldest drafts numbers and rows; to be sent from now on."""
-        self._epoch = self._epoch or new_epoch()
         numbered: list[Event] = []
         while self.drafts and len(numbered) < limit:
             draft = self.drafts.popleft()
             self._seq += 1
-            event = draft.numbered(self._epoch, self._seq, durable=False)
+            event = draft.numbered(self.epoch, self._seq, durable=False)
             self.sent[first_row + len(numbered)] = SentUnsaved(draft.topic, event.to_json(), draft.wall_time)
             self._note_track(event, draft.topic)
             numbered.append(event)

@@ -111,10 +111,6 @@ class DiskReadOnly(Fault):
     def inject(self, rig: Rig, rng: random.Random) -> None:
         assert rig.disk is not None
         rig.disk.turn_read_only()
-        if rng.random() < 0.5:  # and starts there
-            rig.pause(rng.uniform(0.5, 2.0))
-            rig.daemon.stop()
-            rig.daemon.start()
 
     def heal(self, rig: Rig) -> None:
         assert rig.disk is not None
