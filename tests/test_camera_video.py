@@ -144,3 +144,11 @@ def test_a_title_that_is_not_utf_8_does_not_hinder_it(tmp_path: Path) -> None:
     assert b"visit" in content
     path.write_bytes(content.replace(b"visit", b"vi\xff\xfet"))
     assert len(read_all(VideoCamera("door", path, settings()))) == 2
+
+
+def test_a_video_whose_decoder_is_lost_on_the_way_is_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clip.avi", [numbered(number) for number in range(3)])
+    content = path.read_bytes()
+    path.write_bytes(content[:50] + content[50:169] * 2 + content[50:])  # a header within the header
+    with pytest.raises(MaskdError, match=r"clip\.avi"):
+        read_all(VideoCamera("door", path, settings()))

