@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 preprocess=arguments.preprocess,
                 input_size=arguments.input_size,
                 calibration_photos=arguments.calibration_photos,
+                color_order=arguments.color_order,
+                quantize=arguments.quantize,
                 max_drop=arguments.max_drop,
                 whole_image=arguments.whole_image,
                 detector=arguments.detector,
@@ -95,12 +97,21 @@ def _parser() -> argparse.ArgumentParser:
     foreign = parser.add_argument_group("models that maskd-train did not make")
     foreign.add_argument("--task", choices=("mask_classification", "face_detection"), help="what the model is for")
     foreign.add_argument(
-        "--labels", type=_labels, metavar="A,B", help="what a classifier's outputs mean, in their order"
+        "--labels",
+        type=_labels,
+        metavar="A,B",
+        help="what a classifier's outputs mean, in their order; a single sigmoid is the second one's probability",
     )
     foreign.add_argument(
         "--preprocess",
         choices=("mobilenet_v2", "unit", "none"),
         help="what the model expects of pixels: x / 127.5 - 1, x / 255, or 0 to 255; it becomes part of the model",
+    )
+    foreign.add_argument(
+        "--color-order",
+        choices=("rgb", "bgr"),
+        default="rgb",
+        help="of the pixels that the model was trained on; OpenCV's imread gives bgr (default: %(default)s)",
     )
     foreign.add_argument(
         "--input-size", type=_input_size, metavar="HxW", help="pixels, where the model leaves its input open"
@@ -126,6 +137,13 @@ def _parser() -> argparse.ArgumentParser:
         default=1.0,
         metavar="POINTS",
         help="of accuracy or AP50 that int8 may lose before nothing is installed (default: %(default)s)",
+    )
+    proof.add_argument(
+        "--quantize",
+        choices=("int8", "dynamic", "float"),
+        default="int8",
+        help="for a network that integers spoil: dynamic stores the weights alone as int8, float nothing; both "
+        "calculate in floating point, on the CPU alone, and slower (default: %(default)s)",
     )
     proof.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
     proof.add_argument(

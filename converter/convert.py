@@ -52,6 +52,19 @@ def convert_int8(model: FloatModel, calibration: Sequence[Image]) -> bytes:
     return content
 
 
+def convert_floating(model: FloatModel, *, dynamic_range: bool) -> bytes:
+    """A .tflite that takes pixels as uint8 and calculates in float32, for networks that integers spoil.
+
+    `dynamic_range`: its weights are stored as int8, which makes the file four times smaller. Raises MaskdError.
+    """
+    tensorflow, _ = load_tensorflow()
+    with tempfile.TemporaryDirectory() as folder:
+        converter = _converter(tensorflow, model, Path(folder), takes_bytes=True)
+        if dynamic_range:
+            converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+        return _converted(converter, "to TFLite")
+
+
 def convert_float(model: FloatModel) -> bytes:
     """The same graph in float32, to compare size and latency with."""
     tensorflow, _ = load_tensorflow()
@@ -84,8 +97,8 @@ def _spanning(picture: Image) -> Image:
     return spanning
 
 
-def _converter(tensorflow: Any, model: FloatModel, folder: Path) -> Any:
-    model.save(folder)
+def _converter(tensorflow: Any, model: FloatModel, folder: Path, *, takes_bytes: bool = False) -> Any:
+    model.save(folder, takes_bytes=takes_bytes)
     return tensorflow.lite.TFLiteConverter.from_saved_model(str(folder))
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +23,17 @@ Preprocess = Literal["none", "unit", "mobilenet_v2"]
 Size = tuple[int, int]
 """Height and width in pixels."""
 
-_SCALE_AND_OFFSET: dict[Preprocess, tuple[float, float]] = {"unit": (1 / 255, 0.0), "mobilenet_v2": (1 / 127.5, -1.0)}
+ColorOrder = Literal["rgb", "bgr"]
+"""Of the pixels that a foreign model was trained on; OpenCV's own is BGR."""
+
+COLOR_ORDERS: tuple[ColorOrder, ...] = ("rgb", "bgr")
+SCALE_AND_OFFSET: dict[Preprocess, tuple[float, float]] = {
+    "none": (1.0, 0.0),
+    "unit": (1 / 255, 0.0),
+    "mobilenet_v2": (1 / 127.5, -1.0),
+}
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_LONGEST_REASON = 300
 _ZIP_SIGNATURE = b"PK\x03\x04"
 
 
@@ -34,11 +46,13 @@ class FloatModel:
     """Of one picture's outputs, the batch left out."""
     has_normalisation: bool
     """Whether a layer that rescales pixels was found inside the model."""
+    is_single_sigmoid: bool
+    """It has one output, which became two: the probability of the second label, and what is missing to 1."""
     _serve: Callable[[Any], dict[str, Any]]
     _variables: list[Any]
     _batch: int | None
 
-    def predict(self, images: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    def predict(self, images: NDArray[np.uint8] | NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Outputs for pictures of shape (n, height, width, 3): one array of shape (n, ...) for each output."""
         tensorflow, _ = load_tensorflow()
         step = self._batch or 32
@@ -49,20 +63,30 @@ class FloatModel:
             chunks.append([np.asarray(answers[name], dtype=np.float32) for name in sorted(answers)])
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
-    def save(self, folder: Path) -> None:
-        """Writes a SavedModel for one picture at a time."""
+    def save(self, folder: Path, *, takes_bytes: bool = False) -> None:
+        """Writes a SavedModel for one picture at a time; `takes_bytes`: of uint8 instead of float."""
         tensorflow, _ = load_tensorflow()
         module = tensorflow.Module()
         # The converter freezes only variables that the module owns.
         module.held = self._variables
-        spec = tensorflow.TensorSpec((1, *self.input_size, 3), tensorflow.float32, name="image")
-        module.serve = tensorflow.function(self._serve, input_signature=[spec])
+        dtype = tensorflow.uint8 if takes_bytes else tensorflow.float32
+        spec = tensorflow.TensorSpec((1, *self.input_size, 3), dtype, name="image")
+
+        def serve(pixels: Any) -> dict[str, Any]:
+            return self._serve(tensorflow.cast(pixels, tensorflow.float32))
+
+        module.serve = tensorflow.function(serve, input_signature=[spec])
         with native_chatter_dropped():
             tensorflow.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
 
 
 def load_float_model(
-    path: Path, *, preprocess: Preprocess = "none", input_size: Size | None = None, columns: int | None = None
+    path: Path,
+    *,
+    preprocess: Preprocess = "none",
+    color_order: ColorOrder = "rgb",
+    input_size: Size | None = None,
+    columns: int | None = None,
 ) -> FloatModel:
     """Loads `.keras`, `.h5` (also without a suffix) or a SavedModel folder.
 
@@ -75,15 +99,23 @@ def load_float_model(
     loaded = _load_saved_model(path) if path.is_dir() else _load_keras(path)
     size = _resolve_size(path, loaded.input_shape, input_size)
     tensorflow, _ = load_tensorflow()
-    scale_and_offset = _SCALE_AND_OFFSET.get(preprocess)
+    scale, offset = SCALE_AND_OFFSET[preprocess]
+
+    single_sigmoid = False
 
     def serve(pixels: Any) -> dict[str, Any]:
-        if scale_and_offset is not None:
-            pixels = pixels * scale_and_offset[0] + scale_and_offset[1]
+        if color_order == "bgr":
+            # Slices put together again: an operator that reverses has no integer form.
+            pixels = tensorflow.concat([pixels[..., c : c + 1] for c in (2, 1, 0)], axis=-1)
+        if preprocess != "none":
+            pixels = pixels * scale + offset
         outputs = [
             tensorflow.cast(output, tensorflow.float32) for output in tensorflow.nest.flatten(loaded.call(pixels))
         ]
-        if columns == 2 and len(outputs) == 1 and outputs[0].shape[1:] == (1,):
+        # Known once this has been traced.
+        nonlocal single_sigmoid
+        single_sigmoid = columns == 2 and len(outputs) == 1 and outputs[0].shape[1:] == (1,)
+        if single_sigmoid:
             outputs = [tensorflow.concat([1 - outputs[0], outputs[0]], axis=-1)]
         return {f"output_{index:02d}": output for index, output in enumerate(outputs)}
 
@@ -96,6 +128,7 @@ def load_float_model(
         input_size=size,
         output_shapes=tuple(tuple(outputs[name].shape[1:]) for name in sorted(outputs)),
         has_normalisation=loaded.has_normalisation,
+        is_single_sigmoid=single_sigmoid,
         _serve=compiled,
         _variables=loaded.variables,
         _batch=loaded.input_shape[0],
@@ -128,6 +161,8 @@ def _load_keras(path: Path) -> _Loaded:
                 model = keras.models.load_model(named, compile=False, custom_objects=_keras_2_objects(keras))
     # Keras raises whatever the layers of a foreign or older file happen to raise.
     except Exception as error:
+        if version := _keras_2_version(path, suffix):
+            raise MaskdError(_saved_by_keras_2(path, version, keras.__version__)) from error
         raise MaskdError(
             f"{path}: Keras {keras.__version__} cannot load it ({one_line(error)}); "
             "export it as a SavedModel with the version that made it"
@@ -140,6 +175,34 @@ def _load_keras(path: Path) -> _Loaded:
         variables=[variable.value for variable in model.variables],
         input_shape=shapes,
         has_normalisation=any(_normalises(layer) for layer in _layers_within(model)),
+    )
+
+
+def _keras_2_version(path: Path, suffix: str) -> str | None:
+    """The version of Keras 2 that saved the file; None: another Keras did, or the file does not say."""
+    version: Any = None
+    try:
+        if suffix == ".h5":
+            import h5py
+
+            with h5py.File(path) as file:
+                version = file.attrs.get("keras_version")
+        else:
+            with zipfile.ZipFile(path) as archive:
+                version = json.loads(archive.read("metadata.json")).get("keras_version")
+    except (OSError, KeyError, ValueError, AttributeError, zipfile.BadZipFile):
+        return None
+    text = version.decode(errors="replace") if isinstance(version, bytes) else str(version)
+    return text if text.startswith("2.") else None
+
+
+def _saved_by_keras_2(path: Path, version: str, own_version: str) -> str:
+    exported = f"{path.name.partition('.')[0]}-saved"
+    return (
+        f"{path} was saved by Keras 2 ({version}), and Keras {own_version} cannot load it; export a SavedModel with "
+        "tf_keras, like so: python3 -m venv keras2 && keras2/bin/pip install tensorflow tf_keras && "
+        f"keras2/bin/python -c \"import tf_keras; tf_keras.models.load_model('{path}', compile=False)"
+        f".export('{exported}')\", and convert the folder {exported}"
     )
 
 
@@ -210,4 +273,9 @@ def _resolve_size(path: Path, shape: Sequence[int | None], wanted: Size | None) 
 
 
 def one_line(error: BaseException) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__)[:200].rstrip("")
+    """The first sentences of what a library says, up to 300 characters, never ending within one."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if len(text) <= _LONGEST_REASON:
+        return text
+    sentences = re.match(rf".{{1,{_LONGEST_REASON}}}[.!?](?=\s)", text)
+    return sentences[0] if sentences else f"{text[: text.rfind(' ', 0, _LONGEST_REASON)]} ..."

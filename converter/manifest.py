@@ -8,7 +8,7 @@ import hashlib
 from converter.card import ModelCard
 from edge.errors import MaskdError
 from edge.vision.model import Manifest, ModelInput, Quantization, TensorQuantization
-from edge.vision.tflite import TensorInfo, load_interpreter
+from edge.vision.tflite import Interpreter, TensorInfo, load_interpreter
 
 Size = tuple[int, int]
 
@@ -32,9 +32,7 @@ def build_manifest(content: bytes, card: ModelCard, *, version: str) -> Manifest
         strides=list(card.strides) if is_detector else None,
         labels=None if is_detector else list(card.labels),
         crop_margin=None if is_detector else card.crop_margin,
-        quantization=Quantization(
-            input=_quantization(interpreter.input), outputs=[_quantization(info) for info in interpreter.outputs]
-        ),
+        quantization=_quantization(interpreter),
         thresholds=card.thresholds,
         training_data=list(card.training_data),
         created=dt.datetime.now(dt.timezone.utc).date(),
@@ -62,5 +60,12 @@ def is_resizable(content: bytes, card: ModelCard) -> bool:
     return {info.shape for info in interpreter.outputs} == expected
 
 
-def _quantization(info: TensorInfo) -> TensorQuantization:
+def _quantization(interpreter: Interpreter) -> Quantization | None:
+    """None where it calculates in floating point."""
+    if all(info.dtype == "float32" for info in interpreter.outputs):
+        return None
+    return Quantization(input=_tensor(interpreter.input), outputs=[_tensor(info) for info in interpreter.outputs])
+
+
+def _tensor(info: TensorInfo) -> TensorQuantization:
     return TensorQuantization(shape=list(info.shape), scale=info.scale, zero_point=info.zero_point)

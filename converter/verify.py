@@ -44,6 +44,9 @@ class Verification:
 
     metrics: list[Metric]
     headline: Metric
+    agreement: Metric | None = None
+    """How often both classifiers give the same label."""
+    quantized_as: str = "int8"
 
     @property
     def drop(self) -> float:
@@ -53,7 +56,7 @@ class Verification:
 
     def as_text(self) -> str:
         """A table for people, one row per figure."""
-        rows = [("data set", "measure", "float", "int8", "count")]
+        rows = [("data set", "measure", "float", self.quantized_as, "count")]
         for metric in self.metrics:
             before = "" if metric.float_value is None else _figure(metric.measure, metric.float_value)
             rows.append(
@@ -90,7 +93,7 @@ def verify_classifier(float_model: FloatModel, int8: Model, crops: Sequence[Face
             for label, result in after.per_class.items()
             if result.support
         ]
-    return Verification(metrics, next(metric for metric in reversed(metrics) if metric.measure == "accuracy"))
+    return Verification(metrics, _over_all(metrics, "accuracy"), _over_all(metrics, "agreement"))
 
 
 def verify_detector(float_model: FloatModel, int8: Model, photos: Iterable[LabelledPhoto]) -> Verification:
@@ -126,7 +129,12 @@ def verify_detector(float_model: FloatModel, int8: Model, photos: Iterable[Label
             metrics.append(_metric(dataset, "AP50", results["int8"].ap, results["float"].ap, faces))
         if faces and "chosen" in results:
             metrics.append(_metric(dataset, "AP50, input shape chosen", results["chosen"].ap, None, faces))
-    return Verification(metrics, next(metric for metric in reversed(metrics) if metric.measure == "AP50"))
+    return Verification(metrics, _over_all(metrics, "AP50"))
+
+
+def _over_all(metrics: Sequence[Metric], measure: str) -> Metric:
+    """The last of that measure: of all sets together, or of the only one."""
+    return next(metric for metric in reversed(metrics) if metric.measure == measure)
 
 
 class FloatFaceDetector:

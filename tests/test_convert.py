@@ -117,6 +117,7 @@ def test_keras_model_with_a_card(keras: Any, masks: Path, tmp_path: Path, capsys
     assert (manifest.crop_margin, manifest.thresholds.min_confidence) == (0.1, 0.6)
     assert manifest.training_data[0].licence == "CC0"
     # The daemon feeds pixels as they are, though no photo here has a black or a white one.
+    assert manifest.quantization is not None
     assert manifest.quantization.input.scale == pytest.approx(1, abs=1e-3)
     assert manifest.quantization.input.zero_point == 0
     measured = {metric.measure: metric for metric in manifest.metrics}

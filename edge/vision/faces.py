@@ -71,7 +71,10 @@ class TfliteFaceDetector:
         self._interpreters = InterpreterCache(lambda: model.interpreter(threads, backend))
         try:
             outputs = self._interpreters.for_shape((1, *self._base, 3)).outputs
-            self._levels = [find_level(outputs, self._base, stride) for stride in self._strides]
+            is_quantized = manifest.quantization is not None
+            self._levels = [
+                find_level(outputs, self._base, stride, is_quantized=is_quantized) for stride in self._strides
+            ]
         except ValueError as error:
             refuse(model.path, str(error))
 
@@ -100,27 +103,35 @@ class Level:
     stride: int
     score_output: int
     box_output: int
-    probabilities: NDArray[np.float32]
-    """Probability of each uint8 value of the score map, shape (256,)."""
-    box_values: NDArray[np.float32]
-    """Real value of each uint8 value of the box map, shape (256,)."""
+    probabilities: NDArray[np.float32] | None
+    """Probability of each uint8 value of the score map, shape (256,); None: the map is float32."""
+    box_values: NDArray[np.float32] | None
+    """Real value of each uint8 value of the box map, shape (256,); None: the map is float32."""
 
     def decode(
         self, outputs: list[Output], input_size: tuple[int, ...], min_score: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Boxes (n, 4) in pixels of the model's input and scores (n,) of the cells of at least `min_score`."""
-        quantized_scores = outputs[self.score_output].values.reshape(-1)
+        scores = outputs[self.score_output].values.reshape(-1)
         # Compared as stored: most cells hold no face, and need no arithmetic at all.
-        cells = np.flatnonzero(quantized_scores >= np.searchsorted(self.probabilities, np.float32(min_score)))
-        values = self.box_values[outputs[self.box_output].values.reshape(-1, 4)[cells]]
+        least = np.float32(min_score)
+        cells = np.flatnonzero(
+            scores >= (least if self.probabilities is None else np.searchsorted(self.probabilities, least))
+        )
+        values = outputs[self.box_output].values.reshape(-1, 4)[cells]
+        if self.box_values is not None:
+            values = self.box_values[values]
         boxes = decode_boxes(cells, values, columns=input_size[1] // self.stride, stride=self.stride)
-        return boxes, self.probabilities[quantized_scores[cells]]
+        return boxes, scores[cells] if self.probabilities is None else self.probabilities[scores[cells]]
 
 
-def find_level(outputs: tuple[TensorInfo, ...], input_size: tuple[int, int], stride: int) -> Level:
+def find_level(
+    outputs: tuple[TensorInfo, ...], input_size: tuple[int, int], stride: int, *, is_quantized: bool = True
+) -> Level:
     """The level of `stride`, by the shapes of its maps: their order in the file means nothing.
 
-    `input_size` is the (height, width) that `outputs` belong to. Raises ValueError where a map is missing.
+    `input_size` is the (height, width) that `outputs` belong to; `is_quantized`: they are uint8, not float32. Raises
+    ValueError where a map is missing.
     """
     grid = (1, input_size[0] // stride, input_size[1] // stride)
 
@@ -133,8 +144,10 @@ def find_level(outputs: tuple[TensorInfo, ...], input_size: tuple[int, int], str
                 f"its outputs are {shapes}"
             )
         info = outputs[found[0]]
-        if info.dtype != "uint8" or not info.scale > 0:
-            raise ValueError(f"its {what} map for stride {stride} is {info.dtype}, and quantized uint8 is needed")
+        fits = info.dtype == "uint8" and info.scale > 0 if is_quantized else info.dtype == "float32"
+        if not fits:
+            needed = "quantized uint8" if is_quantized else "float32"
+            raise ValueError(f"its {what} map for stride {stride} is {info.dtype}, and {needed} is needed")
         return found[0]
 
     score_output, box_output = only(1, "score"), only(4, "box")
@@ -142,9 +155,13 @@ def find_level(outputs: tuple[TensorInfo, ...], input_size: tuple[int, int], str
         stride,
         score_output,
         box_output,
-        probabilities=outputs[score_output].dequantization_table(),
-        box_values=outputs[box_output].dequantization_table(),
+        probabilities=_table(outputs[score_output]),
+        box_values=_table(outputs[box_output]),
     )
+
+
+def _table(info: TensorInfo) -> NDArray[np.float32] | None:
+    return None if info.dtype == "float32" else info.dequantization_table()
 
 
 def decode_boxes(

@@ -55,13 +55,15 @@ class MaskClassifier:
         self._batch_sizes = _BATCH_SIZES if manifest.input.resizable else (1,)
         self._interpreters = InterpreterCache(lambda: model.interpreter(threads, backend), capacity=len(_BATCH_SIZES))
         output = self._interpreters.for_shape((1, self._size, self._size, 3)).outputs[0]
-        if output.shape != (1, len(self.labels)) or output.dtype != "uint8" or not output.scale > 0:
+        is_float = manifest.quantization is None
+        fits = output.dtype == "float32" if is_float else output.dtype == "uint8" and output.scale > 0
+        if output.shape != (1, len(self.labels)) or not fits:
             refuse(
                 model.path,
                 f"its output is {output.dtype} of shape {output.shape}, and its manifest's {len(self.labels)} labels "
-                f"need quantized uint8 of shape {(1, len(self.labels))}",
+                f"need {'float32' if is_float else 'quantized uint8'} of shape {(1, len(self.labels))}",
             )
-        self._probabilities = output.dequantization_table()
+        self._probabilities = None if is_float else output.dequantization_table()
 
     def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float = 0.0) -> list[Classification]:
         """One classification for each box, in pixels of the picture; below `min_confidence`, 0 to 1, it is `unknown`.
@@ -79,8 +81,9 @@ class MaskClassifier:
         """One classification for each crop of shape (n, size, size, 3) from `crop`."""
         classifications: list[Classification] = []
         for batch in _batches(crops, self._batch_sizes):
-            quantized = self._interpreters.for_shape(batch.shape).run(batch)[0].values
-            classifications += [self._judge(row, min_confidence) for row in self._probabilities[quantized]]
+            answers = self._interpreters.for_shape(batch.shape).run(batch)[0].values
+            rows = answers if self._probabilities is None else self._probabilities[answers]
+            classifications += [self._judge(row, min_confidence) for row in rows]
         return classifications
 
     def _judge(self, row: NDArray[np.float32], min_confidence: float) -> Classification:

@@ -113,7 +113,8 @@ class Manifest(ManifestPart):
     """A classifier's statuses, in the order of its output."""
     crop_margin: Annotated[float, Field(ge=0, le=2)] | None = None
     """Share of a face's longer side that the classifier sees around it, on each side."""
-    quantization: Quantization
+    quantization: Quantization | None = None
+    """null: it takes uint8 and calculates in floating point; its outputs are float32."""
     thresholds: Thresholds = Thresholds()
     compiled: Compiled | None = None
     metrics: list[Metric] = []
@@ -265,12 +266,16 @@ def with_delegate(model: Model, delegate: Delegate) -> Model:
 def check_input(path: Path, manifest: Manifest, actual: TensorInfo) -> None:
     """Raises MaskdError where a model's input is not what its manifest says."""
     size = manifest.input
-    quantization = manifest.quantization.input
     expected_shape = (1, size.height, size.width, 3)
     if actual.dtype != size.dtype:
         refuse(path, f"its input is {actual.dtype}, its manifest says {size.dtype}")
     if actual.shape != expected_shape:
         refuse(path, f"its input has the shape {actual.shape}, its manifest says {expected_shape}")
+    if manifest.quantization is None:
+        if actual.scale:
+            refuse(path, f"its input is quantized with scale {actual.scale:g}, its manifest knows of no quantization")
+        return
+    quantization = manifest.quantization.input
     if (
         abs(actual.scale - quantization.scale) > 1e-4 * quantization.scale
         or actual.zero_point != quantization.zero_point
