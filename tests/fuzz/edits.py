@@ -209,13 +209,13 @@ def _on_json(data: bytes, where: int, change: Callable[[Any, Any], None]) -> byt
     """Applies `change(container, key)` somewhere in the document; what is no JSON (any more) stays as it is."""
     try:
         document = json.loads(data)
-    except (ValueError, RecursionError):
+        places = list(_places(document))
+        if not places:
+            return data
+        change(*places[where % len(places)])
+        return json.dumps(document).encode()
+    except (ValueError, RecursionError):  # from Python 3.12 on json reads what is too deep for the rest
         return data
-    places = list(_places(document))
-    if not places:
-        return data
-    change(*places[where % len(places)])
-    return json.dumps(document).encode()
 
 
 def _places(value: Any) -> Any:
