@@ -46,11 +46,22 @@ def processes_with(entry: bytes) -> list[int]:
 
 def is_running(pid: int) -> bool:
     """Also false for one that has ended and whose status was not asked for."""
+    fields = _stat(pid)
+    return bool(fields) and fields[0] not in "ZX"
+
+
+def started_at(pid: int) -> float:
+    """In seconds of CLOCK_BOOTTIME, to one tick of the kernel's clock; 0 for one that has ended."""
+    fields = _stat(pid)
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK") if fields else 0.0
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third, the state, on (man 5 proc); empty where it has ended."""
     try:
-        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return False
-    return state not in "ZX"
+        return []
 
 
 def command_of(pid: int) -> str:
