@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,6 +16,7 @@ import pytest
 
 from edge.backoff import Backoff
 from edge.messaging.outbox import Outbox
+from edge.messaging.outbox_rows import OutboxRows
 from edge.messaging.record import Record
 from edge.messaging.unsaved import HELD_LIMIT
 from tests.disks import mount_read_only, no_larger_files, real_disk, small_disk, turn_read_only
@@ -40,6 +42,26 @@ def numbers(subscriber: Subscriber) -> list[tuple[str, int, bool, str]]:
         event = json.loads(message.payload)
         events.setdefault(event["id"], event)
     return [(event["epoch"], event["seq"], event["durable"], event["track"]) for event in events.values()]
+
+
+def test_an_event_that_the_failing_disk_kept_all_the_same_comes_again_under_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def store_and_fail(rows: OutboxRows, *arguments: Any, **named: Any) -> int:
+        store(rows, *arguments, **named)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    store = OutboxRows.store
+    with opened(tmp_path) as outbox:
+        with monkeypatch.context() as failing:
+            failing.setattr(OutboxRows, "store", store_and_fail)
+            assert not outbox.append(passers_by(1))
+        (unsaved,) = outbox.number_unsaved(10)
+    with opened(tmp_path) as again:
+        (committed,) = again.pending(10)
+    event = json.loads(committed.payload)
+    assert (event["durable"], unsaved.durable) == (True, False)
+    assert event["id"] == str(unsaved.id)
 
 
 def test_events_of_a_read_only_card_arrive_without_it(tmp_path: Path, mosquitto: Mosquitto) -> None:

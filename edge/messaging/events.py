@@ -74,6 +74,7 @@ def parse_event(payload: bytes) -> Event | None:
 def event_from_transition(
     transition: Transition,
     *,
+    id: UUID | None = None,  # noqa: A002 - the name in the payload
     epoch: str,
     seq: int,
     durable: bool = True,
@@ -82,11 +83,11 @@ def event_from_transition(
     wall_time: float,
 ) -> Event:
     """`wall_time` is when the transition happened (its `at`), in seconds since 1970; durations come from the
-    transition's monotonic times, so a step of the wall clock bends none."""
+    transition's monotonic times, so a step of the wall clock bends none. `id`: None makes a new one."""
     duration = max(0.0, transition.at - transition.started_at)
     box = transition.box.clipped(1, 1)
     return Event(
-        id=uuid7(round(wall_time * 1000)),
+        id=uuid7(round(wall_time * 1000)) if id is None else id,
         epoch=epoch,
         seq=seq,
         durable=durable,
@@ -111,7 +112,11 @@ def event_from_transition(
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An event without its number, which the outbox gives it on committing it."""
+    """An event without its number, which the outbox gives it on committing it.
+
+    The id comes first: a disk that fails in the middle of a commit may have kept what it refused, and what then comes
+    under two numbers has one id.
+    """
 
     topic: str
     transition: Transition
@@ -119,10 +124,12 @@ class Draft:
     models: ModelNames
     wall_time: float
     """Seconds since 1970 at the transition's `at`."""
+    id: UUID
 
     def numbered(self, epoch: str, seq: int, *, durable: bool = True) -> Event:
         return event_from_transition(
             self.transition,
+            id=self.id,
             epoch=epoch,
             seq=seq,
             durable=durable,
@@ -138,7 +145,14 @@ def draft_events(
     """`wall_offset`: seconds from monotonic to wall time; None: read now, once for all of them."""
     offset = time.time() - time.monotonic() if wall_offset is None else wall_offset
     return [
-        Draft(topics.event(transition.camera), transition, topics.device, models, transition.at + offset)
+        Draft(
+            topics.event(transition.camera),
+            transition,
+            topics.device,
+            models,
+            transition.at + offset,
+            uuid7(round((transition.at + offset) * 1000)),
+        )
         for transition in transitions
     ]
 
