@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import CommandParser, add_data, number, path, prepare_output, whole_number
+from edge.arguments import CommandParser, add_data, number, of_the_disk, path, prepare_output, whole_number
 from edge.errors import MaskdError
 
 
@@ -57,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MaskdError as error:
         print(f"maskd-convert: {error}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"maskd-convert: {of_the_disk(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("maskd-convert: stopped; nothing was installed", file=sys.stderr)
         return 130

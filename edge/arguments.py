@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import math
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
@@ -30,6 +32,16 @@ def prepare_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def of_the_disk(error: OSError) -> str:
+    """A sentence for what a full or broken disk says while a command writes; another error is raised again."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+        raise error
+    place = f"{one_line(str(error.filename))} cannot be written" if error.filename else "a file cannot be written"
+    return (
+        f"{place}: {os.strerror(error.errno)}; free some space, there or in {tempfile.gettempdir()}, and run it again"
+    )
 
 
 def number(least: float, most: float) -> Callable[[str], float]:

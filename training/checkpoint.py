@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from edge.errors import MaskdError
+from training.run_folder import require_space, weight_bytes
 
 
 class Checkpoint(keras.callbacks.BackupAndRestore):  # type: ignore[misc]  # keras ships no types
@@ -33,6 +34,12 @@ class Checkpoint(keras.callbacks.BackupAndRestore):  # type: ignore[misc]  # ker
                 f"the checkpoint {self.folder} is not of this training ({reason}); "
                 "give the settings that it was made with, or train without --resume"
             ) from error
+
+    def _save_model(self) -> None:
+        """Raises MaskdError where the disk is full."""
+        # The one before stays until the new one is whole.
+        require_space(self.folder, 2 * weight_bytes(self.model) + 1_000_000)
+        super()._save_model()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         keep_figures(self.folder, epoch, logs or {})

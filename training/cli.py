@@ -8,7 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.arguments import CommandParser, add_data, existing_file, number, path, prepare_output, whole_number
+from edge.arguments import (
+    CommandParser,
+    add_data,
+    existing_file,
+    number,
+    of_the_disk,
+    path,
+    prepare_output,
+    whole_number,
+)
 from edge.errors import MaskdError
 from training.architectures import ARCHITECTURES
 
@@ -45,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MaskdError as error:
         print(f"maskd-train: {error}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"maskd-train: {of_the_disk(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         resumable = "; --resume goes on from the last finished epoch" if hasattr(arguments, "resume") else ""
         print(f"maskd-train: stopped{resumable}", file=sys.stderr)
@@ -255,6 +267,9 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
     parser.add_argument("--seed", type=int, default=1, help="of the split and of every random choice (default: 1)")
     parser.add_argument(
         "--resume", action="store_true", help="go on from the checkpoint of an interrupted run in --out"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="into the --out of an earlier run, whose model is lost"
     )
     parser.add_argument(
         "--licensed-only",

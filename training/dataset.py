@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +47,14 @@ def print_data(data: PhotoData) -> None:
     print(data.not_looked_at_text(), flush=True)
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to learn from")
+
+
+def no_test(what: str, splits: Mapping[SplitName, Sequence[LabelledPhoto]]) -> str:
+    """The sentence where nothing is left to test on."""
+    return (
+        f"of {sum(map(len, splits.values()))} photos no {what} is left to test on, so nothing could be said of the "
+        "result, and maskd-convert would refuse it; give more photos, at least ten of each label"
+    )
 
 
 def move_validation_to_training(data: PhotoData) -> None:

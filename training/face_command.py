@@ -22,12 +22,13 @@ from edge.vision.model import TrainingData
 from edge.vision.preprocess import Image
 from training import plots, report
 from training.box_calibration import straighten_sizes
-from training.dataset import move_validation_to_training, print_data
+from training.dataset import move_validation_to_training, no_test, print_data
 from training.face_network import STRIDES
 from training.face_results import KerasFaceDetector, detector_metrics, detector_results
 from training.face_teacher import FaceTeacher
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
+from training.run_folder import claim, save_model
 from training.weights import require_patches, weights_argument
 
 DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
@@ -63,6 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     models = (*options.start_from, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:
         require_licensed(models)
+    out: Path = arguments.out
+    claim(out, resume=arguments.resume, overwrite=arguments.overwrite)
     names = LabelNames(STATUSES, dict(arguments.label_map))
     data = load_photos(arguments.data, arguments.seed, _no_boxes, names=names)
     licences = Licences(data.sets)
@@ -73,17 +76,17 @@ def run(arguments: argparse.Namespace) -> None:
     print_licences(learnt)
     if arguments.with_validation:
         move_validation_to_training(data)
-    out: Path = arguments.out
-    report.make_folder(out)
     if not any(photo.faces for photo in data.splits["train"]):
         raise MaskdError("no training photo shows a labelled face; add photos with faces")
+    if not any(photo.faces for photo in data.splits["test"]):
+        raise MaskdError(no_test("photo with faces", data.splits))
     teacher = FaceTeacher.open(arguments.teacher) if arguments.teacher else None
     examples = load_examples(with_repetition(data.splits["train"], arguments.repeat_empty), teacher)
     network, history = train_faces(examples, options, out, resume=arguments.resume)
     lines = straighten_sizes(network, examples_of_groups(examples), options.input)
     for grid, (slope, offset) in lines.items():
         print(f"box sizes of stride {grid}: slope {slope:.3f}, offset {offset:+.3f}")
-    for_device(network, options).save(out / "model.keras")
+    save_model(for_device(network, options), out)
     _write_report(network, history, data, learnt, options, out)
 
 

@@ -21,9 +21,10 @@ from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
 from training import plots, report
 from training.confidence import calibrate
-from training.dataset import FaceSample, face_samples, move_validation_to_training, print_data
+from training.dataset import FaceSample, face_samples, move_validation_to_training, no_test, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
+from training.run_folder import claim, save_model
 from training.weights import require_patches, weights_argument
 from training.worn_masks import worn_mask_samples
 
@@ -63,6 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     models = (*options.start_from, *options.teachers, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:
         require_licensed(models)
+    out: Path = arguments.out
+    claim(out, resume=arguments.resume, overwrite=arguments.overwrite)
     finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
     names = LabelNames(STATUSES, dict(arguments.label_map))
     data = load_photos(arguments.data, arguments.seed, finder, names=names)
@@ -79,8 +82,8 @@ def run(arguments: argparse.Namespace) -> None:
         for name, photos in data.splits.items()
     }
     _require_labels(samples["train"], options)
-    out: Path = arguments.out
-    report.make_folder(out)
+    if not samples["test"]:
+        raise MaskdError(no_test("face", data.splits))
     metrics: dict[str, Any] = {}
     if arguments.folds > 1:
         metrics["cross_validation"] = _cross_validate(
@@ -96,7 +99,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if samples["validation"]:
         _calibrate(model, samples["validation"], options)
-    model.save(out / "model.keras")
+    save_model(model, out)
     _write_report(model, history, samples["test"], learnt, options, out, metrics)
 
 
@@ -153,7 +156,9 @@ def _cross_validate(
         print(f"fold {fold + 1} of {folds}: accuracy {figures['accuracy']:.3f} on {figures['faces']} faces", flush=True)
         results.append(figures)
     accuracies = [each["accuracy"] for each in results]
-    return {"folds": results, "accuracy_mean": float(np.mean(accuracies)), "accuracy_sd": float(np.std(accuracies))}
+    mean, spread = float(np.mean(accuracies)), float(np.std(accuracies))
+    print(f"mean of {folds} folds: accuracy {mean:.3f}, standard deviation {spread:.3f}", flush=True)
+    return {"folds": results, "accuracy_mean": mean, "accuracy_sd": spread}
 
 
 def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
@@ -193,7 +198,7 @@ def _write_report(
         },
         out / "model.json",
     )
-    plots.training_curves(history, out / "curves.png")
+    plots.training_curves(history, out / "curves.png", unfrozen_after=options.frozen_epochs)
     if test:
         probabilities = _predict(model, test, options)
         metrics["test"] = report.classification_metrics(test, probabilities, options.labels)

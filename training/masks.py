@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MaskdError
 from edge.vision.preprocess import crop_face
+from training.architectures import BASELINE
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
 from training.imitation import imitate
@@ -60,6 +61,12 @@ class MaskTraining:
     learns to give the same features; in place of `weights`."""
     imitation_steps: int = 600
     seed: int = 1
+
+    @property
+    def frozen_epochs(self) -> int:
+        """Epochs that train the head alone. The whole network gets one even where one is all that was asked for."""
+        is_trained = bool(self.start_from or self.imitate)
+        return 0 if is_trained or self.architecture == BASELINE else min(self.head_epochs, self.epochs - 1)
 
 
 class MaskBatches(keras.utils.PyDataset):  # type: ignore[misc]  # keras ships no types
@@ -171,9 +178,7 @@ def train_masks(
         held_out = crops, one_hot([sample.label for sample in validation], options.labels)
     batches = MaskBatches(train, options, painted, _teachers(options), workers=2, max_queue_size=8)
     history: dict[str, list[float]] = {}
-    # The whole network gets an epoch even where one is all that was asked for.
-    is_trained = bool(options.start_from or options.imitate)
-    head_epochs = 0 if backbone is None or is_trained else min(options.head_epochs, options.epochs - 1)
+    head_epochs = options.frozen_epochs
     if backbone is not None and head_epochs:
         backbone.trainable = False
         _fit(model, batches, held_out, options, out / "checkpoint-head", head_epochs, history, resume, head=True)

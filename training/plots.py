@@ -63,12 +63,15 @@ class Mistake:
     source: str
 
 
-def training_curves(history: Mapping[str, Sequence[float]], path: Path, *, best_by: str | None = None) -> Path:
+def training_curves(
+    history: Mapping[str, Sequence[float]], path: Path, *, best_by: str | None = None, unfrozen_after: int = 0
+) -> Path:
     """One panel for each figure of `history`, training and validation (`val_...`) together, the best epoch marked.
 
-    Every sequence holds one value per epoch. The best epoch is that of `best_by`, by default the validation loss, or
-    the training loss where there was no validation; a figure whose name tells of a loss or an error is best when low.
-    Raises ValueError for a history without an epoch, MaskdError where the picture cannot be made.
+    Every sequence holds one value per epoch; `unfrozen_after` is the number of those that trained the head alone. The
+    best epoch is that of `best_by`, by default the validation loss, or the training loss where there was no validation;
+    a figure whose name tells of a loss or an error is best when low. Raises ValueError for a history without an
+    epoch, MaskdError where the picture cannot be made.
     """
     names = sorted({name.removeprefix("val_") for name in history}, key=lambda name: (name != "loss", name))
     if not any(len(values) for values in history.values()):
@@ -77,6 +80,8 @@ def training_curves(history: Mapping[str, Sequence[float]], path: Path, *, best_
     with _picture(path, 4.6 * len(names), 3.8) as figure:
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             _curve_panel(axes, history, name, best)
+            if unfrozen_after:
+                _mark_unfreezing(axes, unfrozen_after)
     return path
 
 
@@ -261,6 +266,12 @@ def _curve_panel(axes: Axes, history: Mapping[str, Sequence[float]], name: str, 
     axes.set_title(_printable(name.replace("_", " ")))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="best")
+
+
+def _mark_unfreezing(axes: Axes, epochs: int) -> None:
+    """Between the last epoch of the head alone and the first of the whole network, where figures jump."""
+    axes.axvline(epochs + 0.5, color=GREY, linewidth=1.2, linestyle="--", label="whole network from here on")
     axes.legend(loc="best")
 
 

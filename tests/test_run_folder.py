@@ -1,0 +1,116 @@
+"""A run's folder: claimed before training, refused where it is another run's or its disk is full."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+
+from edge.errors import MaskdError, UsageError
+from tests.disks import small_disk
+from training.run_folder import claim, require_space
+
+ROOT = Path(__file__).parents[1]
+
+
+def write_faces(folder: Path, count: int) -> Path:
+    random = np.random.default_rng(1)
+    for label, colour in (("with_mask", (200, 90, 40)), ("without_mask", (60, 80, 210))):
+        (folder / label).mkdir(parents=True)
+        for number in range(count):
+            picture = np.clip(np.array(colour) + random.integers(-20, 20, (40, 40, 3)), 0, 255).astype(np.uint8)
+            assert cv2.imwrite(str(folder / label / f"{number}.png"), picture)
+    return folder
+
+
+def train(data: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    small = ["--whole-image", "--weights", "none", "--input-size", "32", "--epochs", "1", "--classes", "2"]
+    return subprocess.run(
+        [sys.executable, "-m", "training.cli", "mask", "--data", data, "--out", out, *small],
+        capture_output=True,
+        text=True,
+        timeout=170,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    )
+
+
+def test_the_model_of_another_run_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_bytes(b"months of work")
+    with pytest.raises(UsageError, match=r"holds the model\.keras of another run; .* --out, or --overwrite"):
+        claim(tmp_path, resume=False, overwrite=False)
+    claim(tmp_path, resume=True, overwrite=False)
+    claim(tmp_path, resume=False, overwrite=True)
+    claim(tmp_path / "new", resume=False, overwrite=False)
+    refused = train(write_faces(tmp_path / "data", 1), tmp_path)
+    assert refused.returncode == 2
+    assert "holds the model.keras of another run" in refused.stderr
+    assert (tmp_path / "model.keras").read_bytes() == b"months of work"
+
+
+def test_a_few_photos_leave_none_to_test_on(tmp_path: Path) -> None:
+    refused = train(write_faces(tmp_path / "data", 2), tmp_path / "out")
+    assert refused.returncode == 1
+    assert "of 4 photos no face is left to test on" in refused.stderr
+    assert "next:" not in refused.stdout
+
+
+def test_a_disk_that_is_full_at_the_start_is_one_sentence(tmp_path: Path) -> None:
+    data = write_faces(tmp_path / "data", 1)
+    with small_disk(tmp_path / "out", kilobytes=1000):
+        refused = train(data, tmp_path / "out")
+    assert refused.returncode == 1, refused.stderr
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith("maskd-train: the disk of ")
+    assert "is full: " in last
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_checkpoint_on_a_full_disk_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    # In a process of its own, which HDF5 ended by a signal when it came to the end of the disk.
+    program = (
+        "import sys; from pathlib import Path; import keras\n"
+        "from edge.errors import MaskdError; from training.checkpoint import Checkpoint\n"
+        "from training.run_folder import save_model\n"
+        "model = keras.Sequential([keras.layers.Input((1000,)), keras.layers.Dense(1000)])\n"
+        "checkpoint = Checkpoint(Path(sys.argv[1])); checkpoint.set_model(model)\n"
+        "for write in (checkpoint._save_model, lambda: save_model(model, Path(sys.argv[1]))):\n"
+        "    try:\n        write(); sys.exit('it was written')\n"
+        "    except MaskdError as error: print(error)\n"
+    )
+    with small_disk(tmp_path / "out", kilobytes=3000):
+        command = [sys.executable, "-c", program, str(tmp_path / "out")]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False, cwd=ROOT)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("is full: ") == 2
+
+
+def test_the_space_is_asked_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require_space(tmp_path, 1)
+    with pytest.raises(MaskdError, match=r"is full: .* MB are left, and at least 1000000000.0 MB are needed"):
+        require_space(tmp_path, 10**15)
+
+
+@pytest.mark.parametrize("command", ["training", "converter"])
+def test_a_disk_that_fills_meanwhile_ends_a_command_in_one_sentence(command: str) -> None:
+    program = (
+        f"import errno, sys; from {command} import cli\n"
+        "class Full:\n"
+        "    def __getattr__(self, name): raise OSError(errno.ENOSPC, 'No space left on device', '/tmp/x')\n"
+        "for name in ('training.review', 'converter.command'): sys.modules[name] = Full()\n"
+        "sys.exit(cli.main(sys.argv[1:]))"
+    )
+    arguments: list[Any] = ["review", "--data", "x"] if command == "training" else ["m.keras", "--data", "x"]
+    told = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "/tmp/x cannot be written: No space left on device; free some space" in told.stderr
+    assert "Traceback" not in told.stderr

@@ -1,0 +1,55 @@
+"""The folder of a training run: claimed before anything is trained, and never written past the end of its disk."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+from edge.errors import MaskdError, UsageError
+from training.report import make_folder
+
+MODEL = "model.keras"
+_BESIDES = 2_000_000
+"""Bytes of a run's figures and pictures, with room to spare."""
+
+
+def claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Makes the folder. Raises UsageError where another run has left its model there, MaskdError where that cannot be
+    made, or where its disk is full."""
+    if (folder / MODEL).exists() and not (resume or overwrite):
+        raise UsageError(
+            f"{folder} holds the {MODEL} of another run; give another folder with --out, or --overwrite to lose it"
+        )
+    make_folder(folder)
+    require_space(folder, _BESIDES)
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Raises MaskdError where the disk has less than so many bytes left: HDF5, in which Keras writes weights, ends the
+    process with a segmentation fault on a disk that is full."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise MaskdError(
+            f"the disk of {folder} is full: {free / 1e6:.1f} MB are left, and at least {needed / 1e6:.1f} MB are "
+            "needed; free some, or give another folder with --out"
+        )
+
+
+def save_model(model: Any, folder: Path) -> Path:
+    """Writes model.keras and returns its path. Raises MaskdError where the disk is full."""
+    require_space(folder, weight_bytes(model) + _BESIDES)
+    path = folder / MODEL
+    try:
+        model.save(path)
+    except OSError as error:
+        raise MaskdError(f"{path} cannot be written ({error.strerror or error}); see --out") from error
+    return path
+
+
+def weight_bytes(model: Any) -> int:
+    """Of the model as Keras saves it, with what its optimizer keeps."""
+    optimizer = getattr(model, "optimizer", None)  # a model that was never compiled has not even the attribute
+    kept = [*model.variables, *(() if optimizer is None else optimizer.variables)]
+    return sum(4 * math.prod(variable.shape) for variable in kept)
