@@ -30,8 +30,8 @@ __all__ = ["keras"]
 @pytest.fixture(scope="module")
 def masks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Blue faces wear a mask, red ones do not; more are red."""
-    kinds = [0, 1, 1] * 20
-    photos = [(LABELS[kind], (20 + i, 20, 60 + i, 60), (BLUE, RED)[kind]) for i, kind in enumerate(kinds)]
+    kinds = [0, 1, 1] * 80
+    photos = [(LABELS[kind], (20 + i % 40, 20, 60 + i % 40, 60), (BLUE, RED)[kind]) for i, kind in enumerate(kinds)]
     return write_set(tmp_path_factory.mktemp("data") / "colours", photos)
 
 

@@ -222,7 +222,9 @@ def test_resume_goes_on_after_the_last_epoch(mask_run: Ran, faces: Path, tmp_pat
     assert "Epoch " not in nothing_left.printed
     assert nothing_left.history() == history
 
-    anew = train(out, "mask", "--data", faces, *TINY, "--epochs", 1)
+    line = complaint_of(train(out, "mask", "--data", faces, *TINY, "--epochs", 1), 2)
+    assert "holds the model.keras of another run" in line
+    anew = train(out, "mask", "--data", faces, *TINY, "--epochs", 1, "--overwrite")
     assert [row["epoch"] for row in anew.history()] == ["1"]
 
 
