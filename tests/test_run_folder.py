@@ -16,7 +16,7 @@ pytest.importorskip("tensorflow", reason="training needs TensorFlow")
 
 from edge.errors import MaskdError, UsageError
 from tests.disks import small_disk
-from training.run_folder import claim, require_space
+from training.run_folder import refuse_used, require_space
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,10 +47,10 @@ def train(data: Path, out: Path) -> subprocess.CompletedProcess[str]:
 def test_the_model_of_another_run_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"months of work")
     with pytest.raises(UsageError, match=r"holds the model\.keras of another run; .* --out, or --overwrite"):
-        claim(tmp_path, resume=False, overwrite=False)
-    claim(tmp_path, resume=True, overwrite=False)
-    claim(tmp_path, resume=False, overwrite=True)
-    claim(tmp_path / "new", resume=False, overwrite=False)
+        refuse_used(tmp_path, resume=False, overwrite=False)
+    refuse_used(tmp_path, resume=True, overwrite=False)
+    refuse_used(tmp_path, resume=False, overwrite=True)
+    refuse_used(tmp_path / "new", resume=False, overwrite=False)
     refused = train(write_faces(tmp_path / "data", 1), tmp_path)
     assert refused.returncode == 2
     assert "holds the model.keras of another run" in refused.stderr
@@ -65,7 +65,7 @@ def test_a_few_photos_leave_none_to_test_on(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_at_the_start_is_one_sentence(tmp_path: Path) -> None:
-    data = write_faces(tmp_path / "data", 1)
+    data = write_faces(tmp_path / "data", 20)
     with small_disk(tmp_path / "out", kilobytes=1000):
         refused = train(data, tmp_path / "out")
     assert refused.returncode == 1, refused.stderr

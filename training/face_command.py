@@ -28,7 +28,7 @@ from training.face_results import KerasFaceDetector, detector_metrics, detector_
 from training.face_teacher import FaceTeacher
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
-from training.run_folder import claim, save_model
+from training.run_folder import make, refuse_used, save_model
 from training.weights import require_patches, weights_argument
 
 DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.licensed_only:
         require_licensed(models)
     out: Path = arguments.out
-    claim(out, resume=arguments.resume, overwrite=arguments.overwrite)
+    refuse_used(out, resume=arguments.resume, overwrite=arguments.overwrite)
     names = LabelNames(STATUSES, dict(arguments.label_map))
     data = load_photos(arguments.data, arguments.seed, _no_boxes, names=names)
     licences = Licences(data.sets)
@@ -80,6 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise MaskdError("no training photo shows a labelled face; add photos with faces")
     if not any(photo.faces for photo in data.splits["test"]):
         raise MaskdError(no_test("photo with faces", data.splits))
+    make(out)
     teacher = FaceTeacher.open(arguments.teacher) if arguments.teacher else None
     examples = load_examples(with_repetition(data.splits["train"], arguments.repeat_empty), teacher)
     network, history = train_faces(examples, options, out, resume=arguments.resume)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import face_finder, load_photos, whole_image
-from edge.evaluation.labelled import LabelledPhoto, split_photos
+from edge.evaluation.labelled import LabelledPhoto, SplitName, split_photos
 from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
@@ -24,7 +24,7 @@ from training.confidence import calibrate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, no_test, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
-from training.run_folder import claim, save_model
+from training.run_folder import make, refuse_used, save_model
 from training.weights import require_patches, weights_argument
 from training.worn_masks import worn_mask_samples
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.licensed_only:
         require_licensed(models)
     out: Path = arguments.out
-    claim(out, resume=arguments.resume, overwrite=arguments.overwrite)
+    refuse_used(out, resume=arguments.resume, overwrite=arguments.overwrite)
     finder = whole_image if arguments.whole_image else face_finder(arguments.detector)
     names = LabelNames(STATUSES, dict(arguments.label_map))
     data = load_photos(arguments.data, arguments.seed, finder, names=names)
@@ -82,8 +82,10 @@ def run(arguments: argparse.Namespace) -> None:
         for name, photos in data.splits.items()
     }
     _require_labels(samples["train"], options)
+    _require_enough_photos(arguments.folds, data.splits)
     if not samples["test"]:
         raise MaskdError(no_test("face", data.splits))
+    make(out)
     metrics: dict[str, Any] = {}
     if arguments.folds > 1:
         metrics["cross_validation"] = _cross_validate(
@@ -131,13 +133,17 @@ def _painted(samples: Sequence[FaceSample], options: MaskTraining, landmarks: Pa
     return painted
 
 
+def _require_enough_photos(folds: int, splits: Mapping[SplitName, Sequence[LabelledPhoto]]) -> None:
+    count = len(splits["train"]) + len(splits["validation"])
+    if folds > count:
+        raise UsageError(f"--folds {folds} is more than there are photos to learn from, {count}")
+
+
 def _cross_validate(
     photos: Sequence[LabelledPhoto], folds: int, options: MaskTraining, out: Path, landmarks: Path | None
 ) -> dict[str, Any]:
     """Accuracy of K trainings, each judged on the fold that it did not see; the test photos stay out of it."""
     ordered = [p for part in split_photos(photos, options.seed, (1.0, 0.0, 0.0)).values() for p in part]
-    if folds > len(ordered):
-        raise UsageError(f"--folds {folds} is more than there are photos to learn from, {len(ordered)}")
     results = []
     for fold in range(folds):
         held, rest = ordered[fold::folds], [p for i, p in enumerate(ordered) if i % folds != fold]

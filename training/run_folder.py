@@ -15,13 +15,16 @@ _BESIDES = 2_000_000
 """Bytes of a run's figures and pictures, with room to spare."""
 
 
-def claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Makes the folder. Raises UsageError where another run has left its model there, MaskdError where that cannot be
-    made, or where its disk is full."""
+def refuse_used(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """Raises UsageError where another run has left its model in the folder."""
     if (folder / MODEL).exists() and not (resume or overwrite):
         raise UsageError(
             f"{folder} holds the {MODEL} of another run; give another folder with --out, or --overwrite to lose it"
         )
+
+
+def make(folder: Path) -> None:
+    """Makes the folder. Raises MaskdError where that cannot be, or where its disk is full."""
     make_folder(folder)
     require_space(folder, _BESIDES)
 
