@@ -64,7 +64,8 @@ class FloatModel:
         return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
 
     def save(self, folder: Path, *, takes_bytes: bool = False) -> None:
-        """Writes a SavedModel for one picture at a time; `takes_bytes`: of uint8 instead of float."""
+        """Writes a SavedModel for one picture at a time; `takes_bytes`: of uint8 instead of float. Raises
+        MaskdError where the disk is full."""
         tensorflow, _ = load_tensorflow()
         module = tensorflow.Module()
         # The converter freezes only variables that the module owns.
@@ -76,8 +77,14 @@ class FloatModel:
             return self._serve(tensorflow.cast(pixels, tensorflow.float32))
 
         module.serve = tensorflow.function(serve, input_signature=[spec])
-        with native_chatter_dropped():
-            tensorflow.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
+        try:
+            with native_chatter_dropped():
+                tensorflow.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
+        except tensorflow.errors.ResourceExhaustedError as error:
+            raise MaskdError(
+                f"the disk of {tempfile.gettempdir()} is full, where the model is put meanwhile; free some, "
+                "or name another folder in the environment variable TMPDIR"
+            ) from error
 
 
 def load_float_model(

@@ -15,12 +15,14 @@ pytest.importorskip("tensorflow", reason="the converter needs TensorFlow")
 
 import h5py
 
-from converter.float_model import one_line
+from converter.convert import convert_float
+from converter.float_model import load_float_model, one_line
 from converter.judge import require_likeness
 from converter.verify import Verification
 from edge.errors import MaskdError
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import Metric, open_model
+from tests.disks import small_disk
 from tests.test_convert import BLUE, LABELS, RED, SIDE, build_classifier, build_detector, convert, keras, write_set
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
@@ -225,3 +227,17 @@ def test_a_reason_ends_with_a_sentence_or_says_that_it_goes_on() -> None:
     assert long.endswith("word ...")
     assert len(long) <= 304
     assert one_line(ValueError()) == "ValueError"
+
+
+def test_a_full_disk_for_temporary_files_is_one_sentence(
+    keras: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = keras.layers
+    picture = layers.Input((8, 8, 3))
+    wide = layers.Dense(1000)(layers.Dense(1000)(layers.GlobalAveragePooling2D()(picture)))
+    keras.Model(picture, layers.Dense(2, activation="softmax")(wide)).save(tmp_path / "big.keras")
+    model = load_float_model(tmp_path / "big.keras")
+    with small_disk(tmp_path / "disk", kilobytes=2000):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "disk"))
+        with pytest.raises(MaskdError, match=r"the disk of .*/disk is full, .* TMPDIR"):
+            convert_float(model)
