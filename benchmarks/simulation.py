@@ -17,7 +17,7 @@ from edge.messaging.events import ModelNames
 from edge.messaging.payload import timestamp
 from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
 
-MODELS = ModelNames(detector="face-detector/1.1.0", classifier="mask-classifier/1.1.0")
+MODELS = ModelNames(detector="face-detector/1.1.0", classifier="mask-classifier/1.2.0")
 STATUSES = ("with_mask", "without_mask", "mask_weared_incorrect")
 
 

@@ -33,7 +33,7 @@ LABELLED, OTHER, FAINT = Box(0, 0, 40, 50), Box(100, 0, 130, 40), Box(200, 0, 23
 
 def test_a_teacher_adds_what_no_label_covers() -> None:
     photo = LabelledPhoto(Path("a.png"), (LabelledFace(LABELLED, "with_mask"),), (Box(300, 0, 320, 20),), "crowds")
-    found = [Face(Box(0, 10, 44, 60), 0.95), Face(OTHER, 0.9), Face(FAINT, 0.5)]
+    found = [Face(Box(0, 10, 44, 60), 0.95), Face(OTHER, 0.9), Face(FAINT, 0.7)]
     result = taught(photo, found)
     assert result.faces == (LabelledFace(LABELLED, "with_mask"), LabelledFace(OTHER, UNNAMED))
     assert result.ignored == (Box(300, 0, 320, 20), FAINT), "neither a face nor background"

@@ -154,11 +154,6 @@ def _add_face(parser: argparse.ArgumentParser) -> None:
         help="patches is the same from stride 8 on, behind a stem that takes half the time (default: %(default)s)",
     )
     parser.add_argument(
-        "--keep-stem",
-        action="store_true",
-        help="with --start-from: leave the layers down to stride 8 as they are, which halves the time of a step",
-    )
-    parser.add_argument(
         "--teacher",
         type=existing_file,
         metavar="FILE",
@@ -241,6 +236,11 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
         default=[],
         metavar="MODEL",
         help="train a model.keras further, at a lower rate; of several, their average",
+    )
+    parser.add_argument(
+        "--keep-stem",
+        action="store_true",
+        help="with --start-from: leave the layers down to stride 8 as they are, which halves the time of a step",
     )
     parser.add_argument(
         "--imitate",

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from edge.errors import MaskdError, UsageError
+from edge.errors import MaskdError
 from edge.evaluation.examples import SERVED_IOU, PhotoData, load_photos
 from edge.evaluation.labelled import LabelledPhoto
 from edge.evaluation.labels.names import STATUSES, LabelNames
@@ -29,7 +29,7 @@ from training.face_teacher import FaceTeacher
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.run_folder import make, refuse_used, save_model
-from training.weights import require_patches, weights_argument
+from training.weights import require_patches, require_start, weights_argument
 
 DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
 _MANY_PHOTOS = 500
@@ -58,8 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         batch_size=arguments.batch_size,
         seed=arguments.seed,
     )
-    if options.keep_stem and not options.start_from:
-        raise UsageError("--keep-stem needs --start-from: an untrained stem is not worth keeping")
+    require_start(options.keep_stem, options.start_from)
     require_patches(options.imitate, options.backbone, "--backbone patches")
     models = (*options.start_from, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:

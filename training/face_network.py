@@ -20,8 +20,6 @@ from training.weights import build_backbone
 STRIDES = (8, 16, 32)
 BACKBONES = ("mobilenet_v2", "patches")
 _FEATURES = (STEM_FEATURE, "block_13_expand_relu", "block_16_project_BN")
-FIRST_AFTER_STEM = "block_6_depthwise"
-"""The layer of both backbones that follows the stride-8 feature."""
 _CHANNELS = 64
 # A start at one face in a hundred cells keeps the first steps from being all background (Lin et al. 2017).
 _PRIOR_BIAS = -4.6

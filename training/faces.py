@@ -19,11 +19,11 @@ from edge.vision.preprocess import Image
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.face_augment import View, random_view, tiled_view
 from training.face_loss import DetectorTrainer
-from training.face_network import FIRST_AFTER_STEM, build_face_detector, with_logits
+from training.face_network import build_face_detector, with_logits
 from training.face_targets import targets
 from training.face_teacher import taught
 from training.imitation import imitate
-from training.patch_backbone import STEM_FEATURE, STEM_OUTPUT, take_over
+from training.patch_backbone import FIRST_AFTER_STEM, STEM_FEATURE, STEM_OUTPUT, take_over
 from training.weights import averaged_weights
 
 INPUTS = {"fast": (256, 320), "far": (512, 640)}

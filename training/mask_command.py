@@ -25,7 +25,7 @@ from training.dataset import FaceSample, face_samples, move_validation_to_traini
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
 from training.run_folder import make, refuse_used, save_model
-from training.weights import require_patches, weights_argument
+from training.weights import require_patches, require_start, weights_argument
 from training.worn_masks import worn_mask_samples
 
 MIN_CONFIDENCE = 0.5
@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         painted_share=arguments.painted,
         start_from=tuple(arguments.start_from),
         teachers=tuple(arguments.teacher),
+        keep_stem=arguments.keep_stem,
         imitate=arguments.imitate,
         imitation_steps=arguments.imitation_steps,
         learning_rate=arguments.learning_rate,
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
             "--folds measures what was learnt from the other folds alone, and a model of --start-from, --teacher or "
             "--imitate has seen them all; leave one or the other out"
         )
+    require_start(options.keep_stem, options.start_from)
     require_patches(options.imitate, options.architecture, "--arch patches")
     models = (*options.start_from, *options.teachers, *([options.imitate] if options.imitate else []))
     if arguments.licensed_only:

@@ -20,7 +20,7 @@ from training.dataset import FaceSample
 from training.imitation import imitate
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
-from training.patch_backbone import STEM_FEATURE, STEM_OUTPUT, take_over
+from training.patch_backbone import FIRST_AFTER_STEM, STEM_FEATURE, STEM_OUTPUT, take_over
 from training.weights import averaged_weights, load_trained
 
 LABELS = {
@@ -56,6 +56,8 @@ class MaskTraining:
     """Trained models of the same form, whose averaged weights are the start in place of `weights`."""
     teachers: tuple[Path, ...] = ()
     """Trained classifiers of the same labels, whose mean answer makes up half of what is learnt of each crop."""
+    keep_stem: bool = False
+    """With `start_from` a network of MobileNetV2: its layers down to stride 8, the expensive ones, stay as they are."""
     imitate: Path | None = None
     """A trained classifier of the architecture `mobilenet_v2`: `patches` starts with its layers, and its stem first
     learns to give the same features; in place of `weights`."""
@@ -170,6 +172,8 @@ def train_masks(
     )
     if options.start_from:
         model.set_weights(averaged_weights(options.start_from, model))
+        if options.keep_stem:
+            _freeze_stem(model)
     elif options.imitate and not resume:
         _begin_as(model, options.imitate, MaskBatches(train, options))
     held_out = None
@@ -186,6 +190,15 @@ def train_masks(
     fine_epochs = options.epochs - head_epochs
     _fit(model, batches, held_out, options, out / "checkpoint", fine_epochs, history, resume, head=False)
     return model, history
+
+
+def _freeze_stem(model: Any) -> None:
+    """Raises MaskdError for a network without one."""
+    inner = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
+    if inner is None or FIRST_AFTER_STEM not in {layer.name for layer in inner.layers}:
+        raise MaskdError("--keep-stem is for --arch mobilenet_v2 and patches, whose stems end at stride 8")
+    for layer in keras.Model(inner.input, inner.get_layer(FIRST_AFTER_STEM).input).layers:
+        layer.trainable = False
 
 
 def _begin_as(model: Any, path: Path, batches: MaskBatches) -> None:

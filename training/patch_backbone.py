@@ -15,6 +15,8 @@ STEM_FEATURE = "block_6_expand_relu"
 """MobileNetV2's layer at which the two backbones meet, of stride 8."""
 STEM_OUTPUT = "stem_8_3_relu"
 """The layer that has its place here."""
+FIRST_AFTER_STEM = "block_6_depthwise"
+"""The layer of both that follows, after Keras' padding."""
 
 
 def take_over(network: Any, source: Any) -> None:

@@ -29,6 +29,12 @@ def require_patches(imitate: Path | None, network: str, option: str) -> None:
         raise UsageError(f"--imitate {imitate} needs {option}: other networks have no stem of their own to teach")
 
 
+def require_start(keep_stem: bool, start_from: Sequence[Path]) -> None:
+    """Raises UsageError where --keep-stem is given without --start-from."""
+    if keep_stem and not start_from:
+        raise UsageError("--keep-stem needs --start-from: an untrained stem is not worth keeping")
+
+
 def build_backbone(application: str, weights: str | None, **options: Any) -> Any:
     """A network of keras.applications without its top, with `weights` "imagenet", from a file, or random for None.
 
