@@ -23,7 +23,7 @@ def load_tensorflow() -> tuple[Any, Any]:
             import tensorflow as tf
     except ImportError as error:
         raise MaskdError(
-            f'TensorFlow and Keras cannot be imported ({error}); install them with pip install "maskd[convert]"'
+            f"TensorFlow and Keras cannot be imported ({error}); install them: pip install tensorflow keras tqdm"
         ) from error
     if keras.backend.backend() != "tensorflow":
         raise MaskdError(

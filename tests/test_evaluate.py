@@ -298,7 +298,7 @@ def evaluate(*arguments: object) -> int:
 
 
 def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
+    pytest.importorskip("matplotlib", reason="the pictures need the extra `train` of pyproject.toml")
     out = people / "out"
     assert evaluate("--data", people / "person_voc", "--data", people / "nobody", "--out", out) == 0
     printed = capsys.readouterr().out
@@ -327,7 +327,7 @@ def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFi
 
 
 def test_without_people_there_are_false_faces_and_times_only(people: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
+    pytest.importorskip("matplotlib", reason="the pictures need the extra `train` of pyproject.toml")
     assert evaluate("--data", people / "nobody", "--out", people / "out") == 0
     text = (people / "out" / "metrics.json").read_text(encoding="utf-8")
     figures = json.loads(text, parse_constant=pytest.fail)
@@ -337,7 +337,7 @@ def test_without_people_there_are_false_faces_and_times_only(people: Path) -> No
 
 
 def test_a_class_folder_is_shown_to_classifiers_only(people: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
+    pytest.importorskip("matplotlib", reason="the pictures need the extra `train` of pyproject.toml")
     classes = people / "sorted"
     shutil.move(people / "person_voc" / "images", classes / "without_mask")
     shutil.move(people / "nobody", classes / "with_mask")
@@ -449,7 +449,7 @@ def test_yunet_enters_at_two_sizes_and_sees_smaller_faces_at_the_larger() -> Non
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_models_before_conversion(tmp_path: Path) -> None:
-    keras = pytest.importorskip("keras", reason="models before conversion need pip install maskd[train]")
+    keras = pytest.importorskip("keras", reason="models before conversion need the extra `train` of pyproject.toml")
     from training.face_network import build_face_detector
 
     keras.utils.set_random_seed(1)
@@ -489,7 +489,7 @@ def test_models_before_conversion(tmp_path: Path) -> None:
 
 @pytest.mark.accuracy
 def test_contenders_side_by_side_on_real_photos(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="the pictures need pip install maskd[train]")
+    pytest.importorskip("matplotlib", reason="the pictures need the extra `train` of pyproject.toml")
     if not (DATA / "ilc_voc").is_dir():
         pytest.skip(f"no labelled photos in {DATA}; MASKD_DATA says where they are")
     aizoo, yunet, res10 = map(weights, (AIZOO, YUNET, RES10))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("skimage", reason="the photo comes from scikit-image, which maskd[demo] brings")
+pytest.importorskip("skimage", reason="the photo comes from scikit-image, which the extra `test` brings")
 
 import skimage.data
 
@@ -181,7 +181,7 @@ def test_sheets_are_numbered_and_replace_older_ones(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_opinions_of_several_models_are_averaged(voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("tensorflow", reason="Keras models need pip install maskd[convert]")
+    pytest.importorskip("tensorflow", reason="Keras models need the extra `convert` of pyproject.toml")
     one = constant_model(tmp_path / "one" / "model.keras", with_mask=0.9, without_mask=0.1)
     two = constant_model(tmp_path / "two" / "model.keras", without_mask=0.4, with_mask=0.6)
     classifiers = [entry.classifier for entry in open_classifiers([str(one), str(two)])]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs pip install maskd[train]")
+pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
 
 import keras
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs pip install maskd[train]")
-pytest.importorskip("matplotlib", reason="training needs pip install maskd[train]")
+pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
+pytest.importorskip("matplotlib", reason="training needs the extra `train` of pyproject.toml")
 
 import keras
 import tensorflow as tf

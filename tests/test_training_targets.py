@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("tensorflow", reason="training needs pip install maskd[train]")
+pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
 
 import keras
 

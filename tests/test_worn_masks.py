@@ -355,7 +355,7 @@ def test_a_landmark_model_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_batches_draw_the_wished_share_from_painted_faces() -> None:
-    pytest.importorskip("keras", reason="training needs pip install maskd[train]")
+    pytest.importorskip("keras", reason="training needs the extra `train` of pyproject.toml")
     from training.masks import MaskBatches, MaskTraining
 
     dark = [sample(np.zeros((80, 80, 3), np.uint8), Box(20, 20, 60, 60), label) for label in LABELS * 20]

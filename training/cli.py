@@ -69,7 +69,7 @@ def _require_keras() -> None:
         import keras  # noqa: F401
     except ImportError as error:
         raise MaskdError(
-            f'training needs Keras and TensorFlow ({error}); install them: pip install "maskd[train]"'
+            f"training needs Keras and TensorFlow ({error}); install them: pip install tensorflow keras tqdm matplotlib"
         ) from None
 
 

@@ -319,7 +319,7 @@ def _picture(path: Path, width: float, height: float, layout: str | None = "cons
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MaskdError(
-            f'the picture {path} cannot be drawn without matplotlib; run: pip install "maskd[train]"'
+            f"the picture {path} cannot be drawn without matplotlib; run: pip install matplotlib"
         ) from error
     with mpl.rc_context(STYLE):
         # A Figure of its own, without pyplot, is drawn by Agg: it needs no screen, and nothing keeps it in memory.

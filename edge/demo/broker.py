@@ -185,9 +185,7 @@ def _require_amqtt() -> None:
     try:
         import amqtt
     except ImportError as error:
-        raise MaskdError(
-            'the demo needs the small broker amqtt, which is not installed: pip install "maskd[demo]"'
-        ) from error
+        raise MaskdError("the demo needs the small broker amqtt, which is not installed: pip install amqtt") from error
     # It reports every client that goes as a warning, and each plug-in that it loads.
     for name in (amqtt.__name__, "transitions"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

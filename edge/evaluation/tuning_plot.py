@@ -51,7 +51,7 @@ def draw_curves(tunings: Sequence[Tuning], path: Path) -> Path:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MaskdError(
-            'the curves are not drawn, since matplotlib is not installed; to get them: pip install "maskd[tune]"'
+            "the curves are not drawn, since matplotlib is not installed; to get them: pip install matplotlib"
         ) from error
     with mpl.rc_context(_STYLE):
         # Made without pyplot, it needs no screen.

@@ -206,7 +206,7 @@ def _import_runtime(backend: str) -> ModuleType | str:
 def _import_problem(backend: str, error: Exception) -> str:
     package = _MODULES[backend].partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and error.name is not None and error.name.startswith(package):
-        remedy = "ai-edge-litert" if backend == "litert" else "'maskd[tflite-runtime]'"
+        remedy = "ai-edge-litert" if backend == "litert" else "tflite-runtime 'numpy<2'"
         return f"{backend} is not installed (pip install {remedy})"
     if backend == "tflite-runtime" and int(np.__version__.partition(".")[0]) >= 2:
         return (

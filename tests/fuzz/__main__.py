@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     engines = ["hypothesis"]
     if importlib.util.find_spec("atheris") is None:
-        print("atheris is not installed (pip install 'maskd[fuzz]'), so hypothesis alone feeds", file=sys.stderr)
+        print("atheris is not installed (pip install atheris), so hypothesis alone feeds", file=sys.stderr)
     else:
         engines.append("atheris")
     outcomes = []
