@@ -13,7 +13,8 @@ DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
 MODEL_VERSION ?= 1.1.0
 CLASSIFIER_VERSION ?= 1.2.0
-LANDMARKS ?= $(DATA)/../weights/face_detection_yunet_n_dynamic.onnx
+WEIGHTS_DIR ?= $(DATA)/../weights
+LANDMARKS ?= $(WEIGHTS_DIR)/face_detection_yunet_n_dynamic.onnx
 FACES_FIRST = $(foreach set,kaggle_voc ilc_voc faces_voc,--data '$(DATA)/$(set)')
 FACES = $(FACES_FIRST) $(foreach set,ilc_branches_voc worn_wrong_voc one_person_voc faces_diverse_voc bare_groups_voc street_masked_voc,--data '$(DATA)/$(set)')
 EMPTY_FIRST = --data '$(DATA)/no_people'
@@ -24,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
+.PHONY: help demo test check format bench faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +50,9 @@ faults: $(VENV)/.dev programs ## ROUNDS (200) of faults from SEED (1) around the
 N ?= 10000
 fuzz: $(VENV)/.dev ## Feed N (10000) hostile files and messages of each kind; with atheris too where it is installed
 	$(VENV)/bin/python -m tests.fuzz --examples $(N)
+
+bench: $(VENV)/.dev ## Time the shipped models next to YuNet and res10 in one run; DATA=folder has photos, WEIGHTS_DIR=folder the others' files
+	$(VENV)/bin/python -m benchmarks.detectors $(if $(wildcard $(DATA)/kaggle_voc),--data '$(DATA)/kaggle_voc') $(if $(wildcard $(WEIGHTS_DIR)),--weights '$(WEIGHTS_DIR)')
 
 MINUTES ?= 60
 soak: $(VENV)/.dev programs ## MINUTES (60) of 50 events a second through outbox and broker; writes runs/soak/
