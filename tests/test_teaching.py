@@ -11,6 +11,7 @@ pytest.importorskip("tensorflow", reason="training needs the extra `train` of py
 
 import keras
 
+from edge.errors import MaskdError
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.geometry import Box, boxes_to_array
 from edge.vision.faces import Face
@@ -20,6 +21,7 @@ from training.face_teacher import UNNAMED, taught, without_repeats
 from training.face_trouble import backlit, covered, dimmed
 from training.imitation import imitate
 from training.mask_network import build_mask_classifier
+from training.masks import freeze_stem
 from training.patch_backbone import STEM_FEATURE, STEM_OUTPUT, take_over
 
 # Keras 3 has not followed numpy 2 everywhere.
@@ -105,6 +107,18 @@ def test_only_patches_imitate(command: str, option: str, tmp_path: Path, capsys:
     imitate = ("--imitate", str(tmp_path / "model.keras"))
     assert main([command, "--data", str(tmp_path), "--out", str(tmp_path / "run"), *imitate]) == 2
     assert f"needs {option}" in capsys.readouterr().err
+
+
+def test_a_kept_stem_of_a_classifier() -> None:
+    model, backbone = build_mask_classifier("mobilenet_v2", 3, input_size=96, alpha=0.35, weights=None)
+    freeze_stem(model)
+    assert backbone is not None
+    trainable = {layer.name for layer in backbone.layers if layer.trainable and layer.weights}
+    assert {"block_6_depthwise", "block_7_expand", "Conv_1"} <= trainable
+    assert not {"Conv1", "block_3_expand", "block_6_expand"} & trainable
+    plain, _ = build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
+    with pytest.raises(MaskdError, match="--keep-stem is for"):
+        freeze_stem(plain)
 
 
 def test_only_a_trained_stem_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

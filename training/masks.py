@@ -173,7 +173,7 @@ def train_masks(
     if options.start_from:
         model.set_weights(averaged_weights(options.start_from, model))
         if options.keep_stem:
-            _freeze_stem(model)
+            freeze_stem(model)
     elif options.imitate and not resume:
         _begin_as(model, options.imitate, MaskBatches(train, options))
     held_out = None
@@ -192,8 +192,8 @@ def train_masks(
     return model, history
 
 
-def _freeze_stem(model: Any) -> None:
-    """Raises MaskdError for a network without one."""
+def freeze_stem(model: Any) -> None:
+    """Keeps the layers of a classifier down to stride 8 as they are. Raises MaskdError for a network without one."""
     inner = next((layer for layer in model.layers if isinstance(layer, keras.Model)), None)
     if inner is None or FIRST_AFTER_STEM not in {layer.name for layer in inner.layers}:
         raise MaskdError("--keep-stem is for --arch mobilenet_v2 and patches, whose stems end at stride 8")
