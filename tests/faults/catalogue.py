@@ -61,7 +61,7 @@ PAIRS: Sequence[Fault] = (
     Pair(around.BrokerRestarted(), storage.DiskFull()),
     Pair(around.BrokerKilled(), storage.PowerCut()),
     Pair(around.cut(), storage.CardCloned()),
-    Pair(around.Network("slow", around.slow, long_s=15.0), storage.DiskReadOnly()),
+    Pair(around.Network("slow", around.slow, long_s=15.0), storage.DiskReadOnly(may_lose=True)),
     Pair(storage.DiskFull(), storage.PowerCut()),
     Pair(around.cut(), around.ClockStepped()),
     Pair(around.Network("slow", around.slow, long_s=15.0), around.DaemonKilled()),

@@ -110,8 +110,8 @@ def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Col
     """Everyone starts once, before all else, and ends once, after all else.
 
     `stopped`: the daemon was stopped in order, so nobody is there any more. Else whoever still is must be recent.
-    `forgotten`: numbers that the record has lost. Where the outbox is damaged afterwards, nothing on the device knows
-    of them any more; so who ended by one of them may end again.
+    `forgotten`: numbers of events that nothing on the device knows of any more. A person who ended by one of them may
+    end again, and one whose events are all forgotten may never end.
     """
     problems = []
     lives: dict[str, list[ArrivedEvent]] = defaultdict(list)
@@ -137,7 +137,7 @@ def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Col
             if event.event["type"] == "changed" and event.event["previous"] != statuses[-1]:
                 problems.append(f"{place} changed from {event.event['previous']}, and was {statuses[-1]}")
             statuses.append(event.event["status"])
-        if kinds[-1] != "ended":
+        if kinds[-1] != "ended" and not all(event.number in forgotten for event in life):
             later = sum(index > last_place[track] for index in places[life[0].event["camera"]])
             if stopped or later > ORPHAN_AFTER:
                 problems.append(f"{place} never ended, {later} events of its camera later")

@@ -142,6 +142,14 @@ class Rig:
         }
         self.torn_lines += 1
 
+    def forgotten(self) -> set[Number]:
+        """Numbers of events that nothing on the device knows of: the record has lost them, or the disk had not taken
+        them when their process was cut short."""
+        unsaved = [event for event in self.events() if not event.event["durable"]]
+        cut_short = self.daemon.cut_short_at
+        epochs = {event.number.epoch for event in unsaved if any(event.arrival.at <= at for at in cut_short)}
+        return self.unrecorded | {event.number for event in unsaved if event.number.epoch in epochs}
+
     # What is around the daemon
 
     def broker_comes_for_all(self, start: Callable[[], None]) -> None:

@@ -205,7 +205,7 @@ class Trial:
         problems += checks.check_complete(events, committed)
         problems += checks.check_identity(events)
         problems += checks.check_order(events)
-        problems += checks.check_lives(events, stopped=stopped, forgotten=rig.unrecorded)
+        problems += checks.check_lives(events, stopped=stopped, forgotten=rig.forgotten())
         problems += checks.check_times(events[mark.events :], clock_was_set_back=expect.clock_goes_back)
         problems += checks.check_durations(events[mark.events :])
         problems += checks.check_schemas(arrivals, self._schemas)

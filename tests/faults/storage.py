@@ -101,12 +101,18 @@ class PowerCut(Fault):
 
 
 class DiskReadOnly(Fault):
-    """As a failing card, which the kernel mounts read-only; the machine is then started again with another one."""
+    """As a failing card, which the kernel mounts read-only; the machine is then started again with another one.
+
+    `may_lose`: the broker is too slow to take everything before the stop.
+    """
 
     name = "disk: read-only"
     lasts_s = (3.0, 8.0)
     lasts_long_s = (10.0, 20.0)
     expect = Expectations(reconnects=True, disk=Disk.WITH_POWER, log="cannot be written")
+
+    def __init__(self, *, may_lose: bool = False) -> None:
+        self._may_lose = may_lose
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         assert rig.disk is not None
@@ -115,7 +121,9 @@ class DiskReadOnly(Fault):
     def heal(self, rig: Rig) -> None:
         assert rig.disk is not None
         with rig.losing_of_the_record():
+            rig.daemon.may_lose = self._may_lose
             rig.daemon.stop()
+            rig.daemon.may_lose = False
             rig.disk.reattach()
         rig.boot_anew()
         rig.daemon.start()

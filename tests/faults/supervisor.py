@@ -35,6 +35,9 @@ class Supervisor:
         self.reads_log.set()
         self.may_lose = False
         """A stop may end with status 1, which says that the disk did not take everything in time."""
+        self.cut_short_at: list[float] = []
+        """When a process was killed, or stopped with status 1: what the disk had not taken is then not known any more.
+        In seconds of time.monotonic()."""
         self.forgiven_until = 0.0
         """The daemon may fail until then (monotonic seconds): the disk is full."""
         self.starts = 0
@@ -101,6 +104,7 @@ class Supervisor:
         self._restart_at = None
         if self._process is not None:
             self._note("the daemon is killed")
+            self.cut_short_at.append(time.monotonic())
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -122,6 +126,8 @@ class Supervisor:
         self._process = None
         self.stops.append(time.monotonic() - begin)
         self._ended()
+        if status == 1:
+            self.cut_short_at.append(time.monotonic())
         # Before Python has come as far as to ask for signals, one simply ends it.
         is_early = status == -signal.SIGTERM and begin - self._started_at < STARTING_S
         if status != 0 and not is_early and not (status == 1 and self.may_lose):

@@ -113,6 +113,12 @@ def test_who_ended_by_an_event_that_is_forgotten_may_end_again() -> None:
     assert checks.check_lives(twice, stopped=True, forgotten=numbers(1, 3))
 
 
+def test_a_visit_that_is_forgotten_may_never_end() -> None:
+    open_visit = [event(1), event(2, "changed")]
+    assert checks.check_lives(open_visit, stopped=True, forgotten=numbers(1, 2)) == []
+    assert checks.check_lives(open_visit, stopped=True, forgotten=numbers(2))
+
+
 def test_only_a_recent_visit_may_be_open_while_the_daemon_runs() -> None:
     later = [event(seq, track=f"t{seq}") for seq in range(2, 4 + checks.ORPHAN_AFTER)]
     gone = [event(100 + seq, "ended", track=f"t{seq}") for seq in range(2, 4 + checks.ORPHAN_AFTER)]
