@@ -28,6 +28,8 @@ class DiskHealth:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._error: Exception | None = None
+        self._told: set[str] = set()
+        """Reasons that were logged since the disk last took something: they may come in turn, many times a second."""
         self._failed_at = 0.0
         self._was_slow: deque[bool] = deque(maxlen=LATEST_COMMITS)
         self._is_slow = False
@@ -57,16 +59,18 @@ class DiskHealth:
         return None
 
     def failed(self, error: Exception) -> None:
-        """Logs the first of a row of failures."""
+        """Logs each reason once in a row of failures."""
         self._failed_at = time.monotonic()
-        if self._error is None or reason(error) != reason(self._error):
+        if reason(error) not in self._told:
+            self._told.add(reason(error))
+            self._error = error
             log.error("%s; events wait in memory, or go out without it: %s", self._refusal(error), remedy(error))
-        self._error = error
 
     def works(self) -> None:
         if self._error is not None:
             log.info("the outbox in %s can be written again", self._folder)
         self._error = None
+        self._told.clear()
 
     @contextmanager
     def timed(self) -> Iterator[None]:
