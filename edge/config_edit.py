@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge.config_file import decode_config, parse_config, read_config
 from edge.errors import MaskdError
+from edge.sync import sync_folder
 from edge.yaml_edit import CannotEdit, Value, as_yaml, edit_yaml
 from edge.yaml_source import read_yaml
 
@@ -68,20 +69,12 @@ def _replace(path: Path, data: bytes) -> None:
             os.fsync(descriptor)
         temporary.replace(target)
         temporary = None
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         raise MaskdError(_why_unwritten(error, target)) from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _why_unwritten(error: OSError, target: Path) -> str:

@@ -18,6 +18,7 @@ from edge.config import Name
 from edge.errors import MaskdError
 from edge.messaging.payload import Timestamp
 from edge.messaging.settable import CAMERA_SETTINGS, DEVICE_SETTINGS, Settable
+from edge.sync import sync_folder
 from edge.yaml_edit import Value
 
 FILE_NAME = "overrides.json"
@@ -103,7 +104,7 @@ def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
@@ -141,14 +142,6 @@ def _checksum(rows: Sequence[dict[str, Any]]) -> int:
 
 def _settings_of(camera: str | None) -> Sequence[str]:
     return DEVICE_SETTINGS if camera is None else CAMERA_SETTINGS
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remedy(error: OSError, path: Path) -> str:

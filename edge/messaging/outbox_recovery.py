@@ -26,12 +26,13 @@ from edge.messaging.outbox_file import (
     transaction,
     verify,
 )
-from edge.messaging.outbox_salvage import copy_readable, set_aside, sync_folder
+from edge.messaging.outbox_salvage import copy_readable, set_aside
 from edge.messaging.payload import parse_timestamp
 from edge.messaging.record import Record
 from edge.messaging.record_line import RecordedLine
 from edge.messaging.seq_file import Numbers
 from edge.messaging.topics import Topics
+from edge.sync import sync_folder
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -57,15 +56,6 @@ def aside(path: Path) -> list[Path]:
     """The damaged files kept, oldest first."""
     names = path.parent.glob(f"{path.name}.damaged-*")
     return sorted(name for name in names if not name.name.endswith(_COMPANIONS))
-
-
-def sync_folder(folder: Path) -> None:
-    """Returns once the names in it are on the disk. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _rows(damaged: sqlite3.Connection, table: str, order: str = "") -> Iterator[tuple[Any, ...]]:
