@@ -69,6 +69,13 @@ def status(code: int) -> Callable[[Request], None]:
     return answer
 
 
+def _ask_for_login(request: Request, challenge: str) -> None:
+    request.send_response(401)
+    request.send_header("WWW-Authenticate", challenge)
+    request.send_header("Content-Length", "0")
+    request.end_headers()
+
+
 def with_login(user: str, password: str, answer: Callable[[Request], None]) -> Callable[[Request], None]:
     """Asks for a login by Basic first."""
     expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -77,10 +84,7 @@ def with_login(user: str, password: str, answer: Callable[[Request], None]) -> C
         if request.headers["Authorization"] == expected:
             answer(request)
             return
-        request.send_response(401)
-        request.send_header("WWW-Authenticate", 'Basic realm="a camera"')
-        request.send_header("Content-Length", "0")
-        request.end_headers()
+        _ask_for_login(request, 'Basic realm="a camera"')
 
     return check
 
@@ -98,10 +102,7 @@ def with_digest(user: str, password: str, answer: Callable[[Request], None]) -> 
         if fields.get("response") == md5(f"{secret}:nonce1:{counted}:{asked}"):
             answer(request)
             return
-        request.send_response(401)
-        request.send_header("WWW-Authenticate", 'Digest realm="a camera", nonce="nonce1", qop="auth", algorithm=MD5')
-        request.send_header("Content-Length", "0")
-        request.end_headers()
+        _ask_for_login(request, 'Digest realm="a camera", nonce="nonce1", qop="auth", algorithm=MD5')
 
     return check
 

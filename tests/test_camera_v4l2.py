@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.pictures import red_left_blue_right, write_photo
+from tests.shared_library import library_of
 from tests.waiting import wait_until
 
 READ = """
@@ -96,7 +94,7 @@ class Usb:
 
 @pytest.fixture
 def usb(tmp_path: Path) -> Iterator[Usb]:
-    compiled = built()
+    compiled = library_of("fake_v4l2.c")
     if compiled is None:
         pytest.skip("there is no C compiler (sudo apt install gcc libc6-dev)")
     library = tmp_path / "fake_v4l2.so"
@@ -105,19 +103,6 @@ def usb(tmp_path: Path) -> Iterator[Usb]:
     camera = Usb(tmp_path / "camera", library)
     yield camera
     camera.stop()
-
-
-@functools.cache
-def built() -> bytes | None:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        return None
-    source = Path(__file__).with_name("fake_v4l2.c")
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / "library.so"
-        command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
-        subprocess.run(command, check=True)
-        return library.read_bytes()
 
 
 def line(process: subprocess.Popen[str]) -> Any:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import shutil
-import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.shared_library import library_of
 
 
 class Trouble:
@@ -42,23 +40,10 @@ def trouble_in(folder: Path) -> Trouble:
 
 def make_trouble(folder: Path) -> Trouble | None:
     """In a folder that must not exist; None where nothing can be compiled."""
-    compiled = _built()
+    compiled = library_of("fake_trouble.c")
     if compiled is None:
         return None
     folder.mkdir(parents=True)
     library = folder / "trouble.so"
     library.write_bytes(compiled)
     return Trouble(folder, library)
-
-
-@functools.cache
-def _built() -> bytes | None:
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        return None
-    source = Path(__file__).with_name("fake_trouble.c")
-    with tempfile.TemporaryDirectory() as folder:
-        library = Path(folder) / "library.so"
-        command = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(library), str(source), "-ldl"]
-        subprocess.run(command, check=True)
-        return library.read_bytes()
