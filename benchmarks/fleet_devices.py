@@ -19,14 +19,14 @@ from paho.mqtt.properties import Properties
 from benchmarks.simulation import MODELS, STATUSES, Visits, status_of
 from edge.backoff import Backoff
 from edge.config import CameraSettings, Config
-from edge.messaging.events import draft_events
 from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt.session import SESSION_EXPIRY_S
 from edge.messaging.numbering import new_epoch
-from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
-from edge.messaging.topics import Topics
 from edge.messaging.windows import WindowCounts
+from edge.payloads.events import draft_events
+from edge.payloads.payload import timestamp
+from edge.payloads.topics import Topics
 from tests.mosquitto import HOST
 
 if TYPE_CHECKING:

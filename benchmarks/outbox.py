@@ -15,10 +15,10 @@ from edge.arguments import whole_number
 from edge.compliance import Transition
 from edge.evaluation.tables import Table
 from edge.geometry import Box
-from edge.messaging.events import Draft, ModelNames, draft_events
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
-from edge.messaging.topics import Topics
+from edge.payloads.events import Draft, ModelNames, draft_events
+from edge.payloads.topics import Topics
 
 MODELS = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
 TOPICS = Topics("maskd", "lobby")

@@ -13,9 +13,9 @@ from typing import Literal
 from edge.compliance import Transition
 from edge.config import Config
 from edge.geometry import Box
-from edge.messaging.events import ModelNames
-from edge.messaging.payload import timestamp
-from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.payloads.events import ModelNames
+from edge.payloads.payload import timestamp
+from edge.payloads.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
 
 MODELS = ModelNames(detector="face-detector/1.1.0", classifier="mask-classifier/1.2.0")
 STATUSES = ("with_mask", "without_mask", "mask_weared_incorrect")

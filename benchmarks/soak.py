@@ -27,12 +27,12 @@ from edge.arguments import whole_number
 from edge.config import CameraSettings, Config, MqttSettings, StorageSettings
 from edge.deadline import Deadline
 from edge.errors import MaskdError
-from edge.messaging.events import draft_events
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
 from edge.messaging.publisher import Publisher
 from edge.messaging.record import Record
 from edge.messaging.sender import Sender
+from edge.payloads.events import draft_events
 from tests.mosquitto import HOST, Mosquitto
 
 if TYPE_CHECKING:

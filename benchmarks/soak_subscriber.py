@@ -14,7 +14,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from benchmarks.processes import percentile
-from edge.messaging.payload import parse_timestamp
+from edge.payloads.payload import parse_timestamp
 from tests.mosquitto import HOST
 
 if TYPE_CHECKING:

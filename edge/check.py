@@ -21,7 +21,7 @@ from edge.config_show import in_effect
 from edge.errors import MaskdError
 from edge.masking import hide
 from edge.messaging.folder_lock import is_locked
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 
 LIMIT_S = 10.0
 """For whatever has no longer limit of its own."""

@@ -22,7 +22,6 @@ from edge.logs import configure_logging, hide_secrets, write_waiting_lines
 from edge.messaging.announcer import Announcer
 from edge.messaging.commands import Commands, commands_enabled
 from edge.messaging.event_writer import EventWriter
-from edge.messaging.events import ModelNames
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
 from edge.messaging.outbox_recovery import OpeningStoppedError
@@ -31,6 +30,7 @@ from edge.messaging.record import Record
 from edge.messaging.sender import Sender
 from edge.messaging.settable import Settable
 from edge.overrides import Layers, Overrides
+from edge.payloads.events import ModelNames
 from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras
 from edge.signals import HangupSignal, StopSignals

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date, datetime, timezone
 from typing import TextIO
 
-from edge.messaging.events import Event
-from edge.messaging.payload import parse_timestamp
+from edge.payloads.events import Event
+from edge.payloads.payload import parse_timestamp
 from edge.vision.masks import UNKNOWN
 
 PERSON_LETTERS = 6

@@ -18,11 +18,11 @@ from edge.config import StorageSettings
 from edge.config_file import decode_config, find_config, load_config, read_config
 from edge.errors import MaskdError, UsageError
 from edge.event_table import EventTable
-from edge.messaging.events import Event, parse_event
-from edge.messaging.payload import parse_timestamp
 from edge.messaging.record_line import read_line
 from edge.messaging.record_reader import FOLDER_NAME, DayLine, day_files, lines_backwards, lines_forwards
 from edge.overrides import is_aggregate
+from edge.payloads.events import Event, parse_event
+from edge.payloads.payload import parse_timestamp
 from edge.record_follower import RecordFollower
 from edge.since import parse_since
 from edge.standard_streams import OutputError

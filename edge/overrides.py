@@ -11,7 +11,6 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.messaging.payload import timestamp
 from edge.messaging.settable import Settable, settables
 from edge.overrides_file import (
     FILE_NAME,
@@ -22,6 +21,7 @@ from edge.overrides_file import (
     set_damaged_aside,
     write_overrides,
 )
+from edge.payloads.payload import timestamp
 from edge.yaml_edit import Value, as_yaml
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.config import Name
 from edge.errors import MaskdError
-from edge.messaging.payload import Timestamp
 from edge.messaging.settable import CAMERA_SETTINGS, DEVICE_SETTINGS, Settable
+from edge.payloads.payload import Timestamp
 from edge.sync import sync_folder
 from edge.yaml_edit import Value
 

@@ -9,7 +9,7 @@ from edge.config_file import load_config
 from edge.errors import MaskdError
 from edge.messaging.homeassistant import announce, retained_topics
 from edge.messaging.retained import RetainedMessages
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 
 
 def run_purge(config_path: Path | None, *, force: bool = False) -> int:

@@ -10,12 +10,12 @@ from edge.board import temperature_c
 from edge.config import Config
 from edge.masking import hide
 from edge.messaging.commands import Commands
-from edge.messaging.events import ModelNames
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
-from edge.messaging.payload import timestamp
-from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
 from edge.messaging.sender import Sender
+from edge.payloads.events import ModelNames
+from edge.payloads.payload import timestamp
+from edge.payloads.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
 from edge.running_cameras import RunningCamera, RunningCameras
 from edge.watched_camera import Timings
 

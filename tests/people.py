@@ -6,8 +6,8 @@ from typing import Literal
 
 from edge.compliance import Transition
 from edge.geometry import Box
-from edge.messaging.events import Draft, ModelNames, draft_events
-from edge.messaging.topics import Topics
+from edge.payloads.events import Draft, ModelNames, draft_events
+from edge.payloads.topics import Topics
 
 MODELS = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
 TOPICS = Topics("maskd", "lobby")

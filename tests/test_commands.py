@@ -27,10 +27,10 @@ from edge.errors import MaskdError
 from edge.messaging import commands
 from edge.messaging.commands import WAITING_LIMIT, Commands, commands_enabled
 from edge.messaging.mqtt import Incoming, Message, MqttClient
-from edge.messaging.schemas import published_schemas
 from edge.messaging.settable import Command, Settable, parse_command, settable_of, settables
-from edge.messaging.topics import Topics
 from edge.overrides_file import read_overrides
+from edge.payloads.schemas import published_schemas
+from edge.payloads.topics import Topics
 from edge.rate_limit import PerMinute
 from edge.vision.thresholds import Recommendations, effective_setting
 from tests.laid_over import overrides_over

@@ -23,7 +23,7 @@ import yaml
 from edge.config import Config
 from edge.config_file import load_config
 from edge.daemon import Daemon
-from edge.messaging.events import event_schema
+from edge.payloads.events import event_schema
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.pictures import write_photo
 from tests.waiting import wait_until

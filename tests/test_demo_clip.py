@@ -44,7 +44,7 @@ from edge.demo.portrait import FACE, Mask, load_portrait, make_sprite
 from edge.demo.printout import Printout
 from edge.errors import MaskdError
 from edge.geometry import Box
-from edge.messaging.events import ModelNames, event_from_transition, parse_event
+from edge.payloads.events import ModelNames, event_from_transition, parse_event
 from edge.tracking import Tracker
 from edge.vision.faces import Face
 from edge.vision.masks import Classification

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-import edge.messaging.uuid7 as uuid7_module
+import edge.payloads.uuid7 as uuid7_module
 from edge.geometry import Box
-from edge.messaging.events import Event, ended_after_crash, event_from_transition, event_schema
-from edge.messaging.payload import parse_timestamp, timestamp
-from edge.messaging.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Presence, Status, Window
-from edge.messaging.schemas import published_schemas
-from edge.messaging.uuid7 import uuid7
+from edge.payloads.events import Event, ended_after_crash, event_from_transition, event_schema
+from edge.payloads.payload import parse_timestamp, timestamp
+from edge.payloads.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Presence, Status, Window
+from edge.payloads.schemas import published_schemas
+from edge.payloads.uuid7 import uuid7
 from tests.people import EPOCH, MODELS, transition
 
 NOW = 1_795_186_800.123
@@ -127,7 +127,7 @@ def test_ids_sort_by_time_also_within_a_millisecond_and_when_the_clock_steps_bac
 def test_the_published_schemas_are_those_of_the_code() -> None:
     folder = Path(__file__).parent.parent / "docs/schemas"
     written = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    assert written == published_schemas(), "run `python -m edge.messaging.schemas docs/schemas`"
+    assert written == published_schemas(), "run `python -m edge.payloads.schemas docs/schemas`"
 
 
 def test_status_presence_and_window_follow_their_schemas() -> None:

@@ -19,10 +19,10 @@ import pytest
 from edge.cli import main
 from edge.errors import UsageError
 from edge.event_table import duration_text
-from edge.messaging.events import Draft, draft_events
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
 from edge.messaging.record_line import read_line, write_line
+from edge.payloads.events import Draft, draft_events
 from edge.since import parse_since
 from tests.people import MODELS, TOPICS, transition
 from tests.processes import killed_at_the_end

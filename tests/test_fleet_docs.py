@@ -12,7 +12,7 @@ import pytest
 from paho.mqtt.client import topic_matches_sub
 from paho.mqtt.publish import single
 
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 from tests.mosquitto import HOST, Mosquitto, Subscriber
 from tests.waiting import wait_until
 

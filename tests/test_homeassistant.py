@@ -11,10 +11,11 @@ from typing import Any, Literal
 import pytest
 
 from edge.config import CameraSettings, ComplianceSettings, Config, HomeAssistantSettings, MqttSettings
-from edge.messaging.events import draft_events
 from edge.messaging.homeassistant import announce, birth_topic, retained_topics
-from edge.messaging.payload import Payload
-from edge.messaging.reports import (
+from edge.messaging.settable import parse_command, settable_of, settables
+from edge.payloads.events import draft_events
+from edge.payloads.payload import Payload
+from edge.payloads.reports import (
     CameraStatus,
     InferenceMs,
     MqttStatus,
@@ -23,9 +24,8 @@ from edge.messaging.reports import (
     Status,
     Window,
 )
-from edge.messaging.settable import parse_command, settable_of, settables
-from edge.messaging.setting import Setting
-from edge.messaging.topics import Topics
+from edge.payloads.setting import Setting
+from edge.payloads.topics import Topics
 from tests import homeassistant_rules as rules
 from tests.homeassistant_check import Message, problems_of, render
 from tests.people import EPOCH, MODELS, WALL_OFFSET, transition

@@ -17,11 +17,11 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
-from edge.messaging.events import Draft
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker, session
 from edge.messaging.mqtt import client as client_module
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
+from edge.payloads.events import Draft
 from tests.fake_broker import CONNECT, PINGREQ, PUBLISH, SUBSCRIBE, FakeBroker, connack, puback, suback
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.people import drafts, transition

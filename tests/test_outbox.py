@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from edge.errors import MaskdError
-from edge.messaging.events import Event
 from edge.messaging.outbox import Outbox
 from edge.messaging.outbox_file import put_meta
 from edge.messaging.unsaved import HELD_LIMIT
+from edge.payloads.events import Event
 from tests.disks import small_disk
 from tests.people import WALL_OFFSET, drafts, passers_by, transition
 from tests.processes import killed_at_the_end

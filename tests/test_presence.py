@@ -8,10 +8,10 @@ from typing import Any
 
 import jsonschema
 
-from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
 from edge.messaging.publisher import PRESENCE_PAUSE_S
-from edge.messaging.reports import Presence
+from edge.payloads.payload import timestamp
+from edge.payloads.reports import Presence
 from tests.mosquitto import Mosquitto, Received, Subscriber
 from tests.people import transition
 from tests.test_publisher import publishing

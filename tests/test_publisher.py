@@ -9,9 +9,9 @@ from typing import Any
 from edge.backoff import Backoff
 from edge.config import Config
 from edge.messaging.mqtt import MqttClient
-from edge.messaging.payload import timestamp
 from edge.messaging.publisher import Publisher
-from edge.messaging.reports import InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.payloads.payload import timestamp
+from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.people import EPOCH, MODELS, transition
 

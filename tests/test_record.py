@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.messaging.events import Event
 from edge.messaging.outbox import Outbox
-from edge.messaging.payload import parse_timestamp
 from edge.messaging.record import TIDY_S, Record
 from edge.messaging.record_line import read_line, write_line
 from edge.messaging.record_reader import day_files, lines_backwards, lines_forwards
 from edge.messaging.unsaved import HELD_LIMIT
+from edge.payloads.events import Event
+from edge.payloads.payload import parse_timestamp
 from tests.disks import small_disk
 from tests.people import EPOCH, drafts, passers_by, transition
 

@@ -17,10 +17,10 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.deadline import Deadline
-from edge.messaging.events import Draft
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, MqttClient, Receipt
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
+from edge.payloads.events import Draft
 from tests.mosquitto import Mosquitto, Received, Subscriber
 from tests.people import drafts, passers_by, transition
 from tests.processes import killed_at_the_end

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from edge.messaging.reports import Window
 from edge.messaging.windows import WindowCounts
+from edge.payloads.reports import Window
 from tests.people import WALL_OFFSET, transition
 
 

@@ -19,8 +19,8 @@ from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
 from edge.messaging.mqtt.session import Session
 from edge.messaging.mqtt.versions import Version, accepted_session
-from edge.messaging.payload import timestamp
-from edge.messaging.topics import Topics
+from edge.payloads.payload import timestamp
+from edge.payloads.topics import Topics
 
 LIMIT_S = 16.0
 """More than a broker takes that accepts connections and then says nothing, which is said in its own words."""

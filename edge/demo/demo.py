@@ -20,8 +20,8 @@ from edge.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
 from edge.demo.clip import APPEARANCES, DURATION_S
 from edge.demo.printout import Printout
 from edge.errors import MaskdError
-from edge.messaging.events import parse_event
-from edge.messaging.topics import Topics
+from edge.payloads.events import parse_event
+from edge.payloads.topics import Topics
 
 TOPICS = Topics("maskd", "demo")
 CAMERA = "door"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from edge.event_table import EventTable
-from edge.messaging.events import Event
+from edge.payloads.events import Event
 
 
 class Printout:

@@ -19,11 +19,11 @@ from edge.errors import MaskdError
 from edge.messaging.command_log import CommandLog
 from edge.messaging.mqtt import Acknowledgement, Incoming, Listener, Message, Receipt
 from edge.messaging.mqtt.login import has_login
-from edge.messaging.payload import timestamp
 from edge.messaging.settable import DEVICE_SETTINGS, Command, Settable, parse_command, settable_of, settables
-from edge.messaging.setting import Setting
-from edge.messaging.topics import Topics
 from edge.overrides import Overrides
+from edge.payloads.payload import timestamp
+from edge.payloads.setting import Setting
+from edge.payloads.topics import Topics
 from edge.rate_limit import PerMinute
 from edge.worker import Worker
 

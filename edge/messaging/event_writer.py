@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Literal
 
 from edge.compliance import Transition
-from edge.messaging.events import Event, ModelNames, draft_events
 from edge.messaging.outbox import Outbox
-from edge.messaging.topics import Topics
 from edge.messaging.visits import AnnouncedVisits
+from edge.payloads.events import Event, ModelNames, draft_events
+from edge.payloads.topics import Topics
 
 log = logging.getLogger(__name__)
 

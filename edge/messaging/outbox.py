@@ -14,7 +14,6 @@ from pathlib import Path
 
 from edge.errors import MaskdError
 from edge.messaging.disk_health import DiskHealth, reason
-from edge.messaging.events import Draft, Event, ended_after_crash, parse_event
 from edge.messaging.numbering import Counted, new_epoch
 from edge.messaging.origin import Origin
 from edge.messaging.outbox_check import OutboxCheck
@@ -26,6 +25,7 @@ from edge.messaging.record import Record
 from edge.messaging.recording import Recording
 from edge.messaging.seq_file import Numbers, SeqFile
 from edge.messaging.unsaved import HELD_LIMIT, Unsaved
+from edge.payloads.events import Draft, Event, ended_after_crash, parse_event
 
 log = logging.getLogger(__name__)
 

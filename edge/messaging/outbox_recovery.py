@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import MaskdError
-from edge.messaging.events import Event, parse_event
 from edge.messaging.numbering import Counted, counted, latest
 from edge.messaging.outbox_file import (
     connect,
@@ -27,11 +26,12 @@ from edge.messaging.outbox_file import (
     verify,
 )
 from edge.messaging.outbox_salvage import copy_readable, set_aside
-from edge.messaging.payload import parse_timestamp
 from edge.messaging.record import Record
 from edge.messaging.record_line import RecordedLine
 from edge.messaging.seq_file import Numbers
-from edge.messaging.topics import Topics
+from edge.payloads.events import Event, parse_event
+from edge.payloads.payload import parse_timestamp
+from edge.payloads.topics import Topics
 from edge.sync import sync_folder
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge.messaging.events import Event
 from edge.messaging.numbering import Counted
 from edge.messaging.outbox_file import (
     ROW_OVERHEAD_BYTES,
@@ -18,7 +17,8 @@ from edge.messaging.outbox_file import (
     put_meta,
     transaction,
 )
-from edge.messaging.payload import parse_timestamp
+from edge.payloads.events import Event
+from edge.payloads.payload import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from edge.compliance import Transition
-from edge.messaging.payload import Timestamp
-from edge.messaging.reports import Presence
+from edge.payloads.payload import Timestamp
+from edge.payloads.reports import Presence
 from edge.vision.masks import UNKNOWN
 
 

@@ -13,10 +13,10 @@ from edge.compliance import Transition
 from edge.config import Config
 from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, Receipt
-from edge.messaging.payload import timestamp
 from edge.messaging.presence import PresenceCounts
-from edge.messaging.reports import Presence, Status, Window
 from edge.messaging.windows import WindowCounts
+from edge.payloads.payload import timestamp
+from edge.payloads.reports import Presence, Status, Window
 from edge.worker import Worker
 
 LOOK_S = 1.0

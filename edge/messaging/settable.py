@@ -9,7 +9,7 @@ from typing import Any
 from edge.config import Config
 from edge.config_file import config_from_values
 from edge.errors import MaskdError
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 from edge.yaml_edit import Value
 
 CAMERA_SETTINGS = ("enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s")

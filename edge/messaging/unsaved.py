@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge.messaging.events import Draft, Event
 from edge.messaging.numbering import new_epoch
+from edge.payloads.events import Draft, Event
 
 HELD_LIMIT = 1000
 """Events kept in memory while the disk takes none."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from edge.compliance import Transition
-from edge.messaging.payload import timestamp
-from edge.messaging.reports import Window
+from edge.payloads.payload import timestamp
+from edge.payloads.reports import Window
 from edge.vision.masks import UNKNOWN
 
 

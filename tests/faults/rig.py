@@ -16,8 +16,8 @@ from types import TracebackType
 import yaml
 from paho.mqtt.publish import single
 
-from edge.messaging.events import parse_event
 from edge.messaging.record_line import read_line
+from edge.payloads.events import parse_event
 from tests.faults import traffic
 from tests.faults.checks import ArrivedEvent, Number
 from tests.faults.collector import Collector

@@ -7,7 +7,7 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from edge.messaging.schemas import published_schemas
+from edge.payloads.schemas import published_schemas
 from tests.faults import checks, growth
 from tests.faults.fault import Fault
 from tests.faults.rig import CAMERAS, Rig

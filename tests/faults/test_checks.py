@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from edge.messaging.schemas import published_schemas
+from edge.payloads.schemas import published_schemas
 from tests.faults import checks, growth
 from tests.faults.checks import ArrivedEvent, Number
 from tests.faults.collector import Arrival

@@ -12,9 +12,9 @@ from edge.config_file import config_from_values, load_config
 from edge.messaging.commands import Commands
 from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
 from edge.messaging.settable import settables
-from edge.messaging.setting import Setting
-from edge.messaging.topics import Topics
 from edge.overrides_file import FILE_NAME
+from edge.payloads.setting import Setting
+from edge.payloads.topics import Topics
 from edge.vision.thresholds import Recommendations, effective_setting
 from tests.fuzz.edits import HOSTILE_JSON, HOSTILE_SCALARS
 from tests.laid_over import overrides_over

@@ -10,7 +10,7 @@ from typing import Any
 from edge.config import Config
 from edge.messaging.homeassistant.settings import Entity, camera_settings, privacy_setting
 from edge.messaging.homeassistant.templates import attributes, template
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 from edge.vision.model import UNKNOWN
 
 _MASK = "mdi:face-mask"

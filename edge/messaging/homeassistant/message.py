@@ -16,7 +16,7 @@ from typing import Any
 from edge.config import Config, MqttSettings
 from edge.messaging.homeassistant.entities import camera_entities, device_entities
 from edge.messaging.settable import settables
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from edge.config import Config
 from edge.messaging.homeassistant.templates import template
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 
 Entity = dict[str, Any]
 

@@ -19,7 +19,7 @@ from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Me
 from edge.messaging.mqtt.reasons import explain_refused_subscription, explain_short_connections
 from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
 from edge.messaging.mqtt.versions import Version, VersionChoice, accepted_session
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 
 log = logging.getLogger(__name__)
 

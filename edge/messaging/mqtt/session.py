@@ -31,7 +31,7 @@ from edge.messaging.mqtt.paho_client import PACKET_LIMIT, make_client, packet_si
 from edge.messaging.mqtt.tls import key_warning, tls_context
 from edge.messaging.mqtt.tls_reasons import explain_tls
 from edge.messaging.mqtt.versions import Version
-from edge.messaging.topics import Topics
+from edge.payloads.topics import Topics
 
 log = logging.getLogger(__name__)
 

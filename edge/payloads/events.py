@@ -12,9 +12,9 @@ from pydantic import Field, ValidationError
 
 from edge.compliance import Transition
 from edge.messaging.numbering import EPOCH_PATTERN, MAX_SEQ
-from edge.messaging.payload import Count, Fraction, Payload, Timestamp, timestamp
-from edge.messaging.topics import Topics
-from edge.messaging.uuid7 import uuid7
+from edge.payloads.payload import Count, Fraction, Payload, Timestamp, timestamp
+from edge.payloads.topics import Topics
+from edge.payloads.uuid7 import uuid7
 
 
 class ModelNames(Payload):

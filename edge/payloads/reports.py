@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from edge.messaging.events import ModelNames
-from edge.messaging.payload import Count, Fraction, Payload, Timestamp
+from edge.payloads.events import ModelNames
+from edge.payloads.payload import Count, Fraction, Payload, Timestamp
 
 NotNegative = Annotated[float, Field(ge=0)]
 

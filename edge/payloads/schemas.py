@@ -1,4 +1,4 @@
-"""Writes the JSON Schemas of what is published: `python -m edge.messaging.schemas docs/schemas`."""
+"""Writes the JSON Schemas of what is published: `python -m edge.payloads.schemas docs/schemas`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge.messaging.events import event_schema
-from edge.messaging.reports import Presence, Status, Window
-from edge.messaging.setting import Setting
+from edge.payloads.events import event_schema
+from edge.payloads.reports import Presence, Status, Window
+from edge.payloads.setting import Setting
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,7 +32,7 @@ def _as_text(schema: dict[str, Any]) -> str:
 
 def main(arguments: list[str]) -> None:
     if len(arguments) != 1:
-        sys.exit("usage: python -m edge.messaging.schemas FOLDER")
+        sys.exit("usage: python -m edge.payloads.schemas FOLDER")
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in published_schemas().items():

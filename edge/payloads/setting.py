@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from edge.messaging.payload import Payload, Timestamp
+from edge.payloads.payload import Payload, Timestamp
 
 
 class Setting(Payload):
