@@ -16,8 +16,8 @@ from edge.checks import accelerator, broker, cameras, clock, device, models, out
 from edge.checks.jobs import Job, Running, any_hangs, run_together
 from edge.checks.row import Row, as_dict, as_table, judged
 from edge.config import Config
-from edge.config_file import SEARCH_PATHS, find_config, load_config
-from edge.config_show import in_effect
+from edge.config.file import SEARCH_PATHS, find_config, load_config
+from edge.config.show import in_effect
 from edge.errors import MaskdError
 from edge.masking import hide
 from edge.messaging.folder_lock import is_locked

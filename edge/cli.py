@@ -190,7 +190,7 @@ class _Version(argparse.Action):
 
 
 def _run(args: argparse.Namespace) -> int:
-    from edge.config_file import find_config, load_config
+    from edge.config.file import find_config, load_config
     from edge.daemon import run
 
     path = args.config or find_config()
@@ -242,13 +242,13 @@ def _purge(args: argparse.Namespace) -> int:
 
 
 def _config_show(args: argparse.Namespace) -> int:
-    from edge.config_show import run_config_show
+    from edge.config.show import run_config_show
 
     return run_config_show(args.config)
 
 
 def _config_schema(_: argparse.Namespace) -> int:
-    from edge.editor_schema import editor_schema_text
+    from edge.config.editor_schema import editor_schema_text
 
     print(editor_schema_text(), end="")
     return 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from edge.accelerator import Accelerator
 from edge.compliance import Transition
 from edge.config import Config
+from edge.config.overrides import Layers, Overrides
 from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.live_settings import require_a_camera, settings_awaiting_restart, without_awaiting_restart
@@ -29,7 +30,6 @@ from edge.messaging.publisher import Publisher
 from edge.messaging.record import Record
 from edge.messaging.sender import Sender
 from edge.messaging.settable import Settable
-from edge.overrides import Layers, Overrides
 from edge.payloads.events import ModelNames
 from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras

@@ -17,7 +17,7 @@ from edge.camera.photos import read_photo
 from edge.camera.stream import StreamCamera
 from edge.camera.video import VideoFile, frames
 from edge.config import CameraSettings, Config
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.drawings import DrawingError, DrawingsFolder
 from edge.errors import MaskdError
 from edge.printable import one_line

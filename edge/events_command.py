@@ -15,19 +15,19 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from edge.config import StorageSettings
-from edge.config_file import decode_config, find_config, load_config, read_config
+from edge.config.file import decode_config, find_config, load_config, read_config
+from edge.config.overrides import is_aggregate
+from edge.config.yaml_source import SyntaxProblem, read_yaml
 from edge.errors import MaskdError, UsageError
 from edge.event_table import EventTable
 from edge.messaging.record_line import read_line
 from edge.messaging.record_reader import FOLDER_NAME, DayLine, day_files, lines_backwards, lines_forwards
-from edge.overrides import is_aggregate
 from edge.payloads.events import Event, parse_event
 from edge.payloads.payload import parse_timestamp
 from edge.record_follower import RecordFollower
 from edge.since import parse_since
 from edge.standard_streams import OutputError
 from edge.state_files import require_record_of_files
-from edge.yaml_source import SyntaxProblem, read_yaml
 
 DEFAULT_COUNT = 50
 POLL_MS = 250

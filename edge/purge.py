@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.errors import MaskdError
 from edge.messaging.homeassistant import announce, retained_topics
 from edge.messaging.retained import RetainedMessages

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.config import Config, MqttSettings
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.errors import MaskdError, UsageError
 from edge.messaging.mqtt.login import read_login
 from edge.messaging.mqtt.tls import tls_context

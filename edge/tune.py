@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.config import Config
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData, is_judgeable, load_sets, picture_result
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto, read_photo

@@ -31,8 +31,8 @@ refuse_foreign_configuration() {
         "$credentials/maskd.mqtt-username and $credentials/maskd.mqtt-password"
     fi
   done
-  host=$(/opt/maskd/current/bin/python -c 'import sys, pathlib, edge.config_file
-print(edge.config_file.load_config(pathlib.Path(sys.argv[1])).mqtt.host)' "$config")
+  host=$(/opt/maskd/current/bin/python -c 'import sys, pathlib, edge.config.file
+print(edge.config.file.load_config(pathlib.Path(sys.argv[1])).mqtt.host)' "$config")
   case $host in
     localhost | 127.0.0.1 | ::1) ;;
     *) fail "maskd sends to $host; for a broker on this machine set mqtt.host to localhost in $config" ;;

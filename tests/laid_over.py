@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge.config import Config
-from edge.overrides import Overrides
+from edge.config.overrides import Overrides
 
 
 def overrides_over(config: Config, folder: Path, path: Path | None = None) -> Overrides:

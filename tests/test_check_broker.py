@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt import Message, MqttClient
 from edge.messaging.outbox import Outbox

@@ -22,13 +22,13 @@ from hypothesis import strategies as st
 
 from edge.cli import main
 from edge.config import Config, MqttSettings, TlsSettings
-from edge.config_file import load_config
+from edge.config.file import load_config
+from edge.config.overrides_file import read_overrides
 from edge.errors import MaskdError
 from edge.messaging import commands
 from edge.messaging.commands import WAITING_LIMIT, Commands, commands_enabled
 from edge.messaging.mqtt import Incoming, Message, MqttClient
 from edge.messaging.settable import Command, Settable, parse_command, settable_of, settables
-from edge.overrides_file import read_overrides
 from edge.payloads.schemas import published_schemas
 from edge.payloads.topics import Topics
 from edge.rate_limit import PerMinute

@@ -18,11 +18,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge import config_file
 from edge.camera.source import V4l2
 from edge.config import CameraSettings, Config, DetectorSettings, MqttSettings, Settings, default_device
-from edge.config_file import load_config, show_config
-from edge.config_schema import config_schema
+from edge.config import file as config_file
+from edge.config.file import load_config, show_config
+from edge.config.schema import config_schema
 from edge.errors import UsageError
 from edge.masking import mask_url
 

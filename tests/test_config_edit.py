@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.config_edit import write_setting
-from edge.config_file import load_config
+from edge.config.edit import write_setting
+from edge.config.file import load_config
+from edge.config.yaml_edit import CannotEdit, Value, edit_yaml
+from edge.config.yaml_source import read_yaml
 from edge.errors import MaskdError
-from edge.yaml_edit import CannotEdit, Value, edit_yaml
-from edge.yaml_source import read_yaml
 
 SHIPPED = Path(__file__).parent.parent / "config.yaml"
 SCORE = ("cameras", "door", "min_score")
@@ -354,7 +354,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 WRITE = """
 import sys
 from pathlib import Path
-from edge.config_edit import write_setting
+from edge.config.edit import write_setting
 from edge.errors import MaskdError
 try:
     write_setting(Path(sys.argv[1]), ("cameras", "door", "min_score"), 0.6)
@@ -365,8 +365,8 @@ except MaskdError as error:
 BECOME_NOBODY = """
 import os, sys
 from pathlib import Path
-import edge.config_edit
-from edge.config_file import load_config
+import edge.config.edit
+from edge.config.file import load_config
 load_config(Path(sys.argv[1]))  # loads what Python loads late, from where nobody may not read
 os.setgid(65534)
 os.setuid(65534)

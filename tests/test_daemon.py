@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from edge.config import Config
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.daemon import Daemon
 from edge.payloads.events import event_schema
 from tests.mosquitto import Mosquitto, Subscriber

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from edge.config import CameraSettings, Config, Settings
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.messaging.homeassistant import announce
 
 DOCS = Path(__file__).parent.parent / "docs"

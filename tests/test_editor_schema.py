@@ -11,10 +11,10 @@ import jsonschema
 import pytest
 import yaml
 
-from edge.config_file import parse_config
-from edge.editor_schema import editor_schema, editor_schema_text
+from edge.config.editor_schema import editor_schema, editor_schema_text
+from edge.config.file import parse_config
+from edge.config.yaml_source import read_yaml
 from edge.errors import UsageError
-from edge.yaml_source import read_yaml
 
 ROOT = Path(__file__).parent.parent
 SHIPPED = (ROOT / "config.yaml").read_text(encoding="utf-8")

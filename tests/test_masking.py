@@ -14,7 +14,7 @@ from edge.camera.source import Stream
 from edge.camera.stream import StreamCamera
 from edge.cli import main
 from edge.config import CameraSettings, Config
-from edge.config_file import show_config
+from edge.config.file import show_config
 from edge.errors import MaskdError
 from edge.logs import MaskingFormatter
 from edge.masking import hide, mask_line, mask_url

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from edge.check import check
 from edge.cli import main
 from edge.config import Config
-from edge.config_file import load_config
+from edge.config.file import load_config
+from edge.config.overrides import Overrides
+from edge.config.overrides_file import FILE_NAME, OverridesDamagedError, OverridesUnreadableError, read_overrides
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
 from edge.messaging.settable import Settable
-from edge.overrides import Overrides
-from edge.overrides_file import FILE_NAME, OverridesDamagedError, OverridesUnreadableError, read_overrides
 from tests.laid_over import overrides_over
 from tests.people import passers_by
 

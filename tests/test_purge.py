@@ -12,7 +12,7 @@ import yaml
 
 from edge.cli import main
 from edge.config import MqttSettings
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.errors import MaskdError
 from edge.messaging import retained
 from edge.messaging.homeassistant import announce

@@ -22,7 +22,7 @@ import yaml
 from edge.backoff import Backoff
 from edge.cli import main as maskd_main
 from edge.config import Config, MqttSettings
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.errors import UsageError
 from edge.masking import mask_url
 from edge.messaging.announcer import Announcer

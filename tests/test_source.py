@@ -10,7 +10,7 @@ import pytest
 
 from edge.camera.source import Auto, Csi, Demo, Files, Pipeline, RaspberryPi, Source, Stream, V4l2, parse_source
 from edge.config import CameraSettings
-from edge.config_file import load_config, show_config
+from edge.config.file import load_config, show_config
 from edge.errors import UsageError
 
 
@@ -140,7 +140,7 @@ def test_a_password_shows_in_no_text_of_a_source(tmp_path: Path) -> None:
 
 
 def test_reading_a_source_loads_no_library_of_pictures() -> None:
-    program = "import sys, edge.config_file; print({'cv2', 'numpy', 'av'} & set(sys.modules))"
+    program = "import sys, edge.config.file; print({'cv2', 'numpy', 'av'} & set(sys.modules))"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout == "set()\n"
 

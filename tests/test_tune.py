@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import edge.selftest
 from edge.cli import main
 from edge.config import Config
-from edge.config_file import load_config
+from edge.config.file import load_config
 from edge.demo.portrait import FACE, Mask, load_portrait, make_sprite
 from edge.evaluation.metrics import PictureMatches, precision_recall
 from edge.evaluation.tuning import (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from edge.config.yaml_edit import Value, as_yaml
 from edge.messaging.settable import Settable
 from edge.rate_limit import PerMinute
-from edge.yaml_edit import Value, as_yaml
 
 CHANGES_PER_MINUTE = 60
 REFUSALS_PER_MINUTE = 5

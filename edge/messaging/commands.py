@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.config import Config, MqttSettings
-from edge.config_edit import write_setting
+from edge.config.edit import write_setting
+from edge.config.overrides import Overrides
 from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.command_log import CommandLog
 from edge.messaging.mqtt import Acknowledgement, Incoming, Listener, Message, Receipt
 from edge.messaging.mqtt.login import has_login
 from edge.messaging.settable import DEVICE_SETTINGS, Command, Settable, parse_command, settable_of, settables
-from edge.overrides import Overrides
 from edge.payloads.payload import timestamp
 from edge.payloads.setting import Setting
 from edge.payloads.topics import Topics

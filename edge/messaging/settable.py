@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.config import Config
-from edge.config_file import config_from_values
+from edge.config.file import config_from_values
+from edge.config.yaml_edit import Value
 from edge.errors import MaskdError
 from edge.payloads.topics import Topics
-from edge.yaml_edit import Value
 
 CAMERA_SETTINGS = ("enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s")
 DEVICE_SETTINGS = ("privacy",)

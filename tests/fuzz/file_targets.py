@@ -14,8 +14,8 @@ import yaml
 
 from edge.camera.photos import read_photo
 from edge.camera.video import frames
-from edge.config_edit import write_setting
-from edge.config_file import load_config, show_config
+from edge.config.edit import write_setting
+from edge.config.file import load_config, show_config
 from edge.errors import MaskdError, UsageError
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.masks import MaskClassifier

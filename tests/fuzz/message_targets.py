@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from edge.config import Config, MqttSettings
-from edge.config_file import config_from_values, load_config
+from edge.config.file import config_from_values, load_config
+from edge.config.overrides_file import FILE_NAME
 from edge.messaging.commands import Commands
 from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
 from edge.messaging.settable import settables
-from edge.overrides_file import FILE_NAME
 from edge.payloads.setting import Setting
 from edge.payloads.topics import Topics
 from edge.vision.thresholds import Recommendations, effective_setting

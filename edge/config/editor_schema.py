@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from edge.config_schema import config_schema
+from edge.config.schema import config_schema
 
 _WHOLE = r"^\s*[+-]?[0-9]+(\.0*)?\s*$"
 _NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"

@@ -12,12 +12,12 @@ import yaml
 from pydantic import ValidationError
 
 from edge.config import Config
-from edge.config_problems import dotted, explain, report
-from edge.config_schema import config_schema
+from edge.config.problems import dotted, explain, report
+from edge.config.schema import config_schema
+from edge.config.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 from edge.errors import UsageError
 from edge.paths import expanded
 from edge.source_masking import mask_source
-from edge.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
 

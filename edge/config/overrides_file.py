@@ -15,11 +15,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.config import Name
+from edge.config.yaml_edit import Value
 from edge.errors import MaskdError
 from edge.messaging.settable import CAMERA_SETTINGS, DEVICE_SETTINGS, Settable
 from edge.payloads.payload import Timestamp
 from edge.sync import sync_folder
-from edge.yaml_edit import Value
 
 FILE_NAME = "overrides.json"
 """Below `storage.path`."""

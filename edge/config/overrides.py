@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Config
-from edge.errors import MaskdError
-from edge.messaging.settable import Settable, settables
-from edge.overrides_file import (
+from edge.config.overrides_file import (
     FILE_NAME,
     Override,
     OverridesDamagedError,
@@ -21,8 +19,10 @@ from edge.overrides_file import (
     set_damaged_aside,
     write_overrides,
 )
+from edge.config.yaml_edit import Value, as_yaml
+from edge.errors import MaskdError
+from edge.messaging.settable import Settable, settables
 from edge.payloads.payload import timestamp
-from edge.yaml_edit import Value, as_yaml
 
 log = logging.getLogger(__name__)
 

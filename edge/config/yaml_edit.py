@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from edge.yaml_source import SyntaxProblem, read_yaml
+from edge.config.yaml_source import SyntaxProblem, read_yaml
 
 Value = bool | int | float | str | None
 
@@ -25,7 +25,7 @@ class CannotEdit(Exception):  # noqa: N818 - whoever edits a file makes a senten
 
 
 def edit_yaml(text: str, location: tuple[str, ...], value: Value) -> str:
-    """A text that edge.yaml_source reads without problems, with one value set.
+    """A text that edge.config.yaml_source reads without problems, with one value set.
 
     The place comes from PyYAML's marks. The result is read again, and must say what the text said before but for this
     value; otherwise raises CannotEdit: for one where an alias stands for the value, for its marks are the anchor's.
@@ -171,5 +171,5 @@ def _with_value(values: dict[str, Any], location: tuple[str, ...], value: Value)
 
 
 def _as_read(value: Value) -> str | None:
-    """As edge.yaml_source reads it, which leaves all scalars text."""
+    """As edge.config.yaml_source reads it, which leaves all scalars text."""
     return None if value is None else value if isinstance(value, str) else as_yaml(value)

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from edge.config import Config
-from edge.yaml_source import Location
+from edge.config.yaml_source import Location
 
 
 def config_schema() -> dict[str, Any]:
-    """JSON Schema of config.yaml, with every setting described; edge.editor_schema makes of it what editors use."""
+    """JSON Schema of config.yaml, with every setting described; edge.config.editor_schema makes the editors' of it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(),

@@ -8,11 +8,11 @@ import stat
 import tempfile
 from pathlib import Path
 
-from edge.config_file import decode_config, parse_config, read_config
+from edge.config.file import decode_config, parse_config, read_config
+from edge.config.yaml_edit import CannotEdit, Value, as_yaml, edit_yaml
+from edge.config.yaml_source import read_yaml
 from edge.errors import MaskdError
 from edge.sync import sync_folder
-from edge.yaml_edit import CannotEdit, Value, as_yaml, edit_yaml
-from edge.yaml_source import read_yaml
 
 _BOM = "\ufeff".encode()
 

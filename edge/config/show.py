@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from edge.config import Config
-from edge.config_file import find_config, load_config, show_config
+from edge.config.file import find_config, load_config, show_config
+from edge.config.overrides import Overrides
 from edge.errors import MaskdError
 from edge.masking import mask_url
-from edge.overrides import Overrides
 
 
 def run_config_show(path: Path | None) -> int:
@@ -27,8 +27,8 @@ def in_effect(config: Config, path: Path | None) -> tuple[Config, list[str]]:
     """The configuration, read from `path`, with what commands have set laid over it, and a sentence for each
     difference. Where the overrides may not be read by this user, they are left out, and a sentence says so."""
     # What goes wrong is one of the sentences; logged as well, it would be told twice.
-    logging.getLogger("edge.overrides").addHandler(logging.NullHandler())
-    logging.getLogger("edge.overrides").propagate = False
+    logging.getLogger("edge.config.overrides").addHandler(logging.NullHandler())
+    logging.getLogger("edge.config.overrides").propagate = False
     overrides = Overrides(config.storage.path, path)
     try:
         overrides.require_right_to_read()

@@ -1,0 +1,30 @@
+"""Every setting of maskd, declared once, with its unit. `edge.config.file` reads them from config.yaml."""
+
+from __future__ import annotations
+
+from edge.config.camera import CameraSettings
+from edge.config.config import Config, default_device
+from edge.config.fields import NAME_PATTERN, TOPIC_PREFIX_PATTERN, Name, Settings
+from edge.config.mqtt import HomeAssistantSettings, MqttSettings, TlsSettings
+from edge.config.people import ComplianceSettings, TrackingSettings
+from edge.config.storage import StorageSettings
+from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
+
+__all__ = [
+    "NAME_PATTERN",
+    "TOPIC_PREFIX_PATTERN",
+    "CameraSettings",
+    "ClassifierSettings",
+    "ComplianceSettings",
+    "Config",
+    "DetectorSettings",
+    "HomeAssistantSettings",
+    "MqttSettings",
+    "Name",
+    "RuntimeSettings",
+    "Settings",
+    "StorageSettings",
+    "TlsSettings",
+    "TrackingSettings",
+    "default_device",
+]

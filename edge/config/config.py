@@ -1,0 +1,68 @@
+"""The whole configuration: the settings of the device, and a section for each of its parts."""
+
+from __future__ import annotations
+
+import re
+import socket
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from edge.config.camera import CameraSettings
+from edge.config.fields import NAME_PATTERN, Name, Settings
+from edge.config.mqtt import MqttSettings
+from edge.config.people import ComplianceSettings, TrackingSettings
+from edge.config.storage import StorageSettings
+from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
+from edge.source_masking import secrets_of
+
+
+def default_device() -> str:
+    """The host name with every character that a topic cannot carry replaced; `maskd` where nothing is left."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", socket.gethostname()).strip("-_")[:64]
+    return name or "maskd"
+
+
+def _host_name_if_none(value: object) -> object:
+    return default_device() if value is None else value
+
+
+class Config(Settings):
+    device: Annotated[
+        Name,
+        BeforeValidator(_host_name_if_none),
+        WithJsonSchema({"type": ["string", "null"], "pattern": NAME_PATTERN}),
+    ] = Field(default_factory=default_device)
+    """This device's name in topics and events; null: the host name."""
+    privacy: Literal["events", "aggregate"] = "events"
+    """aggregate: only window counts are published, no event about a single person."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least serious kind of message that is logged."""
+    cameras: Annotated[dict[Name, CameraSettings], Field(min_length=1)] = {"camera": CameraSettings(source="auto")}
+    """One section per camera; its key is the camera's name in topics and events."""
+    detector: DetectorSettings = DetectorSettings()
+    """Finding faces."""
+    classifier: ClassifierSettings = ClassifierSettings()
+    """Judging each face's mask."""
+    runtime: RuntimeSettings = RuntimeSettings()
+    """What runs the models."""
+    tracking: TrackingSettings = TrackingSettings()
+    """Following a person from frame to frame."""
+    compliance: ComplianceSettings = ComplianceSettings()
+    """From single judgements to events."""
+    mqtt: MqttSettings = MqttSettings()
+    """The broker that events are sent to."""
+    storage: StorageSettings = StorageSettings()
+    """Where events wait until the broker has confirmed them, and the local record."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Parts of the cameras' sources that are shown nowhere."""
+        return frozenset(secret for camera in self.cameras.values() for secret in secrets_of(camera.source.text))
+
+    @property
+    def counting_window_s(self) -> float:
+        """Length of the windows counted: longer where they are all that is published, so that no one stands out."""
+        if self.mqtt.window_s is not None:
+            return self.mqtt.window_s
+        return 1200.0 if self.privacy == "aggregate" else 60.0

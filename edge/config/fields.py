@@ -1,0 +1,61 @@
+"""What settings are made of: the base of every section, and the kinds of values that several of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from edge.errors import UsageError
+from edge.paths import expanded
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0)]
+_IN_LEVEL = r"/+#\s\x00-\x1f\x7f"
+TOPIC_PREFIX_PATTERN = rf"^[^${_IN_LEVEL}][^{_IN_LEVEL}]*(/[^{_IN_LEVEL}]+)*$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""A name that is safe as one level of an MQTT topic."""
+Text = Annotated[str, Field(min_length=1)]
+TopicPrefix = Annotated[str, Field(pattern=TOPIC_PREFIX_PATTERN)]
+"""The first level, or levels, of a topic."""
+
+
+def text_if_number(value: object) -> object:
+    """0 and 5 mean "0" and "5", as a person writes them; True is an int to Python, but not to a person."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return expanded(path)
+    except UsageError as error:
+        raise PydanticCustomError("sentence", "{problem}", {"problem": str(error)}) from None
+
+
+def text_at_home(text: str) -> str:
+    return str(_at_home(Path(text))) if text.startswith("~") else text
+
+
+HomePath = Annotated[Path, AfterValidator(_at_home)]
+"""A leading `~` stands for the home folder."""
+
+
+def contradiction(key: str, problem: str) -> PydanticCustomError:
+    """Two settings that exclude each other; `key` is the one that the report points at."""
+    return PydanticCustomError("contradiction", "{problem}", {"problem": problem, "key": key})
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section_means_defaults(cls, values: Any) -> Any:
+        """`detector:` with every line below it commented out reaches us as None."""
+        if not isinstance(values, dict):
+            return values
+        sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Settings)}
+        return {key: value for key, value in values.items() if not (value is None and key in sections)}

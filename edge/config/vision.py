@@ -1,0 +1,78 @@
+"""The settings of what is done with one picture: finding faces, judging them, and what runs the models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from edge.config.fields import Fraction, Settings, Text, contradiction, text_at_home
+
+
+def _text_if_scalar(value: object) -> object:
+    """Options reach a delegate as text, in which true is `true`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _edgetpu_or_library(value: str) -> str:
+    if value != "edgetpu" and ".so" not in Path(value).suffixes:
+        raise PydanticCustomError("delegate", "{value} is neither edgetpu nor a library (.so)", {"value": value})
+    return value
+
+
+ModelName = Annotated[Text, AfterValidator(text_at_home)]
+
+
+class DetectorSettings(Settings):
+    model: ModelName = "face-detector"
+    """A shipped model's name, a .tflite beside its manifest, or with `kind` yunet or res10 a file of that network."""
+    kind: Literal["tflite", "yunet", "res10"] = "tflite"
+    """The network's family: maskd's own, or one of the two public detectors with a file that you supply."""
+    min_score: Fraction | None = None
+    """A face counts from this score on; null: the model's recommendation."""
+    low_score: Fraction | None = None
+    """A fainter face still carries on a track; null: a fifth of min_score. Never above a camera's own min_score."""
+    nms_iou: Fraction = 0.5
+    """Of two boxes that overlap by more than this share, the weaker goes."""
+    min_face_px: Annotated[float, Field(ge=0)] = 12
+    """Pixels of a face's height in the picture below which it is ignored."""
+    max_faces: Annotated[int, Field(ge=1, le=1000)] = 50
+    """Faces kept per picture, best first."""
+
+    @model_validator(mode="after")
+    def _scores_in_order(self) -> DetectorSettings:
+        if self.low_score is not None and self.min_score is not None and self.low_score > self.min_score:
+            raise contradiction(
+                "low_score",
+                f"{self.low_score:g} is above detector.min_score, {self.min_score:g}; "
+                "the score for carrying on a track must be the lower of the two",
+            )
+        return self
+
+
+class ClassifierSettings(Settings):
+    model: ModelName = "mask-classifier"
+    """A shipped model's name, or a .tflite beside its manifest."""
+    min_confidence: Fraction | None = None
+    """Below this the status is `unknown`; null: the model's recommendation."""
+
+
+class RuntimeSettings(Settings):
+    backend: Literal["auto", "litert", "tflite-runtime"] = "auto"
+    """What runs the models; auto: whichever is installed, LiteRT first."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 2
+    """CPU threads for each model."""
+    delegate: Annotated[Text, AfterValidator(_edgetpu_or_library), AfterValidator(text_at_home)] | None = None
+    """edgetpu, or the path of another TFLite delegate's library (.so); null: the CPU runs the models."""
+    delegate_options: dict[Text, Annotated[str, BeforeValidator(_text_if_scalar)]] = {}
+    """What the delegate's own documentation lists, such as {device: "usb:0"} for one of several Edge TPUs."""
+
+    @model_validator(mode="after")
+    def _options_have_delegate(self) -> RuntimeSettings:
+        if self.delegate_options and self.delegate is None:
+            raise contradiction("delegate_options", "there is no delegate to take them; set runtime.delegate as well")
+        return self
