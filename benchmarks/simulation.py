@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Literal
 
-from edge.compliance import Transition
 from edge.config import Config
 from edge.geometry import Box
 from edge.payloads.events import ModelNames
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.people.transition import Transition
 
 MODELS = ModelNames(detector="face-detector/1.1.0", classifier="mask-classifier/1.2.0")
 STATUSES = ("with_mask", "without_mask", "mask_weared_incorrect")

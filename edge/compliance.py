@@ -9,35 +9,13 @@ from typing import Literal
 
 from edge.config import ComplianceSettings
 from edge.geometry import Box
+from edge.people.transition import Transition
+from edge.statuses import UNKNOWN
 from edge.tracking import Track, TrackUpdate
-from edge.vision.masks import UNKNOWN, Classification
+from edge.vision.masks import Classification
 
 GRACE_WINDOWS = 3.0
 """Windows that a person may stay undecided before being announced as `unknown`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """What happened to one person."""
-
-    type: Literal["started", "changed", "ended"]
-    camera: str
-    track: str
-    status: str
-    previous: str | None
-    """The status before this one; only a `changed` has it."""
-    compliant: bool
-    confidence: float
-    """Mean confidence of the votes for `status`, 0 to 1; 0 where none was cast."""
-    box: Box
-    """Where the face was last seen, in fractions of the picture's width and height, 0 to 1."""
-    zones: tuple[str, ...]
-    started_at: float
-    """When the person was first seen, in monotonic seconds."""
-    at: float
-    """When this happened, in monotonic seconds; for an `ended`, when the person was last seen."""
-    votes: Mapping[str, int]
-    """Votes per status over the whole track, `unknown` among them."""
 
 
 class Compliance:
@@ -76,6 +54,11 @@ class Compliance:
             if (gone := self._people.pop(track.id, None)) is not None:
                 transitions += self._end(gone)
         return transitions
+
+    def status_of(self, track: str) -> str | None:
+        """What was announced of a person who is there; None before `started`."""
+        person = self._people.get(track)
+        return None if person is None else person.status
 
     def finish(self) -> list[Transition]:
         """Ends everybody, because the camera stops."""

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from edge.accelerator import Accelerator
-from edge.compliance import Transition
 from edge.config import Config
 from edge.config.overrides import Layers, Overrides
 from edge.deadline import Deadline
@@ -31,6 +30,7 @@ from edge.messaging.record import Record
 from edge.messaging.sender import Sender
 from edge.messaging.settable import Settable
 from edge.payloads.events import ModelNames
+from edge.people.scene import Scene
 from edge.reload import ReloadNews, read_again
 from edge.running_cameras import RunningCameras
 from edge.signals import HangupSignal, StopSignals
@@ -432,8 +432,9 @@ class Daemon:
             self._fail(error)
         self.stop()
 
-    def _round(self, transitions: list[Transition]) -> None:
+    def _round(self, scenes: list[Scene]) -> None:
         """In the vision thread, after every round: what happened is safe before anything else is done."""
+        transitions = [transition for scene in scenes for transition in scene.transitions]
         self._writer.write(transitions)
         self._publisher.observe(transitions)
         now = time.monotonic()

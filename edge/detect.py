@@ -23,9 +23,9 @@ from edge.errors import MaskdError
 from edge.printable import one_line
 from edge.source_masking import mask_source
 from edge.sources import NoSource, Source, expand_sources
+from edge.statuses import UNKNOWN
 from edge.vision.build import build_vision
 from edge.vision.draw import draw_observations
-from edge.vision.masks import UNKNOWN
 from edge.vision.pipeline import Observation, Result, Vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds, camera_thresholds

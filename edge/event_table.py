@@ -7,7 +7,7 @@ from typing import TextIO
 
 from edge.payloads.events import Event
 from edge.payloads.payload import parse_timestamp
-from edge.vision.masks import UNKNOWN
+from edge.statuses import UNKNOWN
 
 PERSON_LETTERS = 6
 CAMERA_LETTERS = 8

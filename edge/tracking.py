@@ -99,6 +99,11 @@ class Tracker:
         self._settings = settings
         self._min_score = min_score
 
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Those that are followed, as the latest update left them."""
+        return tuple(self._tracks)
+
     def update(self, observations: Sequence[Observation], now: float) -> TrackUpdate:
         """Takes in one frame, captured at `now` in monotonic seconds; an empty one counts as well."""
         for track in self._tracks:

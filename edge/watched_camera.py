@@ -7,11 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
 from edge.camera.rate import FrameRate
-from edge.compliance import Compliance, Transition
+from edge.compliance import Compliance
 from edge.config import ComplianceSettings, Config, TrackingSettings
-from edge.tracking import Tracker
+from edge.people.scene import LookTimings, Person, Scene
+from edge.people.transition import Transition
+from edge.tracking import Track, Tracker
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import Recommendations, Thresholds, camera_compliance, camera_thresholds
 
@@ -60,30 +63,28 @@ class WatchedCamera:
         self._frame_size = (1, 1)
         self._seen_at: float | None = None
 
-    def watch(self, vision: Vision, timings: Timings) -> list[Transition]:
-        """Judges the waiting frame, if there is one, and returns what happened by it."""
+    def watch(self, vision: Vision) -> Scene:
+        """Judges the waiting frame, if there is one."""
         rules = self._take_over_rules()
         frame = self.latest.take(timeout=0)
         if frame is None:
             return self._without_frame(time.monotonic())
         result = vision.observe(frame.image, rules.thresholds, lores=frame.lores)
-        timings.add(
-            result.detect_ms, result.classify_ms, sum(o.classification is not None for o in result.observations)
-        )
         self.rate.count(time.monotonic())
         height, width = frame.image.shape[:2]
         self._frame_size = (width, height)
         self._seen_at = frame.captured_at
         update = self._tracker.update(result.observations, frame.captured_at)
-        return self._compliance.update(update, self._frame_size, frame.captured_at)
+        transitions = self._compliance.update(update, self._frame_size, frame.captured_at)
+        classified = sum(o.classification is not None for o in result.observations)
+        timings = LookTimings(result.detect_ms, result.classify_ms, classified)
+        return self._scene(update.active, transitions, frame, timings)
 
-    def finish(self) -> list[Transition]:
+    def finish(self) -> Scene:
         """Ends everybody who is still there."""
         now = self._seen_at if self._seen_at is not None else time.monotonic()
-        return [
-            *self._compliance.update(self._tracker.finish(), self._frame_size, now),
-            *self._compliance.finish(),
-        ]
+        transitions = self._compliance.update(self._tracker.finish(), self._frame_size, now)
+        return self._scene((), [*transitions, *self._compliance.finish()])
 
     def _take_over_rules(self) -> CameraRules:
         rules = self.rules
@@ -93,12 +94,40 @@ class WatchedCamera:
             self._compliance.adjust(rules.compliance, rules.zones)
         return rules
 
-    def _without_frame(self, now: float) -> list[Transition]:
+    def _without_frame(self, now: float) -> Scene:
         if self.latest.closed:
             return self.finish()
         if self._seen_at is None or now - self._seen_at < IDLE_S:
-            return []
-        return self._compliance.update(self._tracker.update((), now), self._frame_size, now)
+            return self._scene(self._tracker.tracks, [])
+        update = self._tracker.update((), now)
+        return self._scene(update.active, self._compliance.update(update, self._frame_size, now))
+
+    def _scene(
+        self,
+        tracks: Sequence[Track],
+        transitions: Sequence[Transition],
+        frame: Frame | None = None,
+        timings: LookTimings | None = None,
+    ) -> Scene:
+        people = tuple(self._person(track, is_seen=frame is not None) for track in tracks)
+        return Scene(self.name, frame, people, tuple(transitions), timings or LookTimings())
+
+    def _person(self, track: Track, *, is_seen: bool) -> Person:
+        seen = track.observation if is_seen else None
+        classification = None if seen is None else seen.classification
+        return Person(
+            track=track.id,
+            box=track.box,
+            score=track.score,
+            seen=seen is not None,
+            confirmed=track.confirmed,
+            first_seen=track.first_seen,
+            last_seen=track.last_seen,
+            status=self._compliance.status_of(track.id),
+            classification=classification,
+            classified_at=None if classification is None else track.last_seen,
+            zones=(),
+        )
 
 
 @dataclass(slots=True)
@@ -109,10 +138,11 @@ class Timings:
     classify_ms: float | None = None
     """Per face."""
 
-    def add(self, detect_ms: float, classify_ms: float, faces: int) -> None:
-        self.detect_ms = _smoothed(self.detect_ms, detect_ms)
-        if faces:
-            self.classify_ms = _smoothed(self.classify_ms, classify_ms / faces)
+    def add(self, look: LookTimings) -> None:
+        if look.detect_ms:
+            self.detect_ms = _smoothed(self.detect_ms, look.detect_ms)
+        if look.classified:
+            self.classify_ms = _smoothed(self.classify_ms, look.classify_ms / look.classified)
 
 
 def _smoothed(mean: float | None, value: float) -> float:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge.camera.latest import wait_for_any
-from edge.compliance import Transition
 from edge.deadline import Deadline
+from edge.people.scene import Scene
 from edge.vision.pipeline import Vision
 from edge.watched_camera import IDLE_S, Timings, WatchedCamera
 
@@ -29,11 +29,11 @@ class Watcher:
         self,
         vision: Vision,
         *,
-        on_round: Callable[[list[Transition]], None],
+        on_round: Callable[[list[Scene]], None],
         on_end: Callable[[Exception | None], None],
     ) -> None:
-        """Both are called in this thread: after every round, at least each `IDLE_S`, with what happened on all cameras
-        together; and at the end, with the error that caused it."""
+        """Both are called in this thread. `on_round`: after every round, at least each `IDLE_S`, with one scene of each
+        camera. `on_end`: at the end, with the error that caused it."""
         self.timings = Timings()
         self._vision = vision
         self._on_round = on_round
@@ -74,14 +74,16 @@ class Watcher:
             watch = self._watch
             gone = [camera for camera in cameras if camera not in watch.cameras]
             cameras = watch.cameras
-            transitions = [transition for camera in gone for transition in camera.finish()]
-            transitions += [t for camera in cameras for t in camera.watch(self._vision, self.timings)]
-            self._on_round(transitions)
+            scenes = [camera.finish() for camera in gone]
+            scenes += [camera.watch(self._vision) for camera in cameras]
+            for scene in scenes:
+                self.timings.add(scene.timings)
+            self._on_round(scenes)
             # A camera that was closed during this round for another watch is no source that has ended.
             if not watch.endless and all(camera.latest.closed for camera in cameras) and self._watch is watch:
                 break
             self._wait(cameras)
-        self._on_round([transition for camera in cameras for transition in camera.finish()])
+        self._on_round([camera.finish() for camera in cameras])
 
     def _wait(self, cameras: Sequence[WatchedCamera]) -> None:
         """Until a frame has come; at most IDLE_S."""

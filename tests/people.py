@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from edge.compliance import Transition
 from edge.geometry import Box
 from edge.payloads.events import Draft, ModelNames, draft_events
 from edge.payloads.topics import Topics
+from edge.people.transition import Transition
 
 MODELS = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
 TOPICS = Topics("maskd", "lobby")

@@ -23,7 +23,7 @@ from edge.vision.model import open_model
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds
-from edge.watched_camera import CameraRules, Timings, WatchedCamera
+from edge.watched_camera import CameraRules, WatchedCamera
 
 DATA = Path(os.environ.get("MASKD_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 THRESHOLDS = Thresholds(min_score=0.5, low_score=0.1, min_confidence=0.5, min_face_px=100, max_faces=10)
@@ -76,7 +76,7 @@ def test_a_watched_camera_hands_both_pictures_over() -> None:
     image, lores = np.zeros((720, 1280, 3), np.uint8), np.zeros((396, 704, 3), np.uint8)
     for number, small in enumerate((lores, None)):
         latest.put(Frame(image, float(number), number, "door", small))
-        camera.watch(Vision(detector, Colours()), Timings())
+        camera.watch(Vision(detector, Colours()))
     assert detector.shown[0] is lores
     assert detector.shown[1] is image
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from edge.compliance import Compliance, Transition
+from edge.compliance import Compliance
 from edge.config import ComplianceSettings, TrackingSettings
 from edge.geometry import Box
+from edge.people.transition import Transition
 from edge.tracking import Track, Tracker, TrackUpdate
 from edge.vision.faces import Face
 from edge.vision.masks import Classification

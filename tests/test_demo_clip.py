@@ -21,7 +21,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.camera.video import frames
-from edge.compliance import Compliance, Transition
+from edge.compliance import Compliance
 from edge.config import ComplianceSettings, TrackingSettings
 from edge.demo import CLIP
 from edge.demo.broker import HOST, Broker, Message, Subscriber
@@ -45,6 +45,7 @@ from edge.demo.printout import Printout
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.payloads.events import ModelNames, event_from_transition, parse_event
+from edge.people.transition import Transition
 from edge.tracking import Tracker
 from edge.vision.faces import Face
 from edge.vision.masks import Classification

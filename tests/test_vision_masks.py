@@ -7,7 +7,8 @@ import pytest
 import skimage.data
 
 from edge.geometry import Box
-from edge.vision.masks import UNKNOWN, Classification, MaskClassifier
+from edge.statuses import UNKNOWN
+from edge.vision.masks import Classification, MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image, crop_face
 

@@ -10,9 +10,10 @@ import skimage.data
 
 from edge.config import Config
 from edge.geometry import Box
+from edge.statuses import UNKNOWN
 from edge.vision.build import build_vision
 from edge.vision.faces import Face
-from edge.vision.masks import UNKNOWN, MaskClassifier
+from edge.vision.masks import MaskClassifier
 from edge.vision.model import find_model, open_model
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image

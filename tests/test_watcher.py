@@ -14,10 +14,11 @@ import pytest
 
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
-from edge.compliance import Transition
 from edge.config import Config
 from edge.deadline import Deadline
 from edge.geometry import Box
+from edge.people.scene import Scene
+from edge.people.transition import Transition
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
@@ -87,7 +88,8 @@ class Watching:
         vision = Vision(self.model, self.model)  # type: ignore[arg-type]  # it is as much of a classifier as is asked for
         self.watcher = Watcher(vision, on_round=self._round, on_end=self.ends.append)
 
-    def _round(self, transitions: list[Transition]) -> None:
+    def _round(self, scenes: list[Scene]) -> None:
+        transitions = [transition for scene in scenes for transition in scene.transitions]
         self.rounds.put(transitions)
         self.transitions += transitions
         self.told = self.model.pictures

@@ -75,8 +75,8 @@ def _try_detector(config: Config) -> Iterator[Row]:
 
 def _try_classifier(config: Config) -> Iterator[Row]:
     from edge.selftest import EXPECTED, selftest_photo
+    from edge.statuses import UNKNOWN
     from edge.vision.build import build_classifier
-    from edge.vision.masks import UNKNOWN
 
     photo = selftest_photo()
     boxes = [box for box, _ in EXPECTED]

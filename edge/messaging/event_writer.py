@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
-from edge.compliance import Transition
 from edge.messaging.outbox import Outbox
 from edge.messaging.visits import AnnouncedVisits
 from edge.payloads.events import Event, ModelNames, draft_events
 from edge.payloads.topics import Topics
+from edge.people.transition import Transition
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from edge.compliance import Transition
 from edge.payloads.payload import Timestamp
 from edge.payloads.reports import Presence
-from edge.vision.masks import UNKNOWN
+from edge.people.transition import Transition
+from edge.statuses import UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from edge.compliance import Transition
 from edge.config import Config
 from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, Receipt
@@ -17,6 +16,7 @@ from edge.messaging.presence import PresenceCounts
 from edge.messaging.windows import WindowCounts
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import Presence, Status, Window
+from edge.people.transition import Transition
 from edge.worker import Worker
 
 LOOK_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from edge.compliance import Transition
+from edge.people.transition import Transition
 
 
 class AnnouncedVisits:

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge.compliance import Transition
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import Window
-from edge.vision.masks import UNKNOWN
+from edge.people.transition import Transition
+from edge.statuses import UNKNOWN
 
 
 @dataclass(slots=True)

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from pydantic import Field, ValidationError
 
-from edge.compliance import Transition
 from edge.messaging.numbering import EPOCH_PATTERN, MAX_SEQ
 from edge.payloads.payload import Count, Fraction, Payload, Timestamp, timestamp
 from edge.payloads.topics import Topics
 from edge.payloads.uuid7 import uuid7
+from edge.people.transition import Transition
 
 
 class ModelNames(Payload):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import Box
-from edge.vision.model import UNKNOWN as UNKNOWN
+from edge.statuses import UNKNOWN
 from edge.vision.model import Model, refuse
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import Backend, InterpreterCache

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import edge
 from edge.errors import MaskdError
+from edge.statuses import UNKNOWN
 from edge.vision.delegate import Delegate, DelegateError
 from edge.vision.tflite import Backend, Interpreter, TensorInfo, load_interpreter, read_model
 
@@ -23,9 +24,6 @@ Stride = Annotated[int, Field(ge=1, le=256)]
 
 _COMPILED_SUFFIX = "_edgetpu"
 """Which the compiler appends to the name of the model's file."""
-
-UNKNOWN = "unknown"
-"""The status where the evidence is too weak; never a label of a model."""
 
 
 class ManifestPart(BaseModel):

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
-from edge.compliance import Transition
 from edge.geometry import Box
 from edge.messaging.record_line import write_line
 from edge.payloads.events import ModelNames, event_from_transition
+from edge.people.transition import Transition
 from tests.faults.disk import Disk
 from tests.faults.fault import Expectations, Fault
 from tests.faults.proxy import BOTH_WAYS, Conditions

@@ -11,7 +11,7 @@ from edge.config import Config
 from edge.messaging.homeassistant.settings import Entity, camera_settings, privacy_setting
 from edge.messaging.homeassistant.templates import attributes, template
 from edge.payloads.topics import Topics
-from edge.vision.model import UNKNOWN
+from edge.statuses import UNKNOWN
 
 _MASK = "mdi:face-mask"
 
