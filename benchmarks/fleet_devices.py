@@ -21,10 +21,10 @@ from edge.backoff import Backoff
 from edge.config import CameraSettings, Config
 from edge.messaging.homeassistant import announce
 from edge.messaging.mqtt.session import SESSION_EXPIRY_S
-from edge.messaging.numbering import new_epoch
 from edge.messaging.presence import PresenceCounts
 from edge.messaging.windows import WindowCounts
 from edge.payloads.events import draft_events
+from edge.payloads.numbering import new_epoch
 from edge.payloads.payload import timestamp
 from edge.payloads.topics import Topics
 from tests.mosquitto import HOST

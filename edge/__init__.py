@@ -1,6 +1,19 @@
 import os
 
-from edge.camera.image_size import MAX_PIXELS
+_DEFAULT_MAX_PIXELS = 2**26
+
+
+def _max_pixels() -> int:
+    try:
+        return int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", ""))
+    except ValueError:
+        return _DEFAULT_MAX_PIXELS
+
+
+MAX_PIXELS = _max_pixels()
+"""Most pixels of a picture that is decoded: 67 million, as many as the largest common phone camera takes (64 million)
+and twice as many as 8K video has; decoding that many takes 400 MB. An owner raises it, for photos, by the environment
+variable OPENCV_IO_MAX_IMAGE_PIXELS."""
 
 # OpenCV reads this once, when it is first imported, so it stands before every import of ours. Without it a damaged or
 # hostile photo of a few kilobytes can claim three gigabytes. What the owner set in the environment stays.

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from edge.assignment import best_pairs
 from edge.config import TrackingSettings
-from edge.geometry import Box, boxes_to_array, iou_matrix
+from edge.geometry import Box
+from edge.vision.overlap import boxes_to_array, iou_matrix
 from edge.vision.pipeline import Observation
 
 DAMPING_S = 0.8

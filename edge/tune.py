@@ -36,9 +36,10 @@ from edge.evaluation.tuning import (
 )
 from edge.evaluation.tuning_plot import draw_curves
 from edge.evaluation.tuning_report import FEW_PHOTOS, Report, as_json, as_text, config_values, notes
-from edge.geometry import Box, boxes_to_array, iou_matrix
+from edge.geometry import Box
 from edge.vision.build import build_vision
 from edge.vision.faces import Face
+from edge.vision.overlap import boxes_to_array, iou_matrix
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds, camera_thresholds

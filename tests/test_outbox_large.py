@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.messaging.numbering import Counted
 from edge.messaging.outbox import Outbox
 from edge.messaging.outbox_file import connect, counted_meta, create_tables, insert, put_meta, recount, transaction
 from edge.messaging.outbox_recovery import OpeningStoppedError, is_marked_damaged, mark_damaged
 from edge.payloads.events import Event
+from edge.payloads.numbering import Counted
 from tests.people import EPOCH, drafts, passers_by, transition
 from tests.waiting import wait_until
 

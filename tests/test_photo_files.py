@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.camera.image_size import MAX_PIXELS, image_kind, image_size
+from edge import MAX_PIXELS
+from edge.camera.image_size import image_kind, image_size
 from edge.camera.photos import read_photo
 from edge.demo import CLIP
 from edge.errors import MaskdError

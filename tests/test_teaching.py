@@ -13,8 +13,9 @@ import keras
 
 from edge.errors import MaskdError
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
-from edge.geometry import Box, boxes_to_array
+from edge.geometry import Box
 from edge.vision.faces import Face
+from edge.vision.overlap import boxes_to_array
 from training.cli import main
 from training.face_network import build_face_detector
 from training.face_teacher import UNNAMED, taught, without_repeats

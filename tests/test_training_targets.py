@@ -12,8 +12,8 @@ pytest.importorskip("tensorflow", reason="training needs the extra `train` of py
 
 import keras
 
-from edge.geometry import boxes_to_array
 from edge.vision.faces import decode_boxes
+from edge.vision.overlap import boxes_to_array
 from training.face_loss import DetectorTrainer, _decode, _overlap
 from training.face_network import STRIDES
 from training.face_targets import targets

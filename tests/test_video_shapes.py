@@ -12,9 +12,9 @@ import av
 import numpy as np
 import pytest
 
+from edge import MAX_PIXELS
 from edge.camera.decoded import RgbConverter, clockwise, true_size
 from edge.camera.frame import Frame
-from edge.camera.image_size import MAX_PIXELS
 from edge.camera.video import VideoCamera, frames
 from edge.config import CameraSettings
 from edge.errors import MaskdError

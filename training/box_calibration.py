@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.geometry import iou_matrix
 from edge.vision.faces import decode_boxes, laid_into_input
+from edge.vision.overlap import iou_matrix
 from training.face_network import STRIDES
 from training.faces import Example
 

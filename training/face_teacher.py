@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
-from edge.geometry import boxes_to_array, iou_matrix
 from edge.vision.faces import MOST_FACES, NMS_IOU, Face, suppress_repeats
 from edge.vision.opencv_faces import YuNetFaceDetector
+from edge.vision.overlap import boxes_to_array, iou_matrix
 from edge.vision.preprocess import Image
 
 SURE = 0.8

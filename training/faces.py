@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.evaluation.labelled import LabelledPhoto, read_photo
-from edge.geometry import boxes_to_array
 from edge.vision.faces import Face
+from edge.vision.overlap import boxes_to_array
 from edge.vision.preprocess import Image
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.face_augment import View, random_view, tiled_view

@@ -9,7 +9,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from edge.camera.image_size import MAX_PIXELS
+from edge import MAX_PIXELS
 from edge.camera.images import rotated
 from edge.vision.preprocess import Image
 

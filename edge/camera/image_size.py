@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
 from typing import Literal
 
 ImageKind = Literal["jpeg", "png", "bmp", "webp", "tiff", "pnm", "heic", "avif"]
 
-_DEFAULT_MAX_PIXELS = 2**26
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"miaf"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Start-of-frame markers; the three left out are DHT, JPG and DAC (ITU T.81, table B.1)."""
-
-
-def _max_pixels() -> int:
-    try:
-        return int(os.environ.get("OPENCV_IO_MAX_IMAGE_PIXELS", ""))
-    except ValueError:
-        return _DEFAULT_MAX_PIXELS
-
-
-MAX_PIXELS = _max_pixels()
-"""Most pixels of a picture that is decoded: 67 million, as many as the largest common phone camera takes (64 million)
-and twice as many as 8K video has; decoding that many takes 400 MB. An owner raises it, for photos, by the environment
-variable OPENCV_IO_MAX_IMAGE_PIXELS."""
 
 
 def image_kind(start: bytes) -> ImageKind | None:

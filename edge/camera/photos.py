@@ -10,8 +10,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from edge import MAX_PIXELS
 from edge.camera.frame import Frame
-from edge.camera.image_size import MAX_PIXELS, image_kind, image_size
+from edge.camera.image_size import image_kind, image_size
 from edge.camera.images import as_rgb, rotated
 from edge.camera.jpeg import whole_picture
 from edge.camera.suffixes import PHOTO_SUFFIXES, is_photo

@@ -19,9 +19,9 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from edge import MAX_PIXELS
 from edge.camera.av_errors import Cause, SourceError
 from edge.camera.decoded import RgbConverter
-from edge.camera.image_size import MAX_PIXELS
 from edge.vision.preprocess import Image
 
 _ONE_THREAD_PIXELS = 1920 * 1088

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av.error
 
+from edge import MAX_PIXELS
 from edge.camera.av_errors import Cause, SourceError
 from edge.camera.frame import Frame
-from edge.camera.image_size import MAX_PIXELS
 from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings

@@ -20,9 +20,10 @@ from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.labels.photo_set import PhotoSet
 from edge.evaluation.labels.reading import read_set
 from edge.evaluation.metrics import PictureResult
-from edge.geometry import Box, boxes_to_array
+from edge.geometry import Box
 from edge.vision.faces import Face, TfliteFaceDetector
 from edge.vision.model import open_model
+from edge.vision.overlap import boxes_to_array
 from edge.vision.preprocess import Image, crop_face
 
 MIN_FACE_PX = 10

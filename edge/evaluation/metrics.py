@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge.geometry import iou_matrix
+from edge.vision.overlap import iou_matrix
 
 Floats = NDArray[np.float64]
 Boxes = NDArray[np.float32]

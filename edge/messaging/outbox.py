@@ -14,7 +14,6 @@ from pathlib import Path
 
 from edge.errors import MaskdError
 from edge.messaging.disk_health import DiskHealth, reason
-from edge.messaging.numbering import Counted, new_epoch
 from edge.messaging.origin import Origin
 from edge.messaging.outbox_check import OutboxCheck
 from edge.messaging.outbox_file import connect, create_tables, wait_briefly
@@ -26,6 +25,7 @@ from edge.messaging.recording import Recording
 from edge.messaging.seq_file import Numbers, SeqFile
 from edge.messaging.unsaved import HELD_LIMIT, Unsaved
 from edge.payloads.events import Draft, Event, ended_after_crash, parse_event
+from edge.payloads.numbering import Counted, new_epoch
 
 log = logging.getLogger(__name__)
 

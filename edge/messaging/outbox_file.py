@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge.errors import MaskdError
-from edge.messaging.numbering import Counted
+from edge.payloads.numbering import Counted
 
 SCHEMA_VERSION = 3
 BUSY_S = 10.0

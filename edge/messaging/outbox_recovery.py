@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import MaskdError
-from edge.messaging.numbering import Counted, counted, latest
 from edge.messaging.outbox_file import (
     connect,
     counted_meta,
@@ -30,6 +29,7 @@ from edge.messaging.record import Record
 from edge.messaging.record_line import RecordedLine
 from edge.messaging.seq_file import Numbers
 from edge.payloads.events import Event, parse_event
+from edge.payloads.numbering import Counted, counted, latest
 from edge.payloads.payload import parse_timestamp
 from edge.payloads.topics import Topics
 from edge.sync import sync_folder

@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge.messaging.numbering import Counted
 from edge.messaging.outbox_file import (
     ROW_OVERHEAD_BYTES,
     SIZE,
@@ -18,6 +17,7 @@ from edge.messaging.outbox_file import (
     transaction,
 )
 from edge.payloads.events import Event
+from edge.payloads.numbering import Counted
 from edge.payloads.payload import parse_timestamp
 
 

@@ -13,10 +13,10 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from edge.messaging.clock_trust import ClockTrust, utc_day
-from edge.messaging.numbering import Counted, counted, latest
 from edge.messaging.record_line import RecordedLine, read_line, write_line
 from edge.messaging.record_reader import FOLDER_NAME, day_files, day_of, lines_backwards, lines_forwards
 from edge.payloads.events import Event, parse_event
+from edge.payloads.numbering import Counted, counted, latest
 
 log = logging.getLogger(__name__)
 

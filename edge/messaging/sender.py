@@ -14,8 +14,8 @@ from typing import Protocol
 from edge.backoff import Backoff
 from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
-from edge.messaging.numbering import published
 from edge.messaging.outbox import Outbox, Pending
+from edge.payloads.numbering import published
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)

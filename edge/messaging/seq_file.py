@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.messaging.numbering import MAX_SEQ, Counted
+from edge.payloads.numbering import MAX_SEQ, Counted
 
 _LONGEST = 400
 """More bytes than the file ever has."""

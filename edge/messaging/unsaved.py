@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge.messaging.numbering import new_epoch
 from edge.payloads.events import Draft, Event
+from edge.payloads.numbering import new_epoch
 
 HELD_LIMIT = 1000
 """Events kept in memory while the disk takes none."""

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import Field, ValidationError
 
-from edge.messaging.numbering import EPOCH_PATTERN, MAX_SEQ
+from edge.payloads.numbering import EPOCH_PATTERN, MAX_SEQ
 from edge.payloads.payload import Count, Fraction, Payload, Timestamp, timestamp
 from edge.payloads.topics import Topics
 from edge.payloads.uuid7 import uuid7

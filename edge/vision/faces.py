@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.geometry import Box, iou_matrix
+from edge.geometry import Box
 from edge.vision.model import Model, refuse
+from edge.vision.overlap import iou_matrix
 from edge.vision.preprocess import Image, Letterbox, letterbox
 from edge.vision.tflite import Backend, InterpreterCache, Output, TensorInfo
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import MaskdError
-from edge.geometry import Box, boxes_to_array, iou_matrix
+from edge.geometry import Box
 from edge.vision.faces import MOST_FACES, NMS_IOU, Face, faces_on_picture, suppress_repeats
+from edge.vision.overlap import boxes_to_array, iou_matrix
 from edge.vision.preprocess import Image, crop_face, resize
 from edge.vision.tflite import load_interpreter
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from edge.evaluation.examples import MIN_FACE_HEIGHT_PX, SERVED_IOU, picture_result
 from edge.evaluation.metrics import PictureMatches, PictureResult, match_picture
-from edge.geometry import Box, boxes_to_array, iou_matrix
+from edge.geometry import Box
+from edge.vision.overlap import boxes_to_array, iou_matrix
 from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.records import PhotoRecord
 
