@@ -25,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format bench faults fuzz soak fleet models face-detector face-detector-far mask-classifier data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
+.PHONY: help demo test check format bench faults fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -144,6 +144,9 @@ runs/mask/model.keras: runs/mask-third/model.keras
 # Not shipped yet: three fifths of the cost.
 runs/mask-patches/model.keras: runs/mask/model.keras
 	$(VENV)/bin/maskd-train mask $(FACES) --data '$(DATA)/pyimagesearch_folders' --input-size 112 --arch patches --imitate $< --teacher $< --mixup 0.1 --epochs 30 --out $(@D)
+
+pictures: $(VENV)/.dev ## The README's pictures again, from real runs of maskd detect and maskd demo
+	PYTHONUTF8=1 $(VENV)/bin/python -m tools.readme_pictures
 
 data:
 	@test -d '$(DATA)' || { echo 'There are no labelled photos in $(DATA); say where they are: make models DATA=folder' >&2; exit 1; }

@@ -83,8 +83,8 @@ def checkout_files() -> list[str]:
 
 
 def needed_packages(readme: str) -> list[str]:
-    """What the README has a reader install with apt before the two commands."""
-    section = readme.partition("## Two commands")[2].partition("\n## ")[0]
+    """What the README has a reader install with apt before the two commands of its quick start."""
+    section = readme.partition("## Quick start")[2].partition("\n## ")[0]
     found = re.search(r"sudo apt install ([a-z0-9 .+-]+)", section)
     assert found is not None, "README.md does not say what a machine needs"
     return found[1].split()

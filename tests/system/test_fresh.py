@@ -14,7 +14,7 @@ def test_the_readme_names_what_a_machine_needs() -> None:
     packages = needed_packages((CHECKOUT / "README.md").read_text())
     assert {"git", "make", "python3-venv"} <= set(packages)
     with pytest.raises(AssertionError, match="does not say what a machine needs"):
-        needed_packages("# maskd\n\n## Two commands\n\nmake\n\n## Install\n\nsudo apt install git\n")
+        needed_packages("# maskd\n\n## Quick start\n\nmake\n\n## Install\n\nsudo apt install git\n")
 
 
 def test_pips_settings_are_handed_on() -> None:
