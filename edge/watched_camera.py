@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.camera.frame import Frame
+from edge.camera.frame import DamagedPictureError, Frame
 from edge.camera.latest import LatestFrame
 from edge.camera.rate import FrameRate
 from edge.compliance import Compliance
@@ -69,9 +69,13 @@ class WatchedCamera:
         frame = self.latest.take(timeout=0)
         if frame is None:
             return self._without_frame(time.monotonic())
-        result = vision.observe(frame.image, rules.thresholds, lores=frame.lores)
+        try:
+            image = frame.image
+        except DamagedPictureError:
+            return self._without_frame(time.monotonic())
+        result = vision.observe(image, rules.thresholds, lores=frame.lores)
         self.rate.count(time.monotonic())
-        height, width = frame.image.shape[:2]
+        height, width = image.shape[:2]
         self._frame_size = (width, height)
         self._seen_at = frame.captured_at
         update = self._tracker.update(result.observations, frame.captured_at)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.pictures import red_left_blue_right, write_photo
+from tests.pictures import numbered, red_left_blue_right, write_photo
 from tests.shared_library import library_of
 from tests.waiting import wait_until
 
@@ -32,6 +32,31 @@ try:
         started = time.monotonic()
 except MaskdError as error:
     print(json.dumps([str(error), time.monotonic() - started]), flush=True)
+"""
+LOOK_LATER = """
+import json, sys
+import cv2
+from edge.camera.v4l2 import V4l2Camera
+from edge.config import CameraSettings
+from edge.errors import MaskdError
+decoded = []
+decode = cv2.imdecode
+cv2.imdecode = lambda *arguments: decoded.append(None) or decode(*arguments)
+camera = V4l2Camera("door", sys.argv[1], CameraSettings(source=sys.argv[1], rotate=90))
+camera.open()
+frame = camera.read()
+print(json.dumps(len(decoded)), flush=True)
+sys.stdin.readline()
+for _ in range(30):
+    later = camera.read()
+image = frame.image
+print(json.dumps([len(decoded), image.shape, image[50, 50].tolist(), image[-50, 50].tolist()]), flush=True)
+for use in (lambda: later.image, camera.read):
+    try:
+        use()
+        print(json.dumps("went well"), flush=True)
+    except MaskdError as error:
+        print(json.dumps(str(error)), flush=True)
 """
 OPEN = """
 import json, sys
@@ -75,7 +100,7 @@ class Usb:
     def start(self, program: str, node: str = "device", **environment: str) -> subprocess.Popen[str]:
         variables = {**os.environ, "LD_PRELOAD": str(self._library), "FAKE_V4L2": str(self.folder), **environment}
         command = [sys.executable, "-c", program, str(self.folder / node)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=variables)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables)
         self._running.append(process)
         return process
 
@@ -83,7 +108,9 @@ class Usb:
         for process in self._running:
             process.kill()
             process.wait()
+            assert process.stdin is not None
             assert process.stdout is not None
+            process.stdin.close()
             process.stdout.close()
 
     @property
@@ -112,6 +139,12 @@ def line(process: subprocess.Popen[str]) -> Any:
     return json.loads(text)
 
 
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
 def test_compressed_pictures_are_asked_for_before_their_size(usb: Usb) -> None:
     shape, left, right = line(usb.start(READ))
     assert shape == [720, 1280, 3]
@@ -121,6 +154,29 @@ def test_compressed_pictures_are_asked_for_before_their_size(usb: Usb) -> None:
     # The other way round this size would be asked of uncompressed pictures, which do not have it.
     assert "YUYV 1280x720" not in usb.agreed
     assert usb.agreed.index("MJPG 640x480") < usb.agreed.index("MJPG 1280x720")
+
+
+def test_only_a_picture_that_is_looked_at_is_decoded_and_it_is_the_one_of_its_time(usb: Usb) -> None:
+    process = usb.start(LOOK_LATER)
+    assert line(process) == 0
+    write_photo(usb.folder / "1280x720.jpg", numbered(3, 1280, 720))
+    go_on(process)
+    decoded, shape, top, bottom = line(process)
+    assert decoded == 1
+    assert shape == [1280, 720, 3]  # turned by a quarter
+    assert top[0] > 200 > 50 > top[2]
+    assert bottom[2] > 200 > 50 > bottom[0]
+    assert [line(process), line(process)] == ["went well", "went well"]
+
+
+def test_a_damaged_picture_is_an_error_for_the_one_who_looks_and_for_the_next_read(usb: Usb) -> None:
+    process = usb.start(LOOK_LATER)
+    line(process)
+    (usb.folder / "1280x720.jpg").write_bytes(b"no picture at all")
+    go_on(process)
+    line(process)
+    assert line(process) == f"{usb.folder / 'device'} sent a damaged picture; check its cable and its power supply"
+    assert "gives no more pictures" in line(process)
 
 
 def test_a_camera_without_compression_gives_what_it_has(usb: Usb) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.camera.frame import Frame
+from edge.camera.frame import DamagedPictureError, Frame
 from edge.camera.latest import LatestFrame
 from edge.config import Config
 from edge.deadline import Deadline
@@ -153,6 +153,26 @@ def test_rules_change_between_two_pictures_and_nobody_is_lost(watching: Watching
     assert watching.story() == [("started", "with_mask"), ("changed", "without_mask")]
     assert watching.transitions[-1].zones == ("all",)
     assert {each.track for each in watching.transitions} == {person}
+
+
+def a_damaged_picture() -> Frame:
+    def decode() -> Image:
+        raise DamagedPictureError("/dev/video0 sent a damaged picture")
+
+    return Frame(decode, time.monotonic(), 0, "any")
+
+
+def test_a_damaged_picture_is_passed_over(watching: Watching) -> None:
+    door = watching.camera()
+    watching.watcher.watch([door], endless=False)
+    watching.watcher.start()
+    watching.show(door)
+    door.latest.put(a_damaged_picture())
+    wait_until(lambda: not door.latest.waiting, "the damaged picture was taken")
+    watching.show(door)
+    assert watching.model.pictures == 2
+    assert watching.story() == [("started", "with_mask")]
+    assert watching.ends == []
 
 
 def test_who_has_gone_goes_by_the_new_patience(watching: Watching) -> None:

@@ -24,11 +24,11 @@ class LiveCamera:
     def read(self) -> Frame:
         """The next picture; raises MaskdError where there is none."""
         assert self._capture is not None, "open() comes first"
-        image = self._capture.read()
-        if image is None:
+        picture = self._capture.read()
+        if picture is None:
             raise MaskdError(self._no_picture)
         self._count += 1
-        return Frame(image, time.monotonic(), self._count - 1, self._name)
+        return Frame(picture, time.monotonic(), self._count - 1, self._name)
 
     def close(self) -> None:
         if self._capture is not None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from edge.camera.frame import DamagedPictureError
 from edge.camera.images import as_rgb, rotated
 from edge.vision.preprocess import Image
 
@@ -15,6 +19,7 @@ from edge.vision.preprocess import Image
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: we report failures ourselves, in words
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "5")  # seconds without a picture until a read fails
 
+MJPEG = cv2.VideoWriter.fourcc(*"MJPG")
 _SILENT = 0
 
 
@@ -39,7 +44,10 @@ class Capture:
     """An opened cv2.VideoCapture; pictures come out as RGB, turned clockwise by `rotate` degrees."""
 
     def __init__(self, source: str, backend: int, rotate: int, parameters: Sequence[int] = ()) -> None:
+        self._source = source
         self._rotate = rotate
+        self._is_damaged = False
+        self._gives_jpeg = False
         self._capture = cv2.VideoCapture()
         try:
             self._capture.open(source, backend, list(parameters))
@@ -58,15 +66,40 @@ class Capture:
         """Whether the device took it."""
         return bool(self._capture.set(setting, value))
 
-    def read(self) -> Image | None:
-        """The next picture, (height, width, 3) RGB; None: there is none."""
+    def keep_jpeg(self) -> None:
+        """Where a V4L2 device sends JPEG, read() hands it out as it came, and looking at the picture decodes it.
+
+        OpenCV's own way to leave a picture undecoded, grab() without retrieve(), would keep the next grab() waiting for
+        the decoder, as the device has one current picture only.
+        """
+        sends_jpeg = int(self.get(cv2.CAP_PROP_FOURCC)) == MJPEG
+        self._gives_jpeg = sends_jpeg and self.set(cv2.CAP_PROP_CONVERT_RGB, 0)
+
+    def read(self) -> Callable[[], Image] | None:
+        """The next picture; None: there is none. Calling it, in any thread, makes it (height, width, 3) RGB.
+
+        That raises DamagedPictureError where the device sent something else than a picture, and read() gives None then.
+        """
         try:
             succeeded, picture = self._capture.read()
         except cv2.error:
             return None
-        if not succeeded or picture is None or picture.size == 0:
+        if not succeeded or picture is None or picture.size == 0 or self._is_damaged:
             return None
-        return rotated(as_rgb(np.asarray(picture)), self._rotate)
+        return partial(self._decoded if self._gives_jpeg else self._converted, np.asarray(picture))
 
     def close(self) -> None:
         self._capture.release()
+
+    def _decoded(self, jpeg: NDArray[Any]) -> Image:
+        try:
+            picture = cv2.imdecode(jpeg.ravel(), cv2.IMREAD_COLOR)
+        except cv2.error:  # its header claims more pixels than are decoded
+            picture = None
+        if picture is None or picture.size == 0:
+            self._is_damaged = True
+            raise DamagedPictureError(f"{self._source} sent a damaged picture; check its cable and its power supply")
+        return self._converted(np.asarray(picture))
+
+    def _converted(self, picture: NDArray[Any]) -> Image:
+        return rotated(as_rgb(picture), self._rotate)

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 
 from edge.camera.live import LiveCamera
-from edge.camera.opencv import Capture
+from edge.camera.opencv import MJPEG, Capture
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 
@@ -51,10 +51,11 @@ class V4l2Camera(LiveCamera):
         if not capture.opened:
             raise MaskdError(f"{self._device} does not open as a camera; another program may be using it")
         # MJPG first: it decides which sizes exist, and uncompressed pictures of this size do not fit through USB 2.
-        capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+        capture.set(cv2.CAP_PROP_FOURCC, MJPEG)
         capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._settings.width)
         capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._settings.height)
         capture.set(cv2.CAP_PROP_FPS, self._settings.fps)
+        capture.keep_jpeg()
         self._capture = capture
 
     def describe(self) -> str:
