@@ -117,7 +117,7 @@ def of(form: str, host: str = "192.168.1.20:554") -> str:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_secret_is_hidden_and_the_host_stays(form: str) -> None:
-    """Of a camera's address, whatever follows host and port is hidden, unless it is known to be harmless."""
+    """Everything after host and port of a camera's address is hidden, unless it is known to be harmless."""
     source = of(form)
     shown = mask_source(source)
     assert SECRET not in shown

@@ -135,7 +135,7 @@ def test_a_broker_that_asks_for_our_certificate(
 def test_an_impostor_learns_nothing(
     mosquitto_folder: Path, tmp_path: Path, authority: Authority, stranger: Authority
 ) -> None:
-    """A broker that the set authority did not certify, for the name that is set, now, is given no login."""
+    """A broker without a valid certificate from the configured authority, for the configured name, gets no login."""
     impostors = [
         stranger.sign("localhost"),
         authority.sign("localhost", valid=PAST),
@@ -166,7 +166,7 @@ def limited_to(newest: str, folder: Path) -> Iterator[None]:
 
 
 def test_tls_cannot_be_talked_down(mosquitto_folder: Path, authority: Authority) -> None:
-    """TLS cannot be talked down below the version that is set."""
+    """TLS cannot be downgraded below the configured version."""
     pair = authority.sign("localhost")
     with limited_to("TLSv1.2", mosquitto_folder), serving(mosquitto_folder, pair) as broker:
         check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert)), "lobby")

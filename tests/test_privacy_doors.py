@@ -96,8 +96,7 @@ def recorded(config: Path) -> list[bytes]:
 def test_what_waited_is_withheld_by_a_start_in_aggregate_and_sent_once_it_is_events_again(
     tmp_path: Path, mosquitto: Mosquitto, clip: Path
 ) -> None:
-    """In `aggregate` the counts of closed windows are all that a broker, the log or the record is given of people,
-    whatever waited before."""
+    """In `aggregate`, broker, log and record get only the counts of closed windows, whatever waited before."""
     config = write(tmp_path, mosquitto, clip, "events")
     mosquitto.stop()
     with running(config) as process:

@@ -136,7 +136,7 @@ def publish(broker: Mosquitto, topic: str, payload: str, *options: str) -> None:
 
 
 def test_forged_births(mosquitto: Mosquitto, tmp_path: Path) -> None:
-    """A retained or forged birth message of Home Assistant sets nothing off but one announcement."""
+    """A retained or forged birth message of Home Assistant triggers one announcement at most."""
     publish(mosquitto, "homeassistant/status", "online", "-r")
     config = Config.model_validate({"device": "lobby", "cameras": {"door": {"source": "photos/"}}})
     client = MqttClient(MqttSettings(host=HOST, port=mosquitto.port), "lobby", backoff=Backoff(0.05, 0.2))
@@ -203,7 +203,7 @@ def kept(broker: Mosquitto, topic: str) -> bytes:
     ["+", "#", "a/b", "a+b", "a#", "..", "../lobby", "$SYS", "a b", "a\0b", "a\nb", "ä", "🦊", "-a", "", "a" * 65],
 )
 def test_names_that_would_reach_into_another_topic(name: str, tmp_path: Path) -> None:
-    """No name of a device or camera, and no prefix, reaches into another topic."""
+    """No name of a device or camera, and no prefix, can reach another topic."""
     camera = {"source": "photos/"}
     zone = [[0, 0], [1, 0], [1, 1]]
     for values in (
@@ -218,7 +218,7 @@ def test_names_that_would_reach_into_another_topic(name: str, tmp_path: Path) ->
     "prefix", ["+", "#", "a/+/b", "a/#", "/a", "$SYS", "$share/a", "a b", "a\0b", "a\x7f", "a\n", ""]
 )
 def test_prefixes_that_would_reach_into_another_topic(prefix: str, tmp_path: Path) -> None:
-    """No name of a device or camera, and no prefix, reaches into another topic."""
+    """No name of a device or camera, and no prefix, can reach another topic."""
     assert_refused({"mqtt": {"prefix": prefix}}, tmp_path)
     assert_refused({"mqtt": {"homeassistant": {"prefix": prefix}}}, tmp_path)
 
@@ -286,7 +286,7 @@ def maskd(*arguments: str) -> list[str]:
 
 
 def test_the_running_process(secretive: Path, login_broker: Mosquitto) -> None:
-    """A secret is neither on the command line nor in the environment of the process.
+    """No secret is on the command line or in the environment of the process.
 
     Nor is it in what the process writes. A running maskd listens on no port.
     """
@@ -328,7 +328,7 @@ def test_listening_sockets_are_seen() -> None:
 
 @pytest.mark.parametrize("arguments", [("config", "show"), ("check",), ("check", "--json")])
 def test_what_is_printed(secretive: Path, arguments: tuple[str, ...]) -> None:
-    """A secret is not in what `maskd config show` and `maskd check` print."""
+    """No secret appears in the output of `maskd config show` and `maskd check`."""
     done = run(*arguments, "-c", str(secretive))
     assert "***" in done.stdout
     assert_no_secret(done.stdout + done.stderr)
@@ -339,7 +339,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_what_is_printed_of_a_wrong_configuration(secretive: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """A secret is not in what `maskd config show` and `maskd check` print."""
+    """No secret appears in the output of `maskd config show` and `maskd check`."""
     for line in (
         f'source: "{SOURCES["yard"]}"',
         f"source: {{url: '{SOURCES['till']}'}}",
@@ -355,7 +355,7 @@ def test_what_is_printed_of_a_wrong_configuration(secretive: Path, capfd: pytest
 
 
 def test_what_is_logged(capfd: pytest.CaptureFixture[str]) -> None:
-    """A secret is in no line of the log, not even of a library or a traceback."""
+    """No secret appears in the log, not even in a library's line or a traceback."""
     program = (
         "import logging, sys, threading\n"
         "from edge.logs import configure_logging\n"
