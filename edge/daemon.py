@@ -14,10 +14,11 @@ from pathlib import Path
 
 from edge.accelerator import Accelerator
 from edge.config import Config
+from edge.config.live import settings_awaiting_restart, without_awaiting_restart
 from edge.config.overrides import Layers, Overrides
+from edge.config.settable import Settable
 from edge.deadline import Deadline
 from edge.errors import MaskdError
-from edge.live_settings import require_a_camera, settings_awaiting_restart, without_awaiting_restart
 from edge.logs import configure_logging, hide_secrets, write_waiting_lines
 from edge.messaging.announcer import Announcer
 from edge.messaging.commands import Commands, commands_enabled
@@ -28,11 +29,10 @@ from edge.messaging.outbox_recovery import OpeningStoppedError
 from edge.messaging.publisher import Publisher
 from edge.messaging.record import Record
 from edge.messaging.sender import Sender
-from edge.messaging.settable import Settable
 from edge.payloads.events import ModelNames
 from edge.people.scene import Scene
 from edge.reload import ReloadNews, read_again
-from edge.running_cameras import RunningCameras
+from edge.running_cameras import RunningCameras, require_a_camera
 from edge.signals import HangupSignal, StopSignals
 from edge.state_files import require_own_files
 from edge.status_line import StatusLine

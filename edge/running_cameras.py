@@ -13,13 +13,11 @@ from edge.camera.build import open_camera
 from edge.camera.capture import CaptureThread
 from edge.camera.latest import LatestFrame
 from edge.config import CameraSettings, Config
+from edge.config.live import is_opened_alike
 from edge.deadline import Deadline
-from edge.errors import MaskdError
+from edge.errors import MaskdError, UsageError
 from edge.vision.thresholds import Recommendations
 from edge.watched_camera import WatchedCamera, camera_rules
-
-_JUDGING = {"enabled", "zones", "min_score", "min_confidence", "min_votes", "majority", "hold_s"}
-"""Settings of a camera that say nothing about how it is opened."""
 
 STOP_S = 1.5
 """For all cameras that are closed together; a read that hangs longer is left behind."""
@@ -76,7 +74,7 @@ class RunningCameras:
         kept = {
             name: camera
             for name, camera in self._running.items()
-            if name in wanted and not camera.capture.failed and _is_opened_alike(camera.opened_by, wanted[name])
+            if name in wanted and not camera.capture.failed and is_opened_alike(camera.opened_by, wanted[name])
         }
         self._stop([camera.capture for name, camera in self._running.items() if name not in kept], Deadline(STOP_S))
         for name, camera in kept.items():
@@ -132,5 +130,10 @@ def state_of(capture: CaptureThread) -> Literal["opening", "connected", "lost", 
     return "opening" if capture.last_error is None else "lost"
 
 
-def _is_opened_alike(one: CameraSettings, other: CameraSettings) -> bool:
-    return one.model_dump(exclude=_JUDGING) == other.model_dump(exclude=_JUDGING)
+def require_a_camera(config: Config, *, commands: bool) -> None:
+    """Raises UsageError where nothing is watched and nobody could change that; `commands`: whether they are on."""
+    if not commands and not any(camera.enabled for camera in config.cameras.values()):
+        raise UsageError(
+            "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so that none can be "
+            "switched on; enable a camera, or set mqtt.commands to true"
+        )

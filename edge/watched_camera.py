@@ -12,11 +12,12 @@ from edge.camera.latest import LatestFrame
 from edge.camera.rate import FrameRate
 from edge.compliance import Compliance
 from edge.config import ComplianceSettings, Config, TrackingSettings
+from edge.config.per_camera import for_camera
 from edge.people.scene import LookTimings, Person, Scene
 from edge.people.transition import Transition
 from edge.tracking import Track, Tracker
 from edge.vision.pipeline import Vision
-from edge.vision.thresholds import Recommendations, Thresholds, camera_compliance, camera_thresholds
+from edge.vision.thresholds import Recommendations, Thresholds, camera_thresholds
 
 IDLE_S = 0.5
 """Longest wait for a frame, so that a camera that went silent still lets its people go."""
@@ -35,11 +36,9 @@ class CameraRules:
 
 def camera_rules(config: Config, camera: str, recommended: Recommendations) -> CameraRules:
     """Those of the camera of this name."""
+    own = for_camera(config, camera)
     return CameraRules(
-        camera_thresholds(config, camera, recommended),
-        config.tracking,
-        camera_compliance(config, camera),
-        config.cameras[camera].zones,
+        camera_thresholds(config, camera, recommended), own.tracking, own.compliance, config.cameras[camera].zones
     )
 
 

@@ -24,11 +24,12 @@ from edge.cli import main
 from edge.config import Config, MqttSettings, TlsSettings
 from edge.config.file import load_config
 from edge.config.overrides_file import read_overrides
+from edge.config.settable import Settable, settables
 from edge.errors import MaskdError
 from edge.messaging import commands
 from edge.messaging.commands import WAITING_LIMIT, Commands, commands_enabled
 from edge.messaging.mqtt import Incoming, Message, MqttClient
-from edge.messaging.settable import Command, Settable, parse_command, settable_of, settables
+from edge.messaging.settable import Command, parse_command, settable_of
 from edge.payloads.schemas import published_schemas
 from edge.payloads.topics import Topics
 from edge.rate_limit import PerMinute
@@ -103,8 +104,8 @@ def test_no_payload_does_more_than_be_refused_in_one_printable_line(payload: byt
         config = each.changed(config, parse_command(payload).value)
     except MaskdError as error:
         refusal = str(error)
-    value = config.cameras["door"].min_score
-    assert value is None or 0 <= value <= 1
+    value = Settable("min_score", "door").value_in(config)
+    assert value is None or 0 <= float(value) <= 1
     assert refusal.isprintable()
     assert len(refusal) < 300
 
@@ -336,12 +337,12 @@ def test_a_command_is_applied_and_answered(
         parts.send("min_score", "0.6")
         answer = states.wait("min_score", 2)
         assert (answer["value"], answer["persisted"], answer["error"]) == (0.6, False, None)
-        assert parts.daemon.config.cameras["door"].min_score == 0.6
+        assert Settable("min_score", "door").value_in(parts.daemon.config) == 0.6
 
         parts.send("min_score", '{"value": null}')
         answer = states.wait("min_score", 3)
         assert (answer["value"], answer["persisted"]) == (0.35, True)
-        assert parts.daemon.config.cameras["door"].min_score is None
+        assert Settable("min_score", "door").value_in(parts.daemon.config) is None
 
         parts.send("privacy", "aggregate", camera=None)
         assert states.wait("privacy", 2, None)["value"] == "aggregate"
@@ -441,7 +442,7 @@ def test_a_flood_fills_neither_log_nor_memory(
         line for line in warnings if line.endswith("commands came too fast and were dropped")
     ]
     assert len(warnings) <= 6
-    assert parts.daemon.config.cameras["door"].hold_s == 3
+    assert Settable("hold_s", "door").value_in(parts.daemon.config) == 3
 
 
 def test_the_queue_is_bounded_while_a_command_takes_long(mosquitto: Mosquitto) -> None:
@@ -493,7 +494,7 @@ def test_a_persistent_command_is_written_into_the_file(
         assert states.wait("min_score", 3)["persisted"] is False
         parts.send("min_score", "0.6")
         assert states.wait("min_score", 4)["persisted"] is True
-        assert load_config(config_file).cameras["door"].min_score == 0.6
+        assert Settable("min_score", "door").value_in(load_config(config_file)) == 0.6
     assert f"camera door: min_score was written to {config_file}" in lines(caplog, logging.INFO)
 
 
@@ -530,7 +531,7 @@ def test_the_file_is_written_so_many_times_a_minute(mosquitto: Mosquitto, states
         answer = states.wait("hold_s", 23)
         assert (answer["value"], answer["persisted"]) == (22, False)
         assert "at most 20 times a minute" in answer["error"]
-        assert load_config(config_file).cameras["door"].hold_s == 20
+        assert Settable("hold_s", "door").value_in(load_config(config_file)) == 20
 
 
 # --- the whole way ---

@@ -11,8 +11,9 @@ from typing import Any, Literal
 import pytest
 
 from edge.config import CameraSettings, ComplianceSettings, Config, HomeAssistantSettings, MqttSettings
+from edge.config.settable import settables
 from edge.messaging.homeassistant import announce, birth_topic, retained_topics
-from edge.messaging.settable import parse_command, settable_of, settables
+from edge.messaging.settable import parse_command, settable_of
 from edge.payloads.events import draft_events
 from edge.payloads.payload import Payload
 from edge.payloads.reports import (

@@ -20,9 +20,9 @@ from edge.config import Config
 from edge.config.file import load_config
 from edge.config.overrides import Overrides
 from edge.config.overrides_file import FILE_NAME, OverridesDamagedError, OverridesUnreadableError, read_overrides
+from edge.config.settable import Settable
 from edge.messaging.outbox import Outbox
 from edge.messaging.record import Record
-from edge.messaging.settable import Settable
 from tests.laid_over import overrides_over
 from tests.people import passers_by
 
@@ -73,7 +73,7 @@ def test_what_commands_set_beats_the_file_at_the_next_start(device: Restarts) ->
     config, overrides = device.start()
     assert config.privacy == "aggregate"
     assert [camera.enabled for camera in config.cameras.values()] == [False, True]
-    assert config.cameras["door"].min_score == 0.625
+    assert Settable("min_score", "door").value_in(config) == 0.625
     first, *rest = overrides.problems()
     assert len(rest) == 3
     assert first.startswith("privacy is aggregate, set by a command at 20")

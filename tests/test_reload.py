@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from edge.config import Config
+from edge.config.live import settings_awaiting_restart, without_awaiting_restart
 from edge.errors import UsageError
-from edge.live_settings import without_awaiting_restart
 from edge.reload import ReloadNews, read_again
 from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import HOST, Mosquitto, Subscriber
@@ -404,6 +404,14 @@ def test_what_waits_for_a_restart_stays_as_it_was() -> None:
         "detector": {"min_score": 0.2},
     }
     assert effective == Config.model_validate(expected)
+
+
+def test_an_option_that_is_added_or_removed_waits_with_all_options_of_the_delegate() -> None:
+    without = Config.model_validate({"runtime": {"delegate": "edgetpu"}})
+    with_one = Config.model_validate({"runtime": {"delegate": "edgetpu", "delegate_options": {"device": "usb:0"}}})
+    for running_config, wanted in ((without, with_one), (with_one, without)):
+        assert settings_awaiting_restart(running_config, wanted) == ["runtime.delegate_options"]
+        assert without_awaiting_restart(running_config, wanted) == running_config
 
 
 def test_a_terminal_that_goes_ends_maskd(tmp_path: Path, photos: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from edge.config import Config
+from edge.config.live import settings_awaiting_restart
 from edge.errors import MaskdError, UsageError
-from edge.live_settings import require_a_camera, settings_awaiting_restart
-from edge.running_cameras import RunningCameras
+from edge.running_cameras import RunningCameras, require_a_camera
 from edge.vision.thresholds import Recommendations
 from tests.pictures import numbered, write_photo
 from tests.waiting import wait_until

@@ -23,6 +23,7 @@ from edge.backoff import Backoff
 from edge.cli import main as maskd_main
 from edge.config import Config, MqttSettings
 from edge.config.file import load_config
+from edge.config.settable import Settable
 from edge.errors import UsageError
 from edge.masking import mask_url
 from edge.messaging.announcer import Announcer
@@ -506,7 +507,7 @@ def test_a_device_at_the_broker(mosquitto_folder: Path, tmp_path: Path) -> None:
         command(broker, "maskd/lobby/door/min_score/set", "0.4")
         command(broker, "maskd/lobby/privacy/set", "aggregate")
         wait_until(lambda: parts.daemon.config.privacy == "aggregate", what="the commands")
-        assert parts.daemon.config.cameras["door"].min_score == 0.4
+        assert Settable("min_score", "door").value_in(parts.daemon.config) == 0.4
 
 
 def command(broker: Mosquitto, topic: str, payload: str) -> None:

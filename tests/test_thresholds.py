@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from edge.config import Config
-from edge.vision.thresholds import Recommendations, camera_compliance, camera_thresholds, effective_setting
+from edge.config.per_camera import for_camera
+from edge.vision.thresholds import Recommendations, camera_thresholds, effective_setting
 
 RECOMMENDED = Recommendations(min_score=0.4, min_confidence=0.7)
 
@@ -43,7 +44,7 @@ def test_the_score_for_carrying_on_a_track_is_never_above_the_cameras_own() -> N
 
 def test_a_cameras_own_votes_lie_over_the_section() -> None:
     both = two_cameras({"min_votes": 2, "hold_s": 0}, compliance={"majority": 0.7, "hold_s": 4, "window_s": 9})
-    door, gate = camera_compliance(both, "door"), camera_compliance(both, "gate")
+    door, gate = for_camera(both, "door").compliance, for_camera(both, "gate").compliance
     assert (door.min_votes, door.majority, door.hold_s, door.window_s) == (2, 0.7, 0, 9)
     assert gate == both.compliance
 

@@ -15,8 +15,8 @@ from edge.checks.row import Row, judged
 from edge.checks.sources import is_there
 from edge.config import CameraSettings, Config
 from edge.errors import MaskdError
-from edge.live_settings import require_a_camera
 from edge.messaging.commands import commands_enabled
+from edge.running_cameras import require_a_camera
 
 if TYPE_CHECKING:
     from edge.camera.base import Camera

@@ -9,7 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from pydantic_core import PydanticCustomError
 
 from edge.camera.source import Source, parse_source
-from edge.config.fields import Fraction, Name, Seconds, Settings, text_if_number
+from edge.config.fields import Fraction, Name, Settings, text_if_number
+from edge.config.people import ComplianceSettings, TrackingSettings
+from edge.config.per_camera import with_own_values
+from edge.config.traits import LIVE, REOPENS, Control, Traits
+from edge.config.vision import ClassifierSettings, DetectorSettings
 from edge.errors import UsageError
 from edge.polygon import problem_of_polygon
 
@@ -49,33 +53,26 @@ def _drawable(points: list[Point]) -> list[Point]:
 Zone = Annotated[list[Point], Field(min_length=3), AfterValidator(_drawable)]
 
 
+@with_own_values(
+    detector=DetectorSettings, classifier=ClassifierSettings, tracking=TrackingSettings, compliance=ComplianceSettings
+)
 class CameraSettings(Settings):
-    source: CameraSource
+    source: Annotated[CameraSource, REOPENS]
     """auto, demo, picamera (picamera:1 the second one), csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or
     HTTP URL, a GStreamer pipeline (gst: ...), a video file, a folder of photos."""
-    enabled: bool = True
+    enabled: Annotated[bool, Traits(effect="live", control=Control("camera", icon="mdi:cctv", is_primary=True))] = True
     """false: this camera is left alone until it is switched on."""
-    loop: bool = False
+    loop: Annotated[bool, REOPENS] = False
     """A video file or a folder of photos starts again at its end."""
-    width: Annotated[int, Field(ge=16, le=8192)] = 1280
+    width: Annotated[int, Field(ge=16, le=8192), REOPENS] = 1280
     """Pixels asked of a live camera, which answers with the nearest size it has."""
-    height: Annotated[int, Field(ge=16, le=8192)] = 720
+    height: Annotated[int, Field(ge=16, le=8192), REOPENS] = 720
     """Pixels asked of a live camera, which answers with the nearest size it has."""
-    fps: Annotated[float, Field(gt=0, le=120)] = 15
+    fps: Annotated[float, Field(gt=0, le=120), REOPENS] = 15
     """Frames per second asked of a live camera."""
-    rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_number_if_digits)] = 0
+    rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_number_if_digits), REOPENS] = 0
     """Degrees clockwise, for a camera that hangs on its side."""
-    photo_seconds: Annotated[float, Field(gt=0, le=3600)] = 2.0
+    photo_seconds: Annotated[float, Field(gt=0, le=3600), REOPENS] = 2.0
     """Seconds that each photo of a folder is shown."""
-    zones: dict[Name, Zone] = {}
+    zones: Annotated[dict[Name, Zone], LIVE] = {}
     """Named polygons in fractions of the picture's width and height; an event lists those its person stands in."""
-    min_score: Fraction | None = None
-    """For this camera alone, a face counts from this score on; null: detector.min_score."""
-    min_confidence: Fraction | None = None
-    """For this camera alone, below this the status is `unknown`; null: classifier.min_confidence."""
-    min_votes: Annotated[int, Field(ge=1)] | None = None
-    """For this camera alone, votes before the first status is announced; null: compliance.min_votes."""
-    majority: Annotated[float, Field(gt=0.5, le=1)] | None = None
-    """For this camera alone, share of the votes that a status needs; null: compliance.majority."""
-    hold_s: Seconds | None = None
-    """For this camera alone, seconds before `changed` is published; null: compliance.hold_s."""

@@ -13,6 +13,7 @@ from edge.config.fields import NAME_PATTERN, Name, Settings
 from edge.config.mqtt import MqttSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.storage import StorageSettings
+from edge.config.traits import LIVE, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
 from edge.source_masking import secrets_of
 
@@ -34,11 +35,17 @@ class Config(Settings):
         WithJsonSchema({"type": ["string", "null"], "pattern": NAME_PATTERN}),
     ] = Field(default_factory=default_device)
     """This device's name in topics and events; null: the host name."""
-    privacy: Literal["events", "aggregate"] = "events"
+    privacy: Annotated[
+        Literal["events", "aggregate"], Traits(effect="live", control=Control("privacy", icon="mdi:incognito"))
+    ] = "events"
     """aggregate: only window counts are published, no event about a single person."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], LIVE] = "info"
     """The least serious kind of message that is logged."""
-    cameras: Annotated[dict[Name, CameraSettings], Field(min_length=1)] = {"camera": CameraSettings(source="auto")}
+    cameras: Annotated[
+        dict[Name, CameraSettings],
+        Field(min_length=1),
+        LIVE,
+    ] = {"camera": CameraSettings(source="auto")}
     """One section per camera; its key is the camera's name in topics and events."""
     detector: DetectorSettings = DetectorSettings()
     """Finding faces."""

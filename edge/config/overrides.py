@@ -19,9 +19,9 @@ from edge.config.overrides_file import (
     set_damaged_aside,
     write_overrides,
 )
+from edge.config.settable import Settable, settables
 from edge.config.yaml_edit import Value, as_yaml
 from edge.errors import MaskdError
-from edge.messaging.settable import Settable, settables
 from edge.payloads.payload import timestamp
 
 log = logging.getLogger(__name__)
@@ -228,8 +228,7 @@ def is_aggregate(folder: Path, file_privacy: str | None) -> bool:
 
 
 def _file_value(each: Settable, config: Config) -> FileValue:
-    section = config if each.camera is None else config.cameras[each.camera]
-    return FileValue(each.value_in(config), each.setting in section.model_fields_set)
+    return FileValue(each.value_in(config), each.setting in each.section_in(config).model_fields_set)
 
 
 def _laid_over(config: Config, override: Override) -> Config:

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.config import Name
+from edge.config.settable import Settable, camera_settings, device_settings
 from edge.config.yaml_edit import Value
 from edge.errors import MaskdError
-from edge.messaging.settable import CAMERA_SETTINGS, DEVICE_SETTINGS, Settable
 from edge.payloads.payload import Timestamp
 from edge.sync import sync_folder
 
@@ -54,7 +54,7 @@ class Override:
 class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    setting: Literal["privacy", "enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s"]
+    setting: str
     camera: Name | None
     value: bool | int | float | str | None
     file_value: bool | int | float | str | None
@@ -87,7 +87,7 @@ def read_overrides(path: Path) -> list[Override]:
     if content.crc != _checksum([row.model_dump() for row in content.overrides]):
         raise OverridesDamagedError("it is not as maskd wrote it")
     overrides = [_override(row) for row in content.overrides]
-    if not all(each.settable.setting in _settings_of(each.settable.camera) for each in overrides):
+    if not all(_is_settable(each.settable) for each in overrides):
         raise OverridesDamagedError("it is not as maskd wrote it")
     return overrides
 
@@ -140,8 +140,8 @@ def _checksum(rows: Sequence[dict[str, Any]]) -> int:
     return zlib.crc32(json.dumps(rows, sort_keys=True).encode())
 
 
-def _settings_of(camera: str | None) -> Sequence[str]:
-    return DEVICE_SETTINGS if camera is None else CAMERA_SETTINGS
+def _is_settable(each: Settable) -> bool:
+    return each.setting in (device_settings() if each.camera is None else camera_settings())
 
 
 def _remedy(error: OSError, path: Path) -> str:

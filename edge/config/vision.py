@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from edge.config.fields import Fraction, Settings, Text, contradiction, text_at_home
+from edge.config.traits import LIVE, Control, Traits
 
 
 def _text_if_scalar(value: object) -> object:
@@ -32,15 +33,18 @@ class DetectorSettings(Settings):
     """A shipped model's name, a .tflite beside its manifest, or with `kind` yunet or res10 a file of that network."""
     kind: Literal["tflite", "yunet", "res10"] = "tflite"
     """The network's family: maskd's own, or one of the two public detectors with a file that you supply."""
-    min_score: Fraction | None = None
+    min_score: Annotated[
+        Fraction | None,
+        Traits(effect="live", per_camera=True, control=Control("face score", widget="slider", step=0.01)),
+    ] = None
     """A face counts from this score on; null: the model's recommendation."""
-    low_score: Fraction | None = None
+    low_score: Annotated[Fraction | None, LIVE] = None
     """A fainter face still carries on a track; null: a fifth of min_score. Never above a camera's own min_score."""
     nms_iou: Fraction = 0.5
     """Of two boxes that overlap by more than this share, the weaker goes."""
-    min_face_px: Annotated[float, Field(ge=0)] = 12
+    min_face_px: Annotated[float, Field(ge=0), LIVE] = 12
     """Pixels of a face's height in the picture below which it is ignored."""
-    max_faces: Annotated[int, Field(ge=1, le=1000)] = 50
+    max_faces: Annotated[int, Field(ge=1, le=1000), LIVE] = 50
     """Faces kept per picture, best first."""
 
     @model_validator(mode="after")
@@ -57,7 +61,10 @@ class DetectorSettings(Settings):
 class ClassifierSettings(Settings):
     model: ModelName = "mask-classifier"
     """A shipped model's name, or a .tflite beside its manifest."""
-    min_confidence: Fraction | None = None
+    min_confidence: Annotated[
+        Fraction | None,
+        Traits(effect="live", per_camera=True, control=Control("mask confidence", widget="slider", step=0.01)),
+    ] = None
     """Below this the status is `unknown`; null: the model's recommendation."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from edge.config.settable import Settable
 from edge.config.yaml_edit import Value, as_yaml
-from edge.messaging.settable import Settable
 from edge.rate_limit import PerMinute
 
 CHANGES_PER_MINUTE = 60

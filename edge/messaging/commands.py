@@ -15,12 +15,13 @@ from typing import Protocol
 from edge.config import Config, MqttSettings
 from edge.config.edit import write_setting
 from edge.config.overrides import Overrides
+from edge.config.settable import Settable, device_settings, settables
 from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.command_log import CommandLog
 from edge.messaging.mqtt import Acknowledgement, Incoming, Listener, Message, Receipt
 from edge.messaging.mqtt.login import has_login
-from edge.messaging.settable import DEVICE_SETTINGS, Command, Settable, parse_command, settable_of, settables
+from edge.messaging.settable import Command, parse_command, settable_of
 from edge.payloads.payload import timestamp
 from edge.payloads.setting import Setting
 from edge.payloads.topics import Topics
@@ -141,7 +142,7 @@ class Commands:
             return
         self._is_on = is_on
         topics = self._broker.topics
-        for topic_filter in (f"{topics.base}/+/+/set", *(topics.set(setting) for setting in DEVICE_SETTINGS)):
+        for topic_filter in (f"{topics.base}/+/+/set", *(topics.set(setting) for setting in device_settings())):
             if is_on:
                 self._broker.subscribe(topic_filter, self._received)
             else:

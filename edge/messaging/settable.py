@@ -1,4 +1,4 @@
-"""What a message can change, and what such a message means: pure logic."""
+"""What a message that asks for a change means: pure logic."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge.config import Config
-from edge.config.file import config_from_values
-from edge.config.yaml_edit import Value
+from edge.config.settable import Settable, settables
 from edge.errors import MaskdError
 from edge.payloads.topics import Topics
-
-CAMERA_SETTINGS = ("enabled", "min_score", "min_confidence", "min_votes", "majority", "hold_s")
-DEVICE_SETTINGS = ("privacy",)
 
 PAYLOAD_LIMIT = 4096
 """Bytes."""
@@ -23,48 +19,11 @@ _FORM = 'a value, such as 0.6, or {"value": 0.6, "persist": true}'
 
 
 @dataclass(frozen=True, slots=True)
-class Settable:
-    """One setting of one camera; `camera` None: of the whole device."""
-
-    setting: str
-    camera: str | None = None
-
-    @property
-    def location(self) -> tuple[str, ...]:
-        """Its place in config.yaml."""
-        return (self.setting,) if self.camera is None else ("cameras", self.camera, self.setting)
-
-    def __str__(self) -> str:
-        return self.setting if self.camera is None else f"camera {self.camera}: {self.setting}"
-
-    def value_in(self, config: Config) -> Value:
-        """As it is configured: None where it is null."""
-        section = config if self.camera is None else config.cameras[self.camera]
-        value: Value = getattr(section, self.setting)
-        return value
-
-    def changed(self, config: Config, value: Value) -> Config:
-        """The configuration with this one value changed, as if it stood in config.yaml. Raises MaskdError."""
-        values = config.model_dump()
-        section: Any = values
-        for key in self.location[:-1]:
-            section = section[key]
-        section[self.setting] = value
-        return config_from_values(values)
-
-
-@dataclass(frozen=True, slots=True)
 class Command:
     value: str | None
     """The text that would stand in config.yaml; None: null."""
     persist: bool = False
     """To be written there as well."""
-
-
-def settables(config: Config) -> list[Settable]:
-    """Everything that can be changed."""
-    of_cameras = [Settable(setting, camera) for camera in config.cameras for setting in CAMERA_SETTINGS]
-    return [*(Settable(setting) for setting in DEVICE_SETTINGS), *of_cameras]
 
 
 def settable_of(topic: str, topics: Topics, config: Config) -> Settable | None:

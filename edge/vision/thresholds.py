@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.config import CameraSettings, ComplianceSettings, Config
-
-_OVER_COMPLIANCE = ("min_votes", "majority", "hold_s")
-"""Settings of compliance that a camera can have of its own."""
+from edge.config import Config
+from edge.config.per_camera import for_camera
+from edge.config.settable import Settable
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,41 +34,29 @@ class Thresholds:
 
 def camera_thresholds(config: Config, camera: str | None, recommended: Recommendations) -> Thresholds:
     """Those of the camera of this name; None: of one that has no values of its own."""
-    detector = config.detector
-    own_score, own_confidence = None, None
-    if camera is not None:
-        own_score, own_confidence = config.cameras[camera].min_score, config.cameras[camera].min_confidence
-    min_score = _first(own_score, detector.min_score, recommended.min_score)
+    own = config if camera is None else for_camera(config, camera)
+    min_score = _first(own.detector.min_score, recommended.min_score)
     return Thresholds(
         min_score=min_score,
-        low_score=min(min_score, _first(detector.low_score, min_score / 5)),
-        min_confidence=_first(own_confidence, config.classifier.min_confidence, recommended.min_confidence),
-        min_face_px=detector.min_face_px,
-        max_faces=detector.max_faces,
+        low_score=min(min_score, _first(own.detector.low_score, min_score / 5)),
+        min_confidence=_first(own.classifier.min_confidence, recommended.min_confidence),
+        min_face_px=own.detector.min_face_px,
+        max_faces=own.detector.max_faces,
     )
-
-
-def camera_compliance(config: Config, camera: str) -> ComplianceSettings:
-    """The section with the camera's own values laid over it."""
-    own = {name: getattr(config.cameras[camera], name) for name in _OVER_COMPLIANCE}
-    return config.compliance.model_copy(update={name: value for name, value in own.items() if value is not None})
 
 
 def effective_setting(
     config: Config, camera: str | None, setting: str, recommended: Recommendations
 ) -> bool | float | str:
-    """The value in effect of a setting that can be changed while maskd runs; `camera` None: `privacy`.
+    """The value in effect of a setting that commands can change; `camera` None: one of the whole device.
 
-    Raises KeyError for a camera that there is not.
+    Raises KeyError for an unknown camera or setting.
     """
-    if camera is None:
-        return str(getattr(config, setting))
-    if setting in ("min_score", "min_confidence"):
-        return float(getattr(camera_thresholds(config, camera, recommended), setting))
-    source: CameraSettings | ComplianceSettings = config.cameras[camera]
-    if setting in _OVER_COMPLIANCE:
-        source = camera_compliance(config, camera)
-    value: bool | float | str = getattr(source, setting)
+    thresholds = camera_thresholds(config, camera, recommended)
+    value = getattr(thresholds, setting, None)
+    if value is None:
+        value = Settable(setting, camera).configured_in(config)
+    assert value is not None, f"{setting} is null, and its model recommends nothing"
     return value
 
 

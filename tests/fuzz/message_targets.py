@@ -10,9 +10,9 @@ from pathlib import Path
 from edge.config import Config, MqttSettings
 from edge.config.file import config_from_values, load_config
 from edge.config.overrides_file import FILE_NAME
+from edge.config.settable import settables
 from edge.messaging.commands import Commands
 from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
-from edge.messaging.settable import settables
 from edge.payloads.setting import Setting
 from edge.payloads.topics import Topics
 from edge.vision.thresholds import Recommendations, effective_setting

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from edge.config import Config
-from edge.messaging.homeassistant.settings import Entity, camera_settings, privacy_setting
+from edge.messaging.homeassistant.settings import Entity, camera_controls, device_controls
 from edge.messaging.homeassistant.templates import attributes, template
 from edge.payloads.topics import Topics
 from edge.statuses import UNKNOWN
@@ -16,7 +16,7 @@ from edge.statuses import UNKNOWN
 _MASK = "mdi:face-mask"
 
 
-def device_entities(topics: Topics, *, commands_on: bool, tells_temperature: bool) -> dict[str, Entity]:
+def device_entities(config: Config, topics: Topics, *, commands_on: bool, tells_temperature: bool) -> dict[str, Entity]:
     """What concerns the whole device, by key."""
     status = topics.status
     entities = {
@@ -62,7 +62,7 @@ def device_entities(topics: Topics, *, commands_on: bool, tells_temperature: boo
             value_template=template("value_json.temperature_c"),
         )
     if commands_on:
-        entities["privacy"] = privacy_setting(topics)
+        entities |= device_controls(config, topics)
     return entities
 
 
@@ -108,7 +108,7 @@ def camera_entities(
     # These stay available without the camera: one tells of its absence, the others bring it back.
     entities = {**watched, "connected": _connected(camera, title, topics)}
     if commands_on:
-        entities |= camera_settings(camera, title, config, topics)
+        entities |= camera_controls(camera, title, config, topics)
     return {f"{camera}_{key}": entity for key, entity in entities.items()}
 
 

@@ -14,8 +14,8 @@ from importlib.metadata import version
 from typing import Any
 
 from edge.config import Config, MqttSettings
+from edge.config.settable import settables
 from edge.messaging.homeassistant.entities import camera_entities, device_entities
-from edge.messaging.settable import settables
 from edge.payloads.topics import Topics
 
 
@@ -42,7 +42,7 @@ def announce(config: Config, labels: Sequence[str], *, commands_on: bool, tells_
     """`labels`: the classifier's; `commands_on`: numbers and switches, too; `tells_temperature`: the board does."""
     topics = Topics(config.mqtt.prefix, config.device)
     identity = _identity(config)
-    components = device_entities(topics, commands_on=commands_on, tells_temperature=tells_temperature)
+    components = device_entities(config, topics, commands_on=commands_on, tells_temperature=tells_temperature)
     for camera in config.cameras:
         components |= camera_entities(camera, config, topics, labels, commands_on=commands_on)
     for key, component in components.items():
