@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import MaskdError
-from edge.vision.model import Task, Thresholds, TrainingData
+from edge.vision.model import RecommendedThresholds, Task, TrainingData
 
 
 class ModelCard(BaseModel):
@@ -27,7 +27,7 @@ class ModelCard(BaseModel):
     """Pixels of input per cell, one for each of a detector's score maps."""
     resizable: bool = True
     """False for a detector that is better at its own input shape than at the one that shows a picture largest."""
-    thresholds: Thresholds = Thresholds()
+    thresholds: RecommendedThresholds = RecommendedThresholds()
     training_data: tuple[TrainingData, ...] = ()
 
 
@@ -55,8 +55,3 @@ def read_card(model: Path) -> ModelCard | None:
         raise MaskdError(
             f"{path} does not describe a model ({place}: {first['msg']}); train it again, or move that file away."
         ) from error
-
-
-def write_card(model: Path, card: ModelCard) -> None:
-    """Writes the card beside a model file."""
-    card_path(model).write_text(card.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")

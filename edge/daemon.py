@@ -190,7 +190,7 @@ class Daemon:
             self._mqtt,
             config,
             vision.classifier.labels,
-            _commands_on(config),
+            commands_enabled(config.mqtt),
             storage.path / "announced.json",
             on_republish=[self._publisher.republish, self._commands.publish_states],
             on_failure=self._fail,
@@ -360,7 +360,7 @@ class Daemon:
         is_switched_off = any(
             known.value is True for each, known in layers.file_values.items() if each.setting == "enabled"
         )
-        require_a_camera(effective, commands=is_switched_off or _commands_on(effective))
+        require_a_camera(effective, commands=is_switched_off or commands_enabled(effective.mqtt))
 
     def _take_into_effect(self, config: Config) -> None:
         logging.getLogger().setLevel(config.log_level.upper())
@@ -373,7 +373,7 @@ class Daemon:
         self._sender.event_expiry_s = config.mqtt.event_expiry_s
         self._outbox.max_events, self._outbox.max_bytes = config.storage.max_events, config.storage.max_bytes
         self._record.keep_days, self._record.keep_bytes = config.storage.keep_days, config.storage.keep_bytes
-        commands_on = self._homeassistant.commands_on = _commands_on(config)
+        commands_on = self._homeassistant.commands_on = commands_enabled(config.mqtt)
         if config.mqtt.enabled:
             self._commands.switch(config.mqtt)
         self._homeassistant.announce_again(config)
@@ -441,7 +441,3 @@ class Daemon:
         self._accelerator.ran(now)
         self._notifier.watchdog(now)
         self._status_line.update(now)
-
-
-def _commands_on(config: Config) -> bool:
-    return config.mqtt.enabled and commands_enabled(config.mqtt)

@@ -21,6 +21,7 @@ from edge.config import CameraSettings
 from edge.errors import MaskdError
 from tests.mjpeg_server import MjpegServer
 from tests.pictures import number_of, numbered, write_photo, write_video
+from tests.threads import runs
 from tests.waiting import wait_until
 
 
@@ -114,9 +115,6 @@ def test_the_rate_is_of_the_last_seconds() -> None:
     assert rate.per_second(10.0) == pytest.approx(20, rel=0.02)
     assert rate.per_second(12.0) < 15  # a stall shows
     assert rate.per_second(20.0) == 0
-    rate.count(30.0)
-    rate.clear()
-    assert rate.per_second(30.0) == 0
 
 
 # --- files ---
@@ -173,11 +171,11 @@ def test_stopping_in_the_middle_of_photos_is_quick(tmp_path: Path) -> None:
     capture, latest = capture_of(lambda: open_camera("door", settings(str(tmp_path), photo_seconds=600)))
     capture.start()
     assert latest.take(10) is not None
-    assert "capture-door" in {thread.name for thread in threading.enumerate()}
+    assert runs("capture-door")
     capture.stop()
     assert latest.closed
     assert not capture.ended
-    assert "capture-door" not in {thread.name for thread in threading.enumerate()}
+    assert not runs("capture-door")
 
 
 # --- live cameras ---
@@ -200,11 +198,9 @@ def test_a_stream_that_is_late_falls_silent_and_comes_back(caplog: pytest.LogCap
         wait_until(lambda: capture.frames > 10, "the camera is connected")
         assert capture.connected
         assert latest.take(5) is not None
-        assert capture.fps > 1
         assert capture.dropped > 0
         server.silent.set()
         wait_until(lambda: not capture.connected, "the silence is noticed")
-        assert capture.fps == 0
         silent_at = capture.frames
         server.silent.clear()
         wait_until(lambda: capture.connected and capture.frames > silent_at + 5, "the camera is back")
@@ -251,10 +247,10 @@ def test_stop_does_not_wait_for_a_read_that_hangs() -> None:
     capture.start()
     assert camera.reading.wait(10)
     capture.stop()
-    assert capture.hanging
+    assert runs("capture-door")
     camera.released.set()
     assert camera.closed.wait(10)
-    wait_until(lambda: not capture.hanging, "the thread has ended")
+    wait_until(lambda: not runs("capture-door"), "the thread has ended")
     assert capture.frames == 0
     assert latest.take(0) is None
 

@@ -24,6 +24,7 @@ from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import free_port
 from tests.pictures import numbered, write_video
 from tests.rtsp_server import SilentServer
+from tests.threads import runs
 from tests.waiting import wait_until
 
 SILENCE_S = OPEN_TIMEOUT_MS / 1000
@@ -94,8 +95,8 @@ def test_a_capture_that_waits_for_an_answer_is_stopped_in_time_and_ends_by_itsel
         started = time.monotonic()
         capture.stop()
         assert time.monotonic() - started < 2.5
-        assert capture.hanging
-        wait_until(lambda: not capture.hanging, "the thread has ended", timeout=15)
+        assert runs("capture-a")
+        wait_until(lambda: not runs("capture-a"), "the thread has ended", timeout=15)
 
 
 def slow(request: Request) -> None:

@@ -18,7 +18,6 @@ from training.patch_backbone import STEM_FEATURE, patch_features, take_over
 from training.weights import build_backbone
 
 STRIDES = (8, 16, 32)
-BACKBONES = ("mobilenet_v2", "patches")
 _FEATURES = (STEM_FEATURE, "block_13_expand_relu", "block_16_project_BN")
 _CHANNELS = 64
 # A start at one face in a hundred cells keeps the first steps from being all background (Lin et al. 2017).

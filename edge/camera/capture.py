@@ -11,7 +11,6 @@ from edge.backoff import Backoff
 from edge.camera.base import Camera
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
-from edge.camera.rate import FrameRate
 from edge.deadline import Deadline
 from edge.errors import MaskdError
 
@@ -53,7 +52,6 @@ class CaptureThread:
         self._longest_delay_s = longest_delay_s
         self._thread = threading.Thread(target=self._run, name=f"capture-{name}", daemon=True)
         self._stopping = threading.Event()
-        self._rate = FrameRate()
         self._frames = 0
         self._connected_since: float | None = None
         self._reported_lost = False
@@ -80,22 +78,16 @@ class CaptureThread:
         self._latest.close()
 
     def stop(self, deadline: Deadline | None = None) -> None:
-        """Without a deadline it waits for at most 1.5 s. A read that hangs longer is left behind, which `hanging` then
-        says."""
+        """Without a deadline it waits for at most 1.5 s. A read that hangs longer is left behind, and delivers nothing.
+
+        Before Python 3.14 an interpreter that shuts down meanwhile is aborted (SIGABRT), since the thread returns into
+        C++ code that cannot be unwound: flush everything, then end the process with os._exit.
+        """
         self.ask_to_stop()
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join((deadline or Deadline(_STOP_TIMEOUT_S)).left)
             if self._thread.is_alive():
                 _log.warning("camera %s: a read still hangs and is left behind", self.name)
-
-    @property
-    def hanging(self) -> bool:
-        """Stopped, yet its thread still waits in a read or in opening; it delivers nothing more and ends with that.
-
-        Before Python 3.14 an interpreter that shuts down meanwhile is aborted (SIGABRT), since the thread returns into
-        C++ code that cannot be unwound: flush everything, then end the process with os._exit.
-        """
-        return self._stopping.is_set() and self._thread.is_alive()
 
     @property
     def connected(self) -> bool:
@@ -111,11 +103,6 @@ class CaptureThread:
     def dropped(self) -> int:
         """Pictures that a newer one replaced before the vision thread took them."""
         return self._latest.dropped
-
-    @property
-    def fps(self) -> float:
-        """Pictures per second over the last few seconds."""
-        return self._rate.per_second(time.monotonic())
 
     @property
     def last_error(self) -> str | None:
@@ -200,13 +187,11 @@ class CaptureThread:
             height, width = frame.image.shape[:2]
             _log.info("camera %s: connected to %s, %d x %d pixels", self.name, camera.describe(), width, height)
         self._frames += 1
-        self._rate.count(now)
         self._latest.put(frame)
 
     def _lost(self, problem: str) -> None:
         self._connected_since = None
         self._last_error = problem
-        self._rate.clear()
         # Once for each loss: a camera that stays away for a week must not fill the log.
         _log.log(
             logging.DEBUG if self._reported_lost else logging.WARNING,

@@ -20,10 +20,6 @@ class FrameRate:
             self._moments.append(now)
             self._forget_before(now - WINDOW_S)
 
-    def clear(self) -> None:
-        with self._lock:
-            self._moments.clear()
-
     def per_second(self, now: float) -> float:
         """0 until two frames have come, and again once none has come for the whole window."""
         with self._lock:

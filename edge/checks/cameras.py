@@ -148,7 +148,7 @@ def _as_busy(row: Row) -> Row:
 def none_is_on(config: Config) -> Iterator[Row]:
     """A row where no camera is enabled, and none otherwise."""
     try:
-        require_a_camera(config, commands=config.mqtt.enabled and commands_enabled(config.mqtt))
+        require_a_camera(config, commands=commands_enabled(config.mqtt))
     except MaskdError as error:
         yield Row("FAIL", "cameras", "none is enabled", str(error))
     else:

@@ -65,7 +65,7 @@ class Broker(Protocol):
 
 def commands_enabled(settings: MqttSettings) -> bool:
     """Whether settings can be changed by messages: by default only at a broker that asks who is there."""
-    return has_login(settings) if settings.commands is None else settings.commands
+    return settings.enabled and (has_login(settings) if settings.commands is None else settings.commands)
 
 
 class Commands:

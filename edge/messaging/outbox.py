@@ -98,7 +98,6 @@ class Outbox:
         """Rows whose deletion has not been committed."""
         self._acknowledged_up_to = 0
         self._cap_is_reached = False
-        self._lost_at_the_end = 0
 
     def open(self, stops: Callable[[], bool] = lambda: False) -> None:
         """Makes the folder and the file where needed. A damaged file is set aside, and what it and the record still

@@ -52,7 +52,7 @@ class Quantization(ManifestPart):
     outputs: Annotated[list[TensorQuantization], Field(min_length=1)]
 
 
-class Thresholds(ManifestPart):
+class RecommendedThresholds(ManifestPart):
     """What is recommended; config.yaml can override it."""
 
     min_score: Fraction | None = None
@@ -113,7 +113,7 @@ class Manifest(ManifestPart):
     """Share of a face's longer side that the classifier sees around it, on each side."""
     quantization: Quantization | None = None
     """null: it takes uint8 and calculates in floating point; its outputs are float32."""
-    thresholds: Thresholds = Thresholds()
+    thresholds: RecommendedThresholds = RecommendedThresholds()
     compiled: Compiled | None = None
     metrics: list[Metric] = []
     training_data: list[TrainingData] = []

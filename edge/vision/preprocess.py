@@ -23,10 +23,6 @@ class Letterbox:
     source_size: tuple[int, int]
     """Width and height of the source picture."""
 
-    def to_source(self, box: Box) -> Box:
-        """A box on the model's input, in pixels of the source picture."""
-        return box.scaled(1 / self.scale, 1 / self.scale)
-
 
 PADDING_GREY = 114
 """The value around a picture that does not fill the input: near the mean of natural photos, so no strong edge."""

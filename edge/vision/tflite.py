@@ -49,9 +49,6 @@ class Output:
     values: NDArray[Any]
     info: TensorInfo
 
-    def dequantized(self) -> NDArray[np.float32]:
-        return dequantize(self.values, self.info.scale, self.info.zero_point)
-
 
 def dequantize(values: NDArray[Any], scale: float, zero_point: int) -> NDArray[np.float32]:
     """Real values of quantized ones: (q - zero_point) * scale."""
