@@ -15,7 +15,7 @@ from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.records import PhotoRecord
 from training.evaluation.slices import TRAITS, Trait
 
-NOT_TOLD = "cannot be told"
+NOT_TOLD = "unknown"
 FEW_FACES = 20
 """Below this many faces a slice says next to nothing."""
 

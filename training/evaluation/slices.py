@@ -76,23 +76,23 @@ TRAITS = (
     ),
     Trait(
         "skin tone",
-        "Individual typology angle (Chardon et al. 1991) of the skin between hairline and eyes: an estimate of how it "
-        "appears, which shade, light and camera change as much as the person does. Faces of "
-        f"{FOREHEAD_LEAST_PX} px and more with enough pixels of the colours of skin.",
+        "Individual typology angle (Chardon et al. 1991) of the skin between hairline and eyes: an estimate of its "
+        "appearance, which depends on shade, light and camera as much as on the person. Faces of "
+        f"{FOREHEAD_LEAST_PX} px and more with enough skin-coloured pixels.",
         (10, 41),
         ("appears dark (under 10°)", "appears medium (10–41°)", "appears light (41° and more)"),
     ),
     Trait(
         "head turn",
-        "How far the nose lies from the middle between the eyes, over their distance, by YuNet's landmarks; about 20° "
-        "and 45° at the edges. Under a mask the landmarks are guessed. A face on which YuNet finds none cannot be "
-        "told, so recall, above all YuNet's own, looks better here than it is.",
+        "Distance of the nose from the middle between the eyes, over the eyes' distance, by YuNet's landmarks; about "
+        "20° and 45° at the edges. Under a mask the landmarks are guessed. A face on which YuNet finds none is "
+        "`unknown`, so recall, above all YuNet's own, looks better here than it is.",
         (0.2, 0.5),
         ("frontal", "turned", "profile"),
     ),
     Trait(
         "head tilt",
-        "Angle of the line between the eyes by YuNet's landmarks, with the same reservation.",
+        "Angle of the line between the eyes by YuNet's landmarks, with the same limits.",
         (15, 30),
         ("upright", "tilted (15–30°)", "strongly tilted"),
     ),
