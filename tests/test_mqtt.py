@@ -17,7 +17,8 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
-from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker
+from edge.messaging.mqtt import Acknowledgement, Message, MqttClient
+from tests.connecting import connect_once
 from tests.fake_broker import CONNECT, SUBSCRIBE, FakeBroker, connack, suback
 from tests.mosquitto import Mosquitto, Subscriber, free_port
 from tests.processes import killed_at_the_end
@@ -162,13 +163,13 @@ def test_a_wrong_password_is_explained_once_and_a_corrected_one_works(
 
 def test_an_unknown_name_is_explained() -> None:
     with pytest.raises(MaskdError, match=r"name in broker.invalid:1883 is not known to the network; correct mqtt.host"):
-        check_broker(MqttSettings(host="broker.invalid"), "lobby")
+        connect_once(MqttSettings(host="broker.invalid"))
 
 
 def test_a_check_leaves_a_running_daemon_alone(mosquitto: Mosquitto) -> None:
     with Subscriber(mosquitto.port, "maskd/#") as subscriber, started(settings_for(mosquitto)) as client:
         subscriber.wait_for(1, "/availability")
-        check_broker(settings_for(mosquitto), "lobby")
+        connect_once(settings_for(mosquitto))
         assert client.connections == 1
         assert [message.payload for message in subscriber.messages] == [b"online"]
 

@@ -17,11 +17,12 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
-from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, check_broker, session
+from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, session
 from edge.messaging.mqtt import client as client_module
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
 from edge.payloads.events import Draft
+from tests.connecting import connect_once
 from tests.fake_broker import CONNECT, PINGREQ, PUBLISH, SUBSCRIBE, FakeBroker, connack, puback, suback
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.people import drafts, transition
@@ -171,7 +172,7 @@ def test_a_broker_that_takes_qos_0_only_is_not_served() -> None:
         FakeBroker(accepting(maximum_qos_0)) as broker,
         pytest.raises(MaskdError, match="QoS not supported; allow QoS 1"),
     ):
-        check_broker(MqttSettings(host=broker.host, port=broker.port), "lobby")
+        connect_once(MqttSettings(host=broker.host, port=broker.port))
 
 
 def test_no_more_is_in_flight_than_the_broker_takes_whoever_publishes() -> None:

@@ -15,8 +15,9 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
-from edge.messaging.mqtt import MqttClient, check_broker, session
+from edge.messaging.mqtt import MqttClient, session
 from edge.messaging.mqtt.login import Login, has_login, read_login
+from tests.connecting import connect_once
 from tests.mosquitto import Mosquitto
 from tests.waiting import wait_until
 
@@ -57,16 +58,16 @@ def test_a_login_from_files_and_from_systemd(
 ) -> None:
     name, password = secret(tmp_path / "name", "lobby\n"), secret(tmp_path / "password", PASSWORD + "\r\n")
     for login in ({"username": "lobby"}, {"username_file": name}):
-        check_broker(settings_for(guarded_broker, protocol=protocol, password_file=password, **login), "lobby")
+        connect_once(settings_for(guarded_broker, protocol=protocol, password_file=password, **login))
     secret(tmp_path / "mqtt-username", "lobby")
     secret(tmp_path / "mqtt-password", "\ufeff" + PASSWORD)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    check_broker(settings_for(guarded_broker, protocol=protocol), "lobby")
+    connect_once(settings_for(guarded_broker, protocol=protocol))
     monkeypatch.delenv("CREDENTIALS_DIRECTORY")
     with pytest.raises(MaskdError, match=r"Not authorized; set mqtt.username and mqtt.password_file to a login"):
-        check_broker(settings_for(guarded_broker, protocol=protocol), "lobby")
+        connect_once(settings_for(guarded_broker, protocol=protocol))
     with pytest.raises(MaskdError, match=r"Not authorized; set mqtt.password_file to the password of lobby"):
-        check_broker(settings_for(guarded_broker, protocol=protocol, username="lobby"), "lobby")
+        connect_once(settings_for(guarded_broker, protocol=protocol, username="lobby"))
 
 
 def test_what_is_set_goes_before_what_systemd_hands_over(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ def test_whoever_may_not_read_the_services_login_goes_without_and_is_told_who_ma
             assert not read_login(MqttSettings(username="me"), {}, etc).is_withheld
             assert not read_login(MqttSettings(), {}, Path(name, "none")).is_withheld
             with pytest.raises(MaskdError, match="or do this as root, who may read the service's login in /etc/cred"):
-                check_broker(settings_for(guarded_broker), "lobby")
+                connect_once(settings_for(guarded_broker))
         finally:
             os.seteuid(0)
 

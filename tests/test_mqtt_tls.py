@@ -18,8 +18,9 @@ import yaml
 from edge.backoff import Backoff
 from edge.config import MqttSettings, TlsSettings
 from edge.errors import MaskdError
-from edge.messaging.mqtt import MqttClient, check_broker
+from edge.messaging.mqtt import MqttClient
 from tests.certificates import FUTURE, PAST, Authority, Pair, openssl, self_signed
+from tests.connecting import connect_once
 from tests.mosquitto import Mosquitto
 from tests.waiting import wait_until
 
@@ -52,7 +53,7 @@ def settings_for(broker: Mosquitto, tls: TlsSettings | None, **more: Any) -> Mqt
 
 def refusal(settings: MqttSettings) -> str:
     with pytest.raises(MaskdError) as refused:
-        check_broker(settings, "lobby")
+        connect_once(settings)
     assert "\n" not in str(refused.value)
     return str(refused.value)
 
@@ -60,7 +61,7 @@ def refusal(settings: MqttSettings) -> str:
 def test_our_own_authority_is_trusted(mosquitto_folder: Path, authority: Authority) -> None:
     with serving(mosquitto_folder, authority.sign("localhost")) as broker:
         for version in ("1.2", "1.3"):
-            check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert, min_version=version)), "lobby")
+            connect_once(settings_for(broker, TlsSettings(ca_file=authority.cert, min_version=version)))
 
 
 def test_another_authority_is_not(mosquitto_folder: Path, authority: Authority, stranger: Authority) -> None:
@@ -86,7 +87,7 @@ def test_a_certificate_that_does_not_hold_here_and_now_is_refused(
         serving(mosquitto_folder, authority.sign("localhost", **certificate)) as broker,
         pytest.raises(MaskdError, match=told),
     ):
-        check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert)), "lobby")
+        connect_once(settings_for(broker, TlsSettings(ca_file=authority.cert)))
 
 
 def test_an_address_that_the_certificate_does_not_hold_is_refused(mosquitto_folder: Path, authority: Authority) -> None:
@@ -104,7 +105,7 @@ def test_a_broker_that_signed_itself_is_trusted_by_its_own_certificate_alone(
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
         assert "nobody but the broker itself signed it" in told
         assert "copy its certificate to this device and name the copy in mqtt.tls.ca_file" in told
-        check_broker(settings_for(broker, TlsSettings(ca_file=pair.cert)), "lobby")
+        connect_once(settings_for(broker, TlsSettings(ca_file=pair.cert)))
 
 
 @pytest.mark.parametrize("version", ["tlsv1.2", "tlsv1.3"])
@@ -120,7 +121,7 @@ def test_a_broker_that_asks_for_our_certificate(
     ):
         ours = authority.sign("lobby", names="DNS:lobby")
         shown = TlsSettings(ca_file=authority.cert, cert_file=ours.cert, key_file=ours.key)
-        check_broker(settings_for(broker, shown), "lobby")
+        connect_once(settings_for(broker, shown))
         assert "u'lobby'" in broker.log
 
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
@@ -148,7 +149,7 @@ def test_an_impostor_learns_nothing(
             refusal(settings_for(broker, TlsSettings(ca_file=authority.cert), username="lobby"))
             assert "lobby" not in broker.log
     with serving(mosquitto_folder / "honest", authority.sign("localhost"), "log_type all") as broker:
-        check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert), username="lobby"), "lobby")
+        connect_once(settings_for(broker, TlsSettings(ca_file=authority.cert), username="lobby"))
         assert "u'lobby'" in broker.log
 
 
@@ -169,7 +170,7 @@ def test_tls_cannot_be_talked_down(mosquitto_folder: Path, authority: Authority)
     """TLS cannot be downgraded below the configured version."""
     pair = authority.sign("localhost")
     with limited_to("TLSv1.2", mosquitto_folder), serving(mosquitto_folder, pair) as broker:
-        check_broker(settings_for(broker, TlsSettings(ca_file=authority.cert)), "lobby")
+        connect_once(settings_for(broker, TlsSettings(ca_file=authority.cert)))
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert, min_version="1.3")))
         assert "does not speak TLS 1.3 or newer, which mqtt.tls.min_version asks for" in told
         assert 'or set mqtt.tls.min_version to "1.2"' in told
@@ -210,7 +211,7 @@ def test_files_that_are_of_no_use_are_told_apart(mosquitto: Mosquitto, tmp_path:
         (TlsSettings(cert_file=ours.cert, key_file=encrypted), "encrypted.key is encrypted, and nobody is there.*pkey"),
     ):
         with pytest.raises(MaskdError, match=told):
-            check_broker(settings_for(mosquitto, tls), "lobby")
+            connect_once(settings_for(mosquitto, tls))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody who may not read a file")
@@ -308,7 +309,7 @@ def test_the_steps_in_the_documentation(mosquitto_folder: Path) -> None:
     assert (settings["host"], settings["port"]) == ("broker.local", 8883)
     broker.start()
     try:
-        check_broker(MqttSettings(**{**settings, "host": "localhost", "port": broker.port}), "lobby")
+        connect_once(MqttSettings(**{**settings, "host": "localhost", "port": broker.port}))
         assert "u'lobby'" in broker.log
     finally:
         broker.stop()

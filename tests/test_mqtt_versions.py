@@ -13,8 +13,9 @@ from edge.checks.broker import visit_broker
 from edge.config import Config, MqttSettings
 from edge.demo.broker import Broker, Subscriber
 from edge.errors import MaskdError
-from edge.messaging.mqtt import Message, MqttClient, check_broker, session
+from edge.messaging.mqtt import Message, MqttClient, session
 from edge.messaging.retained import RetainedMessages
+from tests.connecting import connect_once
 from tests.fake_broker import CONNACK, CONNECT, PUBLISH, SUBACK, SUBSCRIBE, FakeBroker, connack, puback
 from tests.mosquitto import Mosquitto
 from tests.waiting import wait_until
@@ -125,7 +126,7 @@ def test_other_commands_fall_back_as_well(refusal: bytes | None, told: str) -> N
     old = OldBroker(refusal)
     with FakeBroker(old.answer) as broker:
         settings = MqttSettings(host=broker.host, port=broker.port)
-        check_broker(settings, "lobby")
+        connect_once(settings)
         assert RetainedMessages(settings, "lobby").find([]) == {}
         assert visit_broker(Config(mqtt=settings, device="lobby")).version == "3.1.1"
     assert told
@@ -150,14 +151,14 @@ def test_a_broker_that_answers_nothing_is_explained(
 def test_a_version_that_was_asked_for_is_not_replaced(refusal: bytes) -> None:
     old = OldBroker(refusal)
     with FakeBroker(old.answer) as broker, pytest.raises(MaskdError, match=r"set mqtt\.protocol to auto"):
-        check_broker(MqttSettings(host=broker.host, port=broker.port, protocol="5"), "lobby")
+        connect_once(MqttSettings(host=broker.host, port=broker.port, protocol="5"))
     assert old.levels == [SPEAKS_5]
 
 
 def test_a_refused_login_is_no_reason_for_3_1_1() -> None:
     old = OldBroker(connack(0x87))
     with FakeBroker(old.answer) as broker, pytest.raises(MaskdError, match="Not authorized"):
-        check_broker(MqttSettings(host=broker.host, port=broker.port), "lobby")
+        connect_once(MqttSettings(host=broker.host, port=broker.port))
     assert old.levels == [SPEAKS_5]
 
 

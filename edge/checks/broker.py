@@ -6,7 +6,6 @@ import json
 import os
 import time
 from dataclasses import dataclass, field
-from functools import partial
 
 from pydantic import ValidationError
 
@@ -16,9 +15,10 @@ from edge.errors import MaskdError
 from edge.messaging.announced import Announced
 from edge.messaging.commands import commands_enabled
 from edge.messaging.homeassistant import announce
+from edge.messaging.mqtt.brief_session import LOOP_S, brief_session
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
 from edge.messaging.mqtt.session import Session
-from edge.messaging.mqtt.versions import Version, accepted_session
+from edge.messaging.mqtt.versions import Version
 from edge.payloads.payload import timestamp
 from edge.payloads.topics import Topics
 
@@ -28,7 +28,6 @@ ANSWER_S = 3.0
 """For subscriptions and the message to be answered, once the broker has let us in."""
 ECHO_S = 1.0
 """For the message to come back, once the broker has acknowledged it."""
-_LOOP_S = 0.05
 _CLOSED = "the broker closed the connection over it"
 
 
@@ -55,12 +54,10 @@ def visit_broker(config: Config) -> Visit:
     """Under a client id of its own, so that a running daemon is left alone. Publishes one message, not retained, below
     the device's own topics. Raises MaskdError where the broker is absent or does not let us in."""
     visit = Visit()
-    make = partial(Session, config.mqtt, f"maskd-{config.device}-check-{os.getpid()}", None, 0)
-    with accepted_session(config.mqtt, make, loop_s=_LOOP_S) as session:
+    with brief_session(config.mqtt, config.device, "check") as session:
         visit.version = session.version
         visit.username, visit.warnings, visit.tls_version = session.username, session.warnings, session.tls_version
         _talk(session, config, visit)
-        session.say_goodbye()
     return visit
 
 
@@ -169,13 +166,13 @@ def _talk(session: Session, config: Config, visit: Visit) -> None:
     give_up_at = time.monotonic() + ANSWER_S
     try:
         while unanswered and time.monotonic() < give_up_at:
-            session.serve(_LOOP_S)
+            session.serve(LOOP_S)
         published_at = time.monotonic()
         session.publish(message)
         while time.monotonic() < give_up_at and not (visit.refusal or (visit.echo_ms is not None and acknowledged_at)):
             if acknowledged_at is not None and time.monotonic() - acknowledged_at >= ECHO_S:
                 break
-            session.serve(_LOOP_S)
+            session.serve(LOOP_S)
     except MaskdError:
         # Mosquitto 2.0 closes the connection over a message that its access list forbids.
         visit.refusal = _CLOSED

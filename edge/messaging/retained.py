@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable, Sequence
 
 from edge.config import MqttSettings
 from edge.errors import MaskdError
+from edge.messaging.mqtt.brief_session import LOOP_S, brief_session
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
 from edge.messaging.mqtt.session import Session
-from edge.messaging.mqtt.versions import accepted_session
 
 QUIET_S = 1.0
 """Silence after which a broker has sent all that it keeps."""
@@ -20,7 +17,6 @@ PATIENCE_S = 30.0
 """For a broker whose messages do not end, and for one acknowledgement."""
 FOUND_LIMIT = 10_000
 """Many more than a device has; what a broker sends on top of them would only fill the memory."""
-_LOOP_S = 0.1
 
 
 class RetainedMessages:
@@ -28,7 +24,7 @@ class RetainedMessages:
 
     def __init__(self, settings: MqttSettings, device: str) -> None:
         self._settings = settings
-        self._client_id = f"maskd-{device}-purge-{os.getpid()}"
+        self._device = device
 
     def find(self, topic_filters: Sequence[str]) -> dict[str, bytes]:
         """What this login may read of them, by topic; the payload of one over 4 KiB is left out.
@@ -48,13 +44,13 @@ class RetainedMessages:
             if incoming.retained:
                 take(incoming.topic, incoming.payload)
 
-        with self._session() as session:
+        with brief_session(self._settings, self._device, "purge") as session:
             session.on_subscribed = lambda topic_filter, _refusal: unanswered.discard(topic_filter)
             session.on_discarded = lambda topic, _size: take(topic, b"")
             session.subscribe([Subscription(topic_filter, received) for topic_filter in topic_filters])
             give_up_at = time.monotonic() + PATIENCE_S
             while time.monotonic() < give_up_at and (unanswered or time.monotonic() - quiet_since < QUIET_S):
-                session.serve(_LOOP_S)
+                session.serve(LOOP_S)
                 if len(found) > FOUND_LIMIT:
                     raise MaskdError(
                         f"the broker keeps more than {FOUND_LIMIT} messages below {', '.join(topic_filters)}, which no "
@@ -70,7 +66,7 @@ class RetainedMessages:
         waiting = list(topics)
         refused: dict[str, str] = {}
         while waiting:
-            with self._session() as session:
+            with brief_session(self._settings, self._device, "purge") as session:
                 refusal = None
                 while waiting and refusal is None:
                     try:
@@ -83,13 +79,6 @@ class RetainedMessages:
                 if refusal is not None:
                     refused[topic] = refusal
         return refused
-
-    @contextmanager
-    def _session(self) -> Iterator[Session]:
-        make = partial(Session, self._settings, self._client_id, None, 0)
-        with accepted_session(self._settings, make, loop_s=_LOOP_S) as session:
-            yield session
-            session.say_goodbye()
 
 
 def _clear(session: Session, topic: str) -> str | None:
@@ -104,4 +93,4 @@ def _clear(session: Session, topic: str) -> str | None:
                 return answer.refusal
         if receipt is None or time.monotonic() > give_up_at:
             return "the broker has not acknowledged it"
-        session.serve(_LOOP_S)
+        session.serve(LOOP_S)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.messaging.mqtt.client import MqttClient, check_broker
+from edge.messaging.mqtt.client import MqttClient
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt
 
-__all__ = ["Acknowledgement", "Incoming", "Listener", "Message", "MqttClient", "Receipt", "check_broker"]
+__all__ = ["Acknowledgement", "Incoming", "Listener", "Message", "MqttClient", "Receipt"]

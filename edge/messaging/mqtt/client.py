@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 
 from edge.backoff import Backoff
 from edge.config import MqttSettings
@@ -18,7 +16,7 @@ from edge.messaging.mqtt.guarding import guarded
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt, Subscription
 from edge.messaging.mqtt.reasons import explain_refused_subscription, explain_short_connections
 from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
-from edge.messaging.mqtt.versions import Version, VersionChoice, accepted_session
+from edge.messaging.mqtt.versions import Version, VersionChoice
 from edge.payloads.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -60,10 +58,8 @@ class MqttClient:
         settings: MqttSettings,
         device: str,
         *,
-        on_state: Callable[[bool], None] = lambda _connected: None,
         backoff: Backoff | None = None,
     ) -> None:
-        """`on_state` hears, in the connection's thread, whether the broker is there."""
         self.topics = Topics(settings.prefix, device)
         self.connections = 0
         """Times that a broker has let us in."""
@@ -76,7 +72,6 @@ class MqttClient:
         self._client_id = _client_id(settings, device)
         self._wanted = settings
         """Settings of the next connection."""
-        self._on_state = on_state
         self._backoff = backoff or Backoff()
         self._listeners: list[Listener] = []
         self._subscriptions: tuple[Subscription, ...] = ()
@@ -298,7 +293,7 @@ class MqttClient:
             elif session.is_accepted:
                 self._short_connections += 1
             if was_connected:
-                self._tell_state(False)
+                self._tell_state()
 
     def _told_better(self, error: MaskdError, session: Session) -> MaskdError:
         """What several connections tell together, where one alone says little."""
@@ -317,7 +312,7 @@ class MqttClient:
             spoken = f"MQTT {session.version}" + ("" if doubt is None else f", since {doubt},")
             log.info("connected to the broker %s with %s as %s", session.address, spoken, self._client_id)
             self._connect_is_logged = True
-        self._tell_state(True)
+        self._tell_state()
 
     def _acknowledged(self, acknowledgement: Acknowledgement) -> None:
         for listener in self._listeners:
@@ -341,9 +336,9 @@ class MqttClient:
                 topic[:200],
             )
 
-    def _tell_state(self, connected: bool) -> None:
-        for tell in (*(listener.connection_changed for listener in self._listeners), lambda: self._on_state(connected)):
-            guarded(tell)()
+    def _tell_state(self) -> None:
+        for listener in self._listeners:
+            guarded(listener.connection_changed)()
 
     def _warn_once(self, warning: str) -> None:
         if warning not in self._warned:
@@ -360,15 +355,3 @@ class MqttClient:
 
 def _client_id(settings: MqttSettings, device: str) -> str:
     return settings.client_id or f"maskd-{device}"
-
-
-def check_broker(settings: MqttSettings, device: str) -> tuple[str | None, list[str]]:
-    """Connects once, under a name of its own so that a running daemon is left alone, and publishes nothing.
-
-    Returns the user name that was told to the broker, and sentences about what is not as it should be. Raises
-    MaskdError where the broker is absent or does not let us in.
-    """
-    make = partial(Session, settings, f"maskd-{device}-check-{os.getpid()}", None, 0)
-    with accepted_session(settings, make, loop_s=LOOP_S) as session:
-        session.say_goodbye()
-        return session.username, session.warnings

@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, Protocol
-
-from edge.config import MqttSettings
-from edge.errors import MaskdError
-
-if TYPE_CHECKING:
-    from edge.messaging.mqtt.session import Session
+from typing import Literal
 
 Version = Literal["5", "3.1.1"]
 NEWEST_FIRST: tuple[Version, ...] = ("5", "3.1.1")
@@ -37,32 +29,3 @@ class VersionChoice:
 
     def forget(self) -> None:
         self._only_3_until = 0.0
-
-
-class MakeSession(Protocol):
-    def __call__(self, *, version: Version, is_last: bool) -> Session: ...
-
-
-@contextmanager
-def accepted_session(settings: MqttSettings, make: MakeSession, *, loop_s: float) -> Iterator[Session]:
-    """A connection at which the broker has let us in, by the newest version that it speaks; closed at the end.
-
-    Raises MaskdError where the broker is absent or does not let us in.
-    """
-    versions = VersionChoice().to_try(settings.protocol)
-    for version in versions:
-        is_last = version == versions[-1]
-        session = make(version=version, is_last=is_last)
-        try:
-            try:
-                session.connect()
-                while not session.is_accepted:
-                    session.serve(loop_s)
-            except MaskdError:
-                if is_last or session.version_doubt is None:
-                    raise
-                continue
-            yield session
-            return
-        finally:
-            session.close()
