@@ -122,6 +122,8 @@ def _parser() -> argparse.ArgumentParser:
     show.set_defaults(run=_config_show)
     schema = views.add_parser("schema", help="JSON Schema of config.yaml, for editors")
     schema.set_defaults(run=_config_schema)
+    table = views.add_parser("table", help="every setting with its values and when it takes effect, in Markdown")
+    table.set_defaults(run=_config_table)
 
     bench = commands.add_parser(
         "bench",
@@ -251,6 +253,13 @@ def _config_schema(_: argparse.Namespace) -> int:
     from edge.config.editor_schema import editor_schema_text
 
     print(editor_schema_text(), end="")
+    return 0
+
+
+def _config_table(_: argparse.Namespace) -> int:
+    from edge.config.table import settings_table
+
+    print(settings_table(), end="")
     return 0
 
 

@@ -22,7 +22,7 @@ from edge.camera.source import V4l2
 from edge.config import CameraSettings, Config, DetectorSettings, MqttSettings, Settings, default_device
 from edge.config import file as config_file
 from edge.config.file import load_config, show_config
-from edge.config.schema import config_schema
+from edge.config.schema import all_paths, config_schema
 from edge.errors import UsageError
 from edge.masking import mask_url
 
@@ -273,6 +273,21 @@ def test_refusals(tmp_path: Path, text: str | bytes, expected: str) -> None:
     report = refusal(tmp_path, text)
     assert expected in report
     assert all(len(line) < 500 for line in report.splitlines())
+
+
+@pytest.mark.parametrize("path", sorted(all_paths(config_schema())))
+def test_a_value_of_another_kind_is_refused_for_every_setting(tmp_path: Path, path: str) -> None:
+    """Or means something there, as 5 does for most."""
+    refused = 0
+    for value in ("5", "word word", "[1, 2]", "{a: {b: c}}", "null"):
+        text = value
+        for key in reversed(path.replace("<name>", "door").split(".")):
+            text = f"{{{key}: {text}}}"
+        with contextlib.suppress(UsageError):
+            load(tmp_path, text)
+            continue
+        refused += 1
+    assert refused > 0
 
 
 def test_aliases_that_multiply_are_refused_quickly(tmp_path: Path) -> None:

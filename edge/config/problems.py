@@ -96,7 +96,7 @@ def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -
     if part.get("pattern") == TOPIC_PREFIX_PATTERN and (levels := _levels_alone(value)):
         text = f"{_quoted(value)} has a / too many, which would publish on an empty level; write {levels}"
         return Problem(document.place_of(location), location, text)
-    text = f"{_what_it_is(value)}; it must be {_expected(part, schema)}"
+    text = f"{_what_it_is(value)}; it must be {expected(part, schema)}"
     choices = [str(choice) for choice in part.get("enum", [])]
     if isinstance(value, str) and (nearest := _nearest(value, choices)):
         return Problem(document.place_of(location), location, f'{text}; did you mean "{nearest}"?')
@@ -153,7 +153,7 @@ _PATTERN_WORDS = {
 }
 
 
-def _expected(part: dict[str, Any], schema: dict[str, Any]) -> str:
+def expected(part: dict[str, Any], schema: dict[str, Any]) -> str:
     """What a setting accepts, in words."""
     words = _expected_type(part, schema)
     return f"{words}, or null" if part.get("nullable") or "null" in part.get("type", ()) else words
@@ -175,9 +175,11 @@ def _expected_type(part: dict[str, Any], schema: dict[str, Any]) -> str:
             return f"a list of {len(part['prefixItems'])} numbers, such as [0.25, 0.5]"
         case "array":
             least = f"at least {part['minItems']}: " if "minItems" in part else ""
-            return f"a list of {least}{_expected(resolved(part['items'], schema), schema)}"
+            return f"a list of {least}{expected(resolved(part['items'], schema), schema)}"
         case "object" if "patternProperties" in part:
             return "a section with at least one name and its settings below it"
+        case "object" if "properties" not in part:
+            return "a section with `name: value` lines"
         case "object":
             return f"a section with these settings: {', '.join(part['properties'])}"
     return "text that is not empty"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from edge.config import Config
 from edge.config.yaml_source import Location
 
 
+@cache
 def config_schema() -> dict[str, Any]:
-    """JSON Schema of config.yaml, with every setting described; edge.config.editor_schema makes the editors' of it."""
+    """JSON Schema of config.yaml, with every setting described; edge.config.editor_schema makes the editors' of it.
+
+    It is made once: not to be changed.
+    """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Config.model_json_schema(),

@@ -90,7 +90,7 @@ def settables(config: Config) -> list[Settable]:
 def device_settings() -> dict[str, Declared]:
     """Those of the whole device, by their names."""
     declared: dict[str, Declared] = {}
-    for each in _declared(Config, ()):
+    for each in declared_in(Config):
         if each.location[-1] in declared:
             raise TypeError(f"two settings with a control are named {each.location[-1]}, and commands tell them by it")
         declared[each.location[-1]] = each
@@ -100,12 +100,16 @@ def device_settings() -> dict[str, Declared]:
 @cache
 def camera_settings() -> dict[str, Declared]:
     """Those that each camera has, by their names."""
-    return {each.location[-1]: each for each in _declared(CameraSettings, ())}
+    return {each.location[-1]: each for each in declared_in(CameraSettings)}
 
 
-def _declared(settings: type[Settings], above: tuple[str, ...]) -> Iterator[Declared]:
+def declared_in(settings: type[Settings], above: tuple[str, ...] = ()) -> Iterator[Declared]:
+    """Those of a section and of the sections in it, whose place is `above`. Raises TypeError where what a field says
+    contradicts itself."""
     for name, field in settings.model_fields.items():
         traits = traits_of(field)
+        if traits.per_camera and name not in CameraSettings.model_fields:
+            raise TypeError(f"{name} is per_camera, but edge.config.camera takes nothing over from its section")
         if traits.control is not None and not traits.per_camera:
             if traits.effect == "restart":
                 raise TypeError(f"{name} has a control, so that it must take effect while maskd runs")
@@ -115,7 +119,7 @@ def _declared(settings: type[Settings], above: tuple[str, ...]) -> Iterator[Decl
             number = None if choices or part["type"] == "boolean" else _range(name, part, traits.control)
             yield Declared((*above, name), traits.control, traits.over, choices, number)
         if isinstance(field.default, Settings):
-            yield from _declared(type(field.default), (*above, name))
+            yield from declared_in(type(field.default), (*above, name))
 
 
 def _range(name: str, part: dict[str, Any], control: Control) -> tuple[float, float]:
