@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +15,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.config import Config, RuntimeSettings
+from edge.system.atomic_file import write_own_file
 from edge.vision.delegate import DelegateError, configured_delegate
 
 MOST_ABORTS = 3
@@ -150,14 +150,9 @@ class StartsFile:
             return None
 
     def write(self, starts: Starts) -> None:
-        fresh = self._path.with_name(self._path.name + ".new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with fresh.open("w", encoding="utf-8") as file:
-                file.write(starts.model_dump_json() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._path)
+            write_own_file(self._path, starts.model_dump_json().encode() + b"\n")
         except OSError as error:
             _log.warning(
                 "the start cannot be counted in %s: %s; a delegate that ends maskd again and again will not be given "

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
-import tempfile
 from pathlib import Path
 
 from edge.config.file import decode_config, parse_config, read_config
 from edge.config.yaml_edit import CannotEdit, Value, as_yaml, edit_yaml
 from edge.config.yaml_source import read_yaml
 from edge.errors import MaskdError
-from edge.sync import sync_folder
+from edge.system.atomic_file import replace_file
 
 _BOM = "\ufeff".encode()
 
@@ -43,38 +40,14 @@ def write_setting(path: Path, location: tuple[str, ...], value: Value) -> None:
         parse_config(edited, path)
     except MaskdError as error:
         raise MaskdError(f"nothing was written, since the file would not be valid: {_first_line(error)}") from None
-    _replace(path, (_BOM if data.startswith(_BOM) else b"") + edited.encode())
+    try:
+        replace_file(path, (_BOM if data.startswith(_BOM) else b"") + edited.encode())
+    except OSError as error:
+        raise MaskdError(_why_unwritten(error, path.resolve())) from None
 
 
 def _first_line(error: MaskdError) -> str:
     return str(error).splitlines()[0]
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """The whole file or nothing, also through a power cut; a link stays one, and its target is replaced."""
-    target = path.resolve()
-    temporary: Path | None = None
-    try:
-        old = target.stat()
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        temporary = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            own = os.fstat(descriptor)
-            if (own.st_uid, own.st_gid) != (old.st_uid, old.st_gid):
-                # Only then: the service's sandbox forbids the call altogether.
-                os.fchown(descriptor, old.st_uid, old.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        temporary.replace(target)
-        temporary = None
-        sync_folder(target.parent)
-    except OSError as error:
-        raise MaskdError(_why_unwritten(error, target)) from None
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def _why_unwritten(error: OSError, target: Path) -> str:

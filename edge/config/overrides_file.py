@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +17,7 @@ from edge.config.settable import Settable, camera_settings, device_settings
 from edge.config.yaml_edit import Value
 from edge.errors import MaskdError
 from edge.payloads.payload import Timestamp
-from edge.sync import sync_folder
+from edge.system.atomic_file import write_own_file
 
 FILE_NAME = "overrides.json"
 """Below `storage.path`."""
@@ -96,18 +94,9 @@ def write_overrides(path: Path, overrides: Sequence[Override]) -> None:
     """The whole file or nothing, and on the disk when this returns. Raises MaskdError with reason and remedy."""
     rows = [_row(each) for each in overrides]
     data = json.dumps({"layout": LAYOUT, "crc": _checksum(rows), "overrides": rows}, indent=1) + "\n"
-    fresh = path.with_name(path.name + ".new")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        sync_folder(path.parent)
+        write_own_file(path, data.encode(), mode=0o600)
     except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise MaskdError(f"{path} cannot be written: {error.strerror or error}; {_remedy(error, path)}") from None
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.messaging.homeassistant import Announcement
 from edge.messaging.mqtt import Message
+from edge.system.atomic_file import write_own_file
 
 log = logging.getLogger(__name__)
 
@@ -92,10 +93,8 @@ class AnnouncedFile:
             return None
 
     def write(self, announced: Announced) -> None:
-        fresh = self._path.with_name(self._path.name + ".new")
         try:
-            fresh.write_text(announced.model_dump_json() + "\n", encoding="utf-8")
-            fresh.replace(self._path)
+            write_own_file(self._path, announced.model_dump_json().encode() + b"\n")
             self._has_warned = False
         except OSError as error:
             if not self._has_warned:

@@ -32,7 +32,7 @@ from edge.payloads.events import Event, parse_event
 from edge.payloads.numbering import Counted, counted, latest
 from edge.payloads.payload import parse_timestamp
 from edge.payloads.topics import Topics
-from edge.sync import sync_folder
+from edge.system.atomic_file import sync_folder
 
 log = logging.getLogger(__name__)
 
