@@ -15,13 +15,13 @@ from edge.arguments import whole_number
 from edge.camera.photos import read_photo
 from edge.camera.suffixes import is_photo
 from edge.config import Config, RuntimeSettings
-from edge.demo.portrait import load_portrait
 from edge.errors import MaskdError
 from edge.vision.build import build_classifier, build_detector
 from edge.vision.faces import FaceDetector
 from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector
 from edge.vision.preprocess import Image
 from edge.vision.tflite import runtime_name
+from tools.demo_clip.portrait import load_portrait
 from training.evaluation.latency import Timing, latency_table, measure
 
 ONE_THREAD = Config(runtime=RuntimeSettings(threads=1))

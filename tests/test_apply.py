@@ -20,9 +20,9 @@ from tests.pictures import numbered, write_video
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from edge.demo.clip import make_clip
 from tests.test_daemon import CLEAN_STOP_S, assert_each_person_ends, availability, events, running, write_config
 from tests.waiting import wait_until
+from tools.demo_clip.clip import make_clip
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from edge.checks.models import judge_faces, judge_statuses
 from edge.checks.software import Installed, misfits, opencv_row, untested
 from edge.checks.sources import needs_of
 from edge.config import Config
-from edge.demo.selftest_photo import draw_selftest_photo
 from edge.geometry import Box
 from edge.vision.faces import Face
 from tests.check_config import rows_of, write_config
+from tools.demo_clip.selftest_photo import draw_selftest_photo
 
 MODELS = Path(__file__).parent.parent / "models"
 BUILT = """

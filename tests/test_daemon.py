@@ -31,7 +31,7 @@ from tests.waiting import wait_until
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
 from edge.demo import CLIP
-from edge.demo.clip import EXPECTED_EVENTS, make_clip
+from tools.demo_clip.clip import EXPECTED_EVENTS, make_clip
 
 CLEAN_STOP_S = 5.0
 """What the daemon promises."""

@@ -23,24 +23,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge.camera.video import frames
 from edge.compliance import Compliance
 from edge.config import ComplianceSettings, TrackingSettings
-from edge.demo import CLIP
+from edge.demo import CLIP, CLIP_S, PEOPLE
 from edge.demo.broker import HOST, Broker, Message, Subscriber
-from edge.demo.clip import (
-    APPEARANCES,
-    DURATION_S,
-    EXPECTED_EVENTS,
-    FPS,
-    HEIGHT,
-    WIDTH,
-    Appearance,
-    face_box,
-    lift_at,
-    make_clip,
-    pose_at,
-    render,
-)
 from edge.demo.demo import run_demo
-from edge.demo.portrait import FACE, Mask, load_portrait, make_sprite
 from edge.demo.printout import Printout
 from edge.errors import MaskdError
 from edge.geometry import Box
@@ -55,6 +40,20 @@ from tests.processes import killed_at_the_end
 from tests.programs import need
 from tests.waiting import wait_until
 from tests.weights import YUNET, weights
+from tools.demo_clip.clip import (
+    APPEARANCES,
+    EXPECTED_EVENTS,
+    FPS,
+    HEIGHT,
+    WIDTH,
+    Appearance,
+    face_box,
+    lift_at,
+    make_clip,
+    pose_at,
+    render,
+)
+from tools.demo_clip.portrait import FACE, Mask, load_portrait, make_sprite
 
 pytest.importorskip("skimage", reason="the demo's clip is made from a portrait in scikit-image")
 pytest.importorskip("amqtt", reason="the demo needs the broker amqtt")
@@ -73,7 +72,7 @@ def test_the_clip_has_the_promised_size_length_and_rate(tmp_path: Path) -> None:
     assert (video.get(cv2.CAP_PROP_FRAME_WIDTH), video.get(cv2.CAP_PROP_FRAME_HEIGHT)) == (WIDTH, HEIGHT)
     assert video.get(cv2.CAP_PROP_FPS) == pytest.approx(2.0)
     video.release()
-    assert pictures == 2 * DURATION_S
+    assert pictures == 2 * CLIP_S
     assert [file.name for file in tmp_path.iterdir()] == ["clip.avi"], "nothing unfinished is left"
 
 
@@ -85,7 +84,7 @@ def test_a_clip_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 def test_the_shipped_clip_is_the_one_that_is_drawn() -> None:
     """MPEG-4 loses a little; another story, rate or place would lose more."""
     shipped = list(frames(CLIP))
-    assert len(shipped) == DURATION_S * FPS
+    assert len(shipped) == CLIP_S * FPS
     for number, drawn in enumerate(render()):
         assert np.abs(shipped[number].image.astype(np.int16) - drawn).mean() < 4, f"picture {number}"
 
@@ -103,7 +102,7 @@ def test_heads_have_the_size_that_a_doorway_camera_sees() -> None:
 
 
 def test_at_most_two_people_at_a_time_and_their_faces_never_touch() -> None:
-    for second in np.arange(0, DURATION_S, 1 / FPS):
+    for second in np.arange(0, CLIP_S, 1 / FPS):
         present = [pose for appearance in APPEARANCES if (pose := pose_at(appearance, float(second))) is not None]
         assert len(present) <= 2
         if len(present) == 2:
@@ -112,6 +111,7 @@ def test_at_most_two_people_at_a_time_and_their_faces_never_touch() -> None:
 
 def test_the_expected_events_tell_one_story_for_each_person() -> None:
     assert [event.from_s for event in EXPECTED_EVENTS] == sorted(event.from_s for event in EXPECTED_EVENTS)
+    assert [appearance.name for appearance in APPEARANCES] == [*PEOPLE]
     for appearance in APPEARANCES:
         events = [event for event in EXPECTED_EVENTS if event.person == appearance.name]
         assert (events[0].type, events[-1].type) == ("started", "ended")
@@ -122,7 +122,7 @@ def test_the_expected_events_tell_one_story_for_each_person() -> None:
 
 def test_nobody_is_in_the_picture_at_first_and_at_last() -> None:
     first, *_ = render(fps=1.0, duration_s=1.0)
-    *_, last = render(fps=1.0, duration_s=DURATION_S)
+    *_, last = render(fps=1.0, duration_s=CLIP_S)
     assert np.array_equal(first, last)
 
 
@@ -184,7 +184,7 @@ def test_perfect_models_would_make_of_the_clip_just_the_expected_events(fps: flo
     tracker = Tracker(TrackingSettings(), camera="door", min_score=0.5, new_id=lambda: str(next(tracks)))
     compliance = Compliance(ComplianceSettings(), camera="door", zones={})
     transitions: list[Transition] = []
-    for number in range(round(DURATION_S * fps)):
+    for number in range(round(CLIP_S * fps)):
         second = number / fps
         seen = [seen for appearance in APPEARANCES if (seen := observe(appearance, second)) is not None]
         transitions += compliance.update(tracker.update(seen, second), (WIDTH, HEIGHT), second)

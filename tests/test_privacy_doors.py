@@ -15,10 +15,10 @@ from tests.mosquitto import HOST, Mosquitto, Received, Subscriber
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from edge.demo.clip import make_clip
 from tests.test_apply import Device
 from tests.test_daemon import assert_each_person_ends, availability, events, running, write_config
 from tests.waiting import wait_until
+from tools.demo_clip.clip import make_clip
 
 OF_A_PERSON = ("track", "box", "confidence", "votes", "duration_s", "previous", "seq", "violation")
 """Fields and words that only events, or live labels, have."""

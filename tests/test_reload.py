@@ -27,10 +27,10 @@ from tests.supervisor import Supervisor
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from edge.demo.clip import make_clip
 from tests.test_apply import Device, watched_device
 from tests.test_daemon import availability, events, running, write_config
 from tests.waiting import wait_until
+from tools.demo_clip.clip import make_clip
 
 
 @pytest.fixture(scope="module")

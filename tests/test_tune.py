@@ -22,7 +22,6 @@ import edge.selftest
 from edge.cli import main
 from edge.config import Config
 from edge.config.file import load_config
-from edge.demo.portrait import FACE, Mask, load_portrait, make_sprite
 from edge.evaluation.metrics import PictureMatches, precision_recall
 from edge.evaluation.tuning import (
     DetectedFaces,
@@ -50,6 +49,7 @@ from edge.vision.preprocess import Image
 from edge.vision.thresholds import camera_thresholds
 from tests.pictures import write_photo
 from tests.weights import RES10, YUNET, weights
+from tools.demo_clip.portrait import FACE, Mask, load_portrait, make_sprite
 
 CHECKOUT = Path(__file__).parent.parent
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")

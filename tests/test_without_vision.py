@@ -66,6 +66,11 @@ def test_what_needs_no_configuration_loads_no_vision(arguments: list[str]) -> No
     assert loaded == "[]"
 
 
+def test_playing_the_demo_leaves_vision_to_its_daemon() -> None:
+    told = python(f"import sys, edge.demo.demo; print(sorted(set({HEAVY!r}) & set(sys.modules)))")
+    assert (told.stdout, told.stderr) == ("[]\n", "")
+
+
 def test_showing_the_configuration_loads_no_vision(config: Path) -> None:
     printed, loaded = loaded_by(["config", "show", "-c", str(config)])
     assert "lobby" in printed

@@ -15,9 +15,8 @@ from typing import Any, TextIO
 
 import yaml
 
-from edge.demo import CLIP
+from edge.demo import CLIP, CLIP_S, PEOPLE
 from edge.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
-from edge.demo.clip import APPEARANCES, DURATION_S
 from edge.demo.printout import Printout
 from edge.errors import MaskdError
 from edge.payloads.events import parse_event
@@ -62,9 +61,9 @@ def run_demo(
 def _play(printout: Printout, clip: Path | None, settings: Mapping[str, Any], daemon: Sequence[str]) -> None:
     if clip is None:
         clip = CLIP
-        printout.line(f"A clip of {DURATION_S:.0f} seconds shows three people at a counter:")
-        for appearance in APPEARANCES:
-            printout.line(f"  {appearance.name}  {appearance.story}")
+        printout.line(f"A clip of {CLIP_S:.0f} seconds shows three people at a counter:")
+        for name, story in PEOPLE.items():
+            printout.line(f"  {name}  {story}")
     with (
         tempfile.TemporaryDirectory(prefix="maskd-demo-") as folder,
         Broker() as broker,

@@ -1,6 +1,6 @@
 """A photo with a known answer: three people, one for each way of wearing a mask.
 
-`edge.demo.selftest_photo` made it from NASA's portrait of Eileen Collins, which is in the public domain.
+`tools.demo_clip.selftest_photo` made it from NASA's portrait of Eileen Collins, which is in the public domain.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.demo.portrait import FACE, FloatImage, Mask, Sprite, load_portrait, make_sprite
 from edge.vision.preprocess import Image
+from tools.demo_clip.portrait import FACE, FloatImage, Mask, Sprite, load_portrait, make_sprite
 
 WIDTH, HEIGHT, FPS = 320, 240, 8.0
 _SCALE = 0.5

@@ -1,12 +1,12 @@
-"""Draws the photo of `edge.selftest`: python -m edge.demo.selftest_photo"""
+"""Draws the photo of `edge.selftest`: python -m tools.demo_clip.selftest_photo"""
 
 from __future__ import annotations
 
 import cv2
 
-from edge.demo.clip import APPEARANCES, Pose, still
 from edge.selftest import PATH
 from edge.vision.preprocess import Image
+from tools.demo_clip.clip import APPEARANCES, Pose, still
 
 _PLACES = (Pose(0.0, 115, 225, 0.72), Pose(0.4, 325, 235, 0.78), Pose(0.2, 530, 228, 0.72))
 """Of those with a mask, without one, and with one under the nose."""

@@ -1,6 +1,6 @@
 """Draws the demo clip, three people who come to a counter, from a portrait inside scikit-image.
 
-`python -m edge.demo.clip` makes the one that is shipped.
+`python -m tools.demo_clip.clip` makes the one that is shipped.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.demo import CLIP
-from edge.demo.portrait import FACE, FloatImage, Mask, Sprite, load_portrait, make_sprite
+from edge.demo import CLIP, CLIP_S
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
+from tools.demo_clip.portrait import FACE, FloatImage, Mask, Sprite, load_portrait, make_sprite
 
 WIDTH, HEIGHT = 640, 480
 FPS = 12.0
-DURATION_S = 24.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +39,9 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """One person of the clip, from coming in to going out."""
+    """One of `edge.demo.PEOPLE`, from coming in to going out."""
 
     name: str
-    story: str
     poses: tuple[Pose, ...]
     """In the order of time; before the first and after the last the person is not in the picture."""
     mask: Mask | None
@@ -69,7 +67,6 @@ class ExpectedEvent:
 APPEARANCES: tuple[Appearance, ...] = (
     Appearance(
         name="A",
-        story="comes in from the left with a mask, waits, goes back",
         poses=(
             Pose(0.5, -130, 245, 0.78),
             Pose(2.0, 200, 240, 0.80),
@@ -80,7 +77,6 @@ APPEARANCES: tuple[Appearance, ...] = (
     ),
     Appearance(
         name="B",
-        story="comes in from the right without a mask and stands beside A for a while",
         poses=(
             Pose(4.0, 780, 235, 0.92),
             Pose(5.6, 470, 230, 0.95),
@@ -94,7 +90,6 @@ APPEARANCES: tuple[Appearance, ...] = (
     ),
     Appearance(
         name="C",
-        story="comes in from the left with the mask under the nose, and pulls it up",
         poses=(
             Pose(11.0, -140, 240, 0.88),
             Pose(12.8, 260, 240, 0.90),
@@ -120,7 +115,7 @@ EXPECTED_EVENTS: tuple[ExpectedEvent, ...] = (
 )
 
 
-def make_clip(path: Path, *, fps: float = FPS, duration_s: float = DURATION_S) -> None:
+def make_clip(path: Path, *, fps: float = FPS, duration_s: float = CLIP_S) -> None:
     """Renders the clip into a file of 640x480 pixels, MP4 or AVI by its suffix; `path` appears when it is complete.
 
     An AVI of Motion JPEG is four times as large, and is read without any other library. Raises MaskdError where
@@ -143,7 +138,7 @@ def make_clip(path: Path, *, fps: float = FPS, duration_s: float = DURATION_S) -
         unfinished.unlink(missing_ok=True)
 
 
-def render(*, fps: float = FPS, duration_s: float = DURATION_S) -> Iterator[Image]:
+def render(*, fps: float = FPS, duration_s: float = CLIP_S) -> Iterator[Image]:
     """The pictures of the clip, (480, 640, 3) RGB."""
     wardrobe = _Wardrobe(load_portrait())
     room, counter = _room(), _counter()
