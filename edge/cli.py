@@ -193,7 +193,7 @@ class _Version(argparse.Action):
 
 def _run(args: argparse.Namespace) -> int:
     from edge.config.file import find_config, load_config
-    from edge.daemon import run
+    from edge.daemon.run import run
 
     path = args.config or find_config()
     return run(load_config(path), path)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -16,6 +17,9 @@ from edge.config import CameraSettings, Config
 from edge.config.live import is_opened_alike
 from edge.deadline import Deadline
 from edge.errors import MaskdError, UsageError
+from edge.masking import hide
+from edge.payloads.reports import CameraStatus
+from edge.system.part import Part, PartStatus
 from edge.vision.thresholds import Recommendations
 from edge.watched_camera import WatchedCamera, camera_rules
 
@@ -33,13 +37,29 @@ class RunningCamera:
     """The settings that it was started with."""
 
 
-class RunningCameras:
-    """Not to be called from two threads at once, except for its properties."""
+class RunningCameras(Part):
+    """Not to be called from two threads at once, except for its properties and status()."""
 
-    def __init__(self, recommended: Recommendations, on_failure: Callable[[Exception], None]) -> None:
-        """`on_failure` hears of an unexpected error, and of a file that cannot be played among the first cameras."""
+    doing = "a camera"
+
+    def __init__(
+        self,
+        recommended: Recommendations,
+        on_failure: Callable[[Exception], None],
+        *,
+        watch: Callable[[Sequence[WatchedCamera], bool], None] = lambda _cameras, _is_endless: None,
+        may_switch_on: Callable[[Sequence[str], Config], bool] = lambda _names, _config: False,
+    ) -> None:
+        """`on_failure` hears of an unexpected error, and of a file that cannot be played among the first cameras.
+        `watch` is told whom to watch, and whether another camera may come once all have ended, which `may_switch_on`
+        says of the names of those that are off."""
         self._recommended = recommended
         self._on_failure = on_failure
+        self._watch = watch
+        self._may_switch_on = may_switch_on
+        self._config = Config()
+        self._is_started = False
+        self._secrets: frozenset[str] = frozenset()
         self._frame_came = threading.Condition()
         self._running: dict[str, RunningCamera] = {}
         self._is_first_time = True
@@ -54,8 +74,7 @@ class RunningCameras:
         return [camera.watched for camera in self._running.values()]
 
     @property
-    def were_tried(self) -> bool:
-        """Each has given a picture by now, or failed to."""
+    def is_settled(self) -> bool:
         return all(state_of(camera.capture) != "opening" for camera in self._running.values())
 
     def describe(self, now: float) -> str:
@@ -70,6 +89,12 @@ class RunningCameras:
     def apply(self, config: Config) -> None:
         """Starts and ends cameras until those that `config` switches on are running, as it wants them. One whose source
         is the same goes on, by the new rules, unless it has failed. Takes as long as a camera that has to be closed."""
+        # A camera that goes may still have something to say.
+        self._config, self._secrets = config, self._secrets | config.secrets
+        if not self._is_started:
+            return
+        # A source that is closed on the way to its next settings has not ended.
+        self._watch(self.watched, True)
         wanted = {name: settings for name, settings in config.cameras.items() if settings.enabled}
         kept = {
             name: camera
@@ -81,21 +106,35 @@ class RunningCameras:
             camera.watched.rules = camera_rules(config, name, self._recommended)
         self._running = {name: kept.get(name) or self._start(name, config) for name in wanted}
         self._is_first_time = False
+        off = [name for name, settings in config.cameras.items() if not settings.enabled]
+        self._watch(self.watched, self._may_switch_on(off, config))
 
-    def start_late(self) -> None:
-        """Starts those for which the system had no thread, if it has one now; to be called now and then."""
+    def start(self) -> None:
+        """Only now: another maskd may have turned out to use the same folder, and the same cameras."""
+        self._is_started = True
+        self.apply(self._config)
+
+    def tick(self, _now: float) -> None:
+        """Starts those for which the system had no thread, if it has one now."""
         for camera in self._running.values():
             if not camera.capture.started:
                 camera.capture.start()
 
-    def ask_to_stop(self) -> None:
-        """Returns at once: no picture comes any more. From any thread."""
-        for camera in self._running.values():
-            camera.capture.ask_to_stop()
-
     def stop(self, deadline: Deadline | None = None) -> None:
         """Ends all of them; without a deadline it returns within 2 s."""
         self._stop([camera.capture for camera in self._running.values()], deadline or Deadline(STOP_S))
+
+    def status(self) -> PartStatus:
+        running, now = self._running, time.monotonic()
+        return PartStatus(
+            [*camera_problems(running)],
+            {
+                "cameras": {
+                    name: camera_status(settings.enabled, running.get(name), now, self._secrets)
+                    for name, settings in self._config.cameras.items()
+                }
+            },
+        )
 
     def _start(self, name: str, config: Config) -> RunningCamera:
         settings = config.cameras[name]
@@ -137,3 +176,29 @@ def require_a_camera(config: Config, *, commands: bool) -> None:
             "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so that none can be "
             "switched on; enable a camera, or set mqtt.commands to true"
         )
+
+
+def camera_status(
+    enabled: bool, camera: RunningCamera | None, now: float, secrets: frozenset[str] = frozenset()
+) -> CameraStatus:
+    """`camera` None: it is not running. `secrets`: hidden in what it says."""
+    if camera is None:
+        return CameraStatus(enabled=enabled, connected=False, fps=0, frames=0, dropped=0, error=None)
+    capture = camera.capture
+    connected = capture.connected
+    return CameraStatus(
+        enabled=enabled,
+        connected=connected,
+        fps=round(camera.watched.rate.per_second(now), 1),
+        frames=capture.frames,
+        dropped=capture.dropped,
+        error=None if connected or capture.last_error is None else hide(capture.last_error, secrets),
+    )
+
+
+def camera_problems(running: Mapping[str, RunningCamera]) -> Iterator[str]:
+    """One for each camera that should give pictures and does not; a file that was played to its end is none."""
+    for name, camera in running.items():
+        capture = camera.capture
+        if not capture.connected and not capture.ended and capture.last_error is not None:
+            yield f"camera {name}: {capture.last_error}"

@@ -28,6 +28,7 @@ def config_for(broker: Mosquitto, *cameras: str, device: str = "lobby", announce
     mqtt = MqttSettings(
         host=broker.host,
         port=broker.port,
+        commands=True,
         homeassistant=HomeAssistantSettings(enabled=announced),
         **more.pop("mqtt", {}),
     )
@@ -48,7 +49,6 @@ def announcing(
         client,
         config,
         ["with_mask", "without_mask"],
-        True,
         path,
         [republish],
         on_failure=failures.append,
@@ -168,9 +168,9 @@ def test_a_change_is_announced_only_where_home_assistant_is_told_something_new(
     ):
         subscriber.wait_for(1)
         tuned = {"door": config.cameras["door"].model_copy(update={"hold_s": 2.0, "enabled": False})}
-        announcer.announce_again(config.model_copy(update={"cameras": tuned}))
+        announcer.apply(config.model_copy(update={"cameras": tuned}))
         time.sleep(1.0)  # nothing comes; were something sent, it would be among what follows
-        announcer.announce_again(config_for(mosquitto, "door", "hall"))
+        announcer.apply(config_for(mosquitto, "door", "hall"))
         messages = subscriber.wait_for(2)
         assert len(messages) == 2
         assert "hall_people" in components(messages[1])
@@ -214,7 +214,7 @@ def test_aggregate_privacy_withdraws_what_tells_of_single_people(mosquitto: Mosq
     ):
         subscriber.wait_for(1)
         wait_until(lambda: remembered(path), what="the file")
-        announcer.announce_again(config_for(mosquitto, privacy="aggregate"))
+        announcer.apply(config_for(mosquitto, privacy="aggregate"))
         _, removal, final = (components(message) for message in subscriber.wait_for(3))
         assert removal["door_event"] == {"platform": "event"}
         assert removal["door_violation"] == {"platform": "binary_sensor"}
@@ -285,7 +285,7 @@ def test_a_file_that_cannot_be_written_stops_nothing_and_is_told_of_once(
     ):
         subscriber.wait_for(1)
         wait_until(lambda: warnings_in(caplog), what="the warning")
-        announcer.announce_again(config_for(mosquitto, "hall"))
+        announcer.apply(config_for(mosquitto, "hall"))
         # What this process has announced it still knows, without the file.
         assert components(subscriber.wait_for(3)[1])["door_people"] == {"platform": "sensor"}
         time.sleep(0.5)
@@ -390,7 +390,7 @@ def test_without_a_broker_the_thread_rests(mosquitto: Mosquitto, tmp_path: Path)
         subscriber.wait_for(1)
         mosquitto.stop()  # in the middle of the announcement, as it were
         wait_until(lambda: client.connection is None, what="the loss of the connection")
-        announcer.announce_again(config_for(mosquitto, "hall"))
+        announcer.apply(config_for(mosquitto, "hall"))
         before = time.process_time()
         time.sleep(1.0)
         assert time.process_time() - before < 0.5

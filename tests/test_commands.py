@@ -25,10 +25,12 @@ from edge.config import Config, MqttSettings, TlsSettings
 from edge.config.file import load_config
 from edge.config.overrides_file import read_overrides
 from edge.config.settable import Settable, settables
+from edge.control import changes
+from edge.deadline import Deadline
 from edge.errors import MaskdError
-from edge.messaging import commands
-from edge.messaging.commands import WAITING_LIMIT, Commands, commands_enabled
+from edge.messaging.commands import WAITING_LIMIT, Commands
 from edge.messaging.mqtt import Incoming, Message, MqttClient
+from edge.messaging.mqtt.login import commands_enabled
 from edge.messaging.settable import Command, parse_command, settable_of
 from edge.payloads.schemas import published_schemas
 from edge.payloads.topics import Topics
@@ -224,16 +226,11 @@ class Changeable:
 
     def __init__(self, broker: Mosquitto, config: Config, path: Path | None) -> None:
         self.daemon = Applied(config)
+        """What reached the parts."""
         self.client = MqttClient(config.mqtt, config.device)
-        self.commands = Commands(
-            self.client,
-            path=path,
-            overrides=overrides_over(config, broker.folder, path),
-            config=lambda: self.daemon.config,
-            apply=self.daemon.apply,
-            effective=EFFECTIVE,
-            on_failure=self.daemon.failures.append,
-        )
+        self.changes = changes.Changes(config, path, overrides_over(config, broker.folder, path))
+        self.changes.on_change = self.daemon.apply
+        self.commands = Commands(self.client, self.changes, effective=EFFECTIVE, on_failure=self.daemon.failures.append)
         self._broker = broker
 
     def send(self, setting: str, payload: str | bytes, *options: str, camera: str | None = "door") -> None:
@@ -262,6 +259,7 @@ def changeable(
     finally:
         parts.commands.stop()
         parts.client.stop()
+        parts.changes.stop(Deadline(1))
 
 
 class States:
@@ -610,7 +608,7 @@ def test_a_value_that_the_disk_refuses_is_in_effect_and_kept_later(mosquitto: Mo
 def test_a_flood_of_commands_is_kept_together(
     mosquitto: Mosquitto, states: States, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "SAVES_PER_MINUTE", 2)
+    monkeypatch.setattr(changes, "SAVES_PER_MINUTE", 2)
     with changeable(mosquitto) as parts:
         states.wait("hold_s", 1)
         for number in range(2, 7):

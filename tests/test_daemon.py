@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,12 @@ import numpy as np
 import pytest
 import yaml
 
-from edge.config import Config
 from edge.config.file import load_config
-from edge.daemon import Daemon
+from edge.daemon.daemon import Daemon
 from edge.payloads.events import event_schema
+from edge.running_cameras import RunningCameras
+from edge.watched_camera import WatchedCamera
+from edge.watcher import Watcher
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.pictures import write_photo
 from tests.waiting import wait_until
@@ -213,24 +215,24 @@ def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypa
         )
     )
     daemon = Daemon(config)
-    cameras, watcher = daemon._cameras, daemon._watcher
-    apply_at_once = cameras.apply
+    cameras = next(part for part in daemon._parts if isinstance(part, RunningCameras))
+    watcher = next(part for part in daemon._parts if isinstance(part, Watcher))
+    watch_at_once = cameras._watch
 
-    def apply_slowly(config: Config) -> None:
-        apply_at_once(config)
-        rounds: list[object] = []
-        monkeypatch.setattr(watcher, "_on_round", rounds.append)
-        wait_until(lambda: len(rounds) >= 2 or not watcher._thread.is_alive(), what="the vision thread's rounds")
+    def watch_late(watched: Sequence[WatchedCamera], is_endless: bool) -> None:
+        before = watcher.rounds
+        wait_until(lambda: watcher.rounds >= before + 2 or not watcher._thread.is_alive(), what="rounds")
+        watch_at_once(watched, is_endless)
 
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
         wait_until(lambda: cameras.running and cameras.running["door"].capture.frames, what="pictures")
-        monkeypatch.setattr(cameras, "apply", apply_slowly)
+        monkeypatch.setattr(cameras, "_watch", watch_late)
         door = config.cameras["door"].model_copy(update={"enabled": False})
-        daemon.apply(config.model_copy(update={"cameras": {"door": door}}))
+        daemon._changes.apply_all(config.model_copy(update={"cameras": {"door": door}}))
         assert cameras.running == {}
-        daemon.apply(config)
+        daemon._changes.apply_all(config)
         wait_until(lambda: cameras.running["door"].capture.frames, what="pictures again")
         assert thread.is_alive()
         assert watcher._thread.is_alive()

@@ -18,8 +18,8 @@ import yaml
 
 from edge.config import Config
 from edge.config.live import settings_awaiting_restart, without_awaiting_restart
+from edge.control.reload import ReloadNews, read_again
 from edge.errors import UsageError
-from edge.reload import ReloadNews, read_again
 from tests.mjpeg_server import MjpegServer
 from tests.mosquitto import HOST, Mosquitto, Subscriber
 from tests.pictures import numbered, write_photo

@@ -76,6 +76,7 @@ class Photos:
 @pytest.fixture
 def photos(tmp_path: Path) -> Iterator[Photos]:
     photos = Photos(tmp_path)
+    photos.cameras.start()
     yield photos
     photos.cameras.stop()
     assert photos.failures == []
@@ -146,12 +147,14 @@ def test_a_file_that_cannot_be_played_ends_a_start_and_not_a_run(tmp_path: Path)
     missing, fine = {"source": str(tmp_path / "gone.mp4")}, {"source": str(tmp_path), "loop": True}
     write_photo(tmp_path / "1.png", numbered(1))
     cameras.apply(a_config({"door": fine}))
+    cameras.start()
     cameras.apply(a_config({"door": fine, "gate": missing}))
     wait_until(lambda: cameras.running["gate"].capture.last_error, what="the error")
     assert failures == []
     cameras.stop()
     again = RunningCameras(RECOMMENDED, failures.append)
     again.apply(a_config({"gate": missing}))
+    again.start()
     wait_until(lambda: failures, what="the failure")
     assert isinstance(failures[0], MaskdError)
     again.stop()

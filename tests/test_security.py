@@ -147,7 +147,6 @@ def test_forged_births(mosquitto: Mosquitto, tmp_path: Path) -> None:
         client,
         config,
         ["with_mask"],
-        False,
         tmp_path / "announced",
         [lambda: republished.append(1)],
         on_failure=failures.append,

@@ -241,6 +241,9 @@ class SilentBroker:
         self.dropped.append(reason)
         self.discarded = self.discarded or discard
 
+    def hurry(self) -> None:
+        """It is there already."""
+
     def acknowledge(self, receipt: Receipt) -> None:
         for listener in self._listeners:
             listener.acknowledged(Acknowledgement(receipt, None))

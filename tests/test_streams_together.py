@@ -15,8 +15,7 @@ from edge.camera.capture import CaptureThread
 from edge.camera.latest import LatestFrame
 from edge.camera.stream import OPEN_TIMEOUT_MS, StreamCamera
 from edge.config import CameraSettings, Config
-from edge.running_cameras import RunningCameras
-from edge.status_report import camera_problems
+from edge.running_cameras import RunningCameras, camera_problems
 from edge.vision.thresholds import Recommendations
 from tests.check_config import rows_of, write_config
 from tests.http_camera import HttpCamera, Request, stream
@@ -127,6 +126,7 @@ def test_the_live_one_of_sixteen_runs_at_its_full_rate_and_problems_name_the_oth
         server = stack.enter_context(MjpegServer(fps=20))
         sources["live"] = {"source": server.url}
         cameras = RunningCameras(Recommendations(min_score=0.5, min_confidence=0.5), on_failure=lambda error: None)
+        cameras.start()
         cameras.apply(Config.model_validate({"cameras": sources}))
         stack.callback(cameras.stop)
         live = cameras.running["live"].capture

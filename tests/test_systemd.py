@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from edge.config import Config
-from edge.daemon import Daemon
-from edge.systemd import Notifier
+from edge.daemon.daemon import Daemon
+from edge.daemon.systemd import Notifier
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
@@ -213,7 +213,7 @@ def a_config(folder: Path, source: str, **camera: Any) -> Config:
 
 def test_a_hanging_detector_gives_no_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = Stubborn()
-    monkeypatch.setattr("edge.daemon.build_vision", lambda *_: vision_of(detector))
+    monkeypatch.setattr("edge.daemon.parts.build_vision", lambda *_: vision_of(detector))
     a_photo(tmp_path)
     config = a_config(tmp_path, str(tmp_path / "photos"), loop=True, photo_seconds=0.05)
     with Supervisor(watchdog_s=1) as supervisor:
@@ -222,7 +222,7 @@ def test_a_hanging_detector_gives_no_sign_of_life(tmp_path: Path, monkeypatch: p
         with daemon_at_work(config):
             wait_until(lambda: len(supervisor.of("WATCHDOG")) >= 3, what="signs of life")
             detector.works.clear()
-            time.sleep(0.6)  # a round that was under way is over
+            time.sleep(1.2)  # a round that was under way is over, and told
             count = len(supervisor.of("WATCHDOG"))
             time.sleep(1.5)
             assert len(supervisor.of("WATCHDOG")) == count
@@ -234,8 +234,8 @@ def test_ready_waits_for_a_camera_that_has_not_been_tried_but_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector = Stubborn()
-    monkeypatch.setattr("edge.daemon.build_vision", lambda *_: vision_of(detector))
-    monkeypatch.setattr("edge.daemon.FIRST_ATTEMPTS_S", 1.5)
+    monkeypatch.setattr("edge.daemon.parts.build_vision", lambda *_: vision_of(detector))
+    monkeypatch.setattr("edge.daemon.daemon.FIRST_ATTEMPTS_S", 1.5)
     with Supervisor(watchdog_s=1) as supervisor, MjpegServer() as camera:
         camera.silent.set()
         monkeypatch.setenv("NOTIFY_SOCKET", supervisor.address)

@@ -277,7 +277,8 @@ def test_stop_does_not_wait_for_a_camera(watching: Watching, monkeypatch: pytest
     monkeypatch.setattr("edge.watcher.IDLE_S", 600.0)  # longer than a test may take
     watching.watcher.watch([], endless=True)
     watching.watcher.start()
-    assert watching.watcher.stop(Deadline(60))
+    watching.watcher.stop(Deadline(60))
+    assert not watching.watcher._thread.is_alive()
 
 
 def test_rules_of_a_camera_come_from_its_own_settings() -> None:

@@ -15,7 +15,7 @@ from edge.checks.row import Row, judged
 from edge.checks.sources import is_there
 from edge.config import CameraSettings, Config
 from edge.errors import MaskdError
-from edge.messaging.commands import commands_enabled
+from edge.messaging.mqtt.login import commands_enabled
 from edge.running_cameras import require_a_camera
 
 if TYPE_CHECKING:

@@ -18,6 +18,8 @@ from edge.deadline import Deadline
 from edge.messaging.announced import Announced, AnnouncedFile, plan
 from edge.messaging.homeassistant import Announcement, announce, birth_topic, retained_topics
 from edge.messaging.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
+from edge.messaging.mqtt.login import commands_enabled
+from edge.system.part import Part
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -42,19 +44,20 @@ class _Attempt:
     """The topics of those that the broker has not acknowledged."""
 
 
-class Announcer:
+class Announcer(Part):
     """The thread `homeassistant`: one discovery message on every new connection, on Home Assistant's birth message, and
     when the configuration changes.
 
     A broker that does not take it is told again with growing pauses, so that messages which it does take get through.
     """
 
+    doing = "what is announced to Home Assistant"
+
     def __init__(
         self,
         client: MqttClient,
         config: Config,
         labels: Sequence[str],
-        commands_on: bool,
         path: Path,
         on_republish: Sequence[Callable[[], None]],
         *,
@@ -64,7 +67,9 @@ class Announcer:
         settled_s: float = 2.0,
         pause: Backoff | None = None,
     ) -> None:
-        """`labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
+        """Call it before the client is started.
+
+        `labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
         this thread after an announcement that Home Assistant's birth asked for, to publish every retained state again.
         `on_failure` hears, in this thread, of the error that ended it. Times in seconds: `jitter_s` is the longest wait
         after a birth, `least_gap_s` the shortest between two announcements. Mosquitto 2.0 closes the connection on a
@@ -72,8 +77,6 @@ class Announcer:
         self._client = client
         self._config = config
         self._labels = labels
-        self.commands_on = commands_on
-        """Replaced by any thread, before announce_again()."""
         self._file = AnnouncedFile(path)
         self._on_republish = on_republish
         self._jitter_s = jitter_s
@@ -100,21 +103,19 @@ class Announcer:
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Filled for the seconds of an attempt only."""
         self._worker = Worker("homeassistant", self._work, on_failure=on_failure)
+        client.add_listener(self)
+        self._listen_for_births(config)
 
     def start(self) -> None:
-        """Before the client is started."""
         self._last = self._file.read()
-        self._client.add_listener(self)
-        self._listen_for_births(self._config)
         self._worker.start()
 
     def stop(self, deadline: Deadline | None = None) -> None:
         """Ends the thread; what was announced stays."""
         self._worker.stop(deadline)
 
-    def announce_again(self, config: Config) -> None:
-        """From any thread, but one at a time: all is now as `config` says. Births under another prefix are heard from
-        the next connection on."""
+    def apply(self, config: Config) -> None:
+        """From any thread, but one at a time: announces what is new in `config`."""
         self._listen_for_births(config)
         self._config = config
         self._changed.set()
@@ -213,7 +214,7 @@ class Announcer:
         aim = Announced(
             topic=announcement.topic if announcement else None,
             platforms=announcement.platforms if announcement else {},
-            retained=frozenset(retained_topics(self._config, commands_on=self.commands_on)),
+            retained=frozenset(retained_topics(self._config, commands_on=commands_enabled(self._config.mqtt))),
         )
         steps = plan(announcement, aim, self._last, clears=self._failures < PATIENCE)
         if steps.messages:
@@ -240,7 +241,7 @@ class Announcer:
         return announce(
             self._config,
             self._labels,
-            commands_on=self.commands_on,
+            commands_on=commands_enabled(self._config.mqtt),
             tells_temperature=temperature_c() is not None,
         )
 

@@ -8,24 +8,21 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Protocol
 
 from edge.config import Config, MqttSettings
-from edge.config.edit import write_setting
-from edge.config.overrides import Overrides
 from edge.config.settable import Settable, device_settings, settables
+from edge.control.changes import Changes
 from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.command_log import CommandLog
 from edge.messaging.mqtt import Acknowledgement, Incoming, Listener, Message, Receipt
-from edge.messaging.mqtt.login import has_login
+from edge.messaging.mqtt.login import commands_enabled
 from edge.messaging.settable import Command, parse_command, settable_of
 from edge.payloads.payload import timestamp
 from edge.payloads.setting import Setting
 from edge.payloads.topics import Topics
-from edge.rate_limit import PerMinute
+from edge.system.part import Part, PartStatus
 from edge.worker import Worker
 
 WAITING_LIMIT = 32
@@ -35,13 +32,6 @@ GAP_S = 0.05
 """Between two commands, so that a flood of them leaves the processor to the cameras."""
 STATES_AT_ONCE = 5
 """States handed over and not yet acknowledged: most of what a broker takes at a time is for events."""
-WRITES_PER_MINUTE = 20
-"""Times that config.yaml is written, so that nobody wears out an SD card from afar."""
-SAVES_PER_MINUTE = 60
-"""Times that the overrides are saved; what comes faster is saved together."""
-SAVE_RETRY_S = 5.0
-"""After the disk has refused."""
-
 log = logging.getLogger(__name__)
 
 
@@ -63,44 +53,29 @@ class Broker(Protocol):
     def publish(self, message: Message) -> Receipt | None: ...
 
 
-def commands_enabled(settings: MqttSettings) -> bool:
-    """Whether settings can be changed by messages: by default only at a broker that asks who is there."""
-    return settings.enabled and (has_login(settings) if settings.commands is None else settings.commands)
-
-
-class Commands:
+class Commands(Part):
     """The thread `commands`: one command after another, and every state on every new connection.
 
-    A new value is validated as if it stood in config.yaml, applied, and kept in `overrides`; where `persist` is asked
-    for it is written to config.yaml instead. Retained commands are ignored, since they would act again at every start.
+    Retained commands are ignored, since they would act again at every start.
     """
+
+    doing = "a change of the configuration"
 
     def __init__(
         self,
         broker: Broker,
+        changes: Changes,
         *,
-        path: Path | None,
-        overrides: Overrides,
-        config: Callable[[], Config],
-        apply: Callable[[Config], object],
         effective: Callable[[Config, str | None, str], bool | float | str],
         on_failure: Callable[[BaseException], None],
-        changing: AbstractContextManager[object] | None = None,
     ) -> None:
-        """`path`: the file that the configuration was read from; None: none. `overrides`: what commands have set
-        already. `config`: what is in effect; `apply` puts another one into effect, and may raise MaskdError.
-        `effective(config, camera, setting)`: the value in effect. `on_failure` hears, in this thread, of the error that
-        ended it. `changing` is held from a command's look at what is in effect until its value is, and stands in the
-        file, so that no other change comes in between."""
+        """Before the client is started. `effective(config, camera, setting)`: the value in effect. `on_failure` hears,
+        in this thread, of the error that ended it."""
         self.dropped = 0
         """Commands that came too fast."""
         self._broker = broker
-        self._path = path
-        self._overrides = overrides
-        self._config = config
-        self._apply = apply
+        self._changes = changes
         self._effective = effective
-        self._changing = nullcontext() if changing is None else changing
         self._is_on = False
         self._inbox: queue.Queue[Incoming] = queue.Queue(WAITING_LIMIT)
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
@@ -115,28 +90,14 @@ class Commands:
         self._unkept: dict[Settable, str] = {}
         """Why what was set would be gone after a restart."""
         self._all_due = threading.Event()
-        self._writes = PerMinute(WRITES_PER_MINUTE)
-        self._saves = PerMinute(SAVES_PER_MINUTE)
-        self._next_save_at = 0.0
         self._log = CommandLog()
-        self._worker = Worker("commands", self._work, on_failure=on_failure, on_stop=self._finish)
+        self._worker = Worker("commands", self._work, on_failure=on_failure)
+        broker.add_listener(self)
+        self.apply(changes.config)
 
-    def start(self) -> None:
-        """Before the client is started."""
-        config = self._config()
-        self.switch(config.mqtt)
-        if not self._is_on:
-            log.info("%s", _why_off(config.mqtt))
-        self.publish_states()
-        self._broker.add_listener(self)
-        self._worker.start()
-
-    def stop(self, deadline: Deadline | None = None) -> None:
-        """Ends the thread after the command that it is at."""
-        self._worker.stop(deadline)
-
-    def switch(self, settings: MqttSettings) -> None:
-        """From any thread: on or off, as the settings say. Off holds at once; on, from the next connection on."""
+    def apply(self, config: Config) -> None:
+        """From any thread: on or off, as the configuration says."""
+        settings = config.mqtt
         is_on = commands_enabled(settings)
         if is_on == self._is_on:
             return
@@ -150,10 +111,26 @@ class Commands:
         if not is_on:
             log.info("%s", _why_off(settings))
 
+    def start(self) -> None:
+        if not self._is_on:
+            log.info("%s", _why_off(self._changes.config.mqtt))
+        self._worker.start()
+
+    def stop(self, deadline: Deadline | None = None) -> None:
+        """Ends the thread after the command that it is at."""
+        self._worker.stop(deadline)
+
     def publish_states(self) -> None:
         """From any thread: every state is published again."""
         self._all_due.set()
         self._worker.wake()
+
+    def status(self) -> PartStatus:
+        if not self.dropped:
+            return PartStatus()
+        return PartStatus(
+            ("commands came faster than they are carried out, and some were dropped; find out who sends them",)
+        )
 
     def connection_changed(self) -> None:
         self._worker.wake()
@@ -178,9 +155,6 @@ class Commands:
         self._worker.pause(GAP_S)
         return 0
 
-    def _finish(self) -> None:
-        self._overrides.save()
-
     def _step(self, now: float) -> None:
         self._follow_connection()
         with contextlib.suppress(queue.Empty):
@@ -202,7 +176,7 @@ class Commands:
         while not self._answers.empty():
             self._in_flight.discard(self._answers.get().receipt)
         self._expects_answers = bool(self._due or self._in_flight)
-        config = self._config()
+        config = self._changes.config
         existing = self._existing()
         self._due = {each: None for each in self._due if each in existing}
         for each in list(self._due)[: max(0, STATES_AT_ONCE - len(self._in_flight))]:
@@ -213,14 +187,14 @@ class Commands:
             del self._due[each]
 
     def _existing(self) -> list[Settable]:
-        return settables(self._config()) if self._is_on else []
+        return settables(self._changes.config) if self._is_on else []
 
     def _publish(self, each: Settable, config: Config) -> Receipt | None:
         state = Setting(
             setting=each.setting,
             camera=each.camera,
             value=self._effective(config, each.camera, each.setting),
-            persisted=self._overrides.in_file(each) == each.value_in(config),
+            persisted=self._changes.is_persisted(each),
             error=self._errors.get(each) or self._unkept.get(each),
             time=timestamp(time.time()),
         )
@@ -228,13 +202,12 @@ class Commands:
         return self._broker.publish(Message(topic, state.to_json(), retain=True, schema=state.schema_name))
 
     def _obey(self, incoming: Incoming, now: float) -> None:
-        with self._changing:
+        with self._changes.lock:
             if self._is_on:
                 self._obey_alone(incoming, now)
 
     def _obey_alone(self, incoming: Incoming, now: float) -> None:
-        before = self._config()
-        each = settable_of(incoming.topic, self._broker.topics, before)
+        each = settable_of(incoming.topic, self._broker.topics, self._changes.config)
         if each is None:
             # No state is made of it: whoever may write there could make topics without end.
             self._log.refused(f"there is no such camera or setting: {incoming.topic[:100]!a}", now)
@@ -243,47 +216,34 @@ class Commands:
         elif incoming.payload:  # an empty one clears a retained command
             self._errors.pop(each, None)
             try:
-                self._carry_out(each, parse_command(incoming.payload), before, now)
+                self._carry_out(each, parse_command(incoming.payload), now)
             except MaskdError as error:
                 self._errors[each] = str(error)
                 self._log.refused(f"{each}: {error}", now)
             self._due[each] = None
 
     def _keep(self, now: float) -> None:
-        """Saves what commands set, so that it outlives a restart. What the disk refuses now is tried again."""
-        if not self._overrides.is_saved and now >= self._next_save_at and self._saves.admits(now):
-            self._next_save_at = 0.0 if self._overrides.save() else now + SAVE_RETRY_S
+        """Saves what commands set, and publishes what could not be saved."""
+        self._changes.keep(now)
         unkept = {
             each: f"in effect, but gone after a restart: {reason}"
             for each in self._existing()
-            if (reason := self._overrides.unkept(each)) is not None
+            if (reason := self._changes.unkept(each)) is not None
         }
         self._due |= dict.fromkeys(
             each for each in {**unkept, **self._unkept} if unkept.get(each) != self._unkept.get(each)
         )
         self._unkept = unkept
 
-    def _carry_out(self, each: Settable, command: Command, before: Config, now: float) -> None:
-        after = each.changed(before, command.value)
-        if after != before:
-            self._apply(after)
-            self._log.changed(each, self._effective(after, each.camera, each.setting), now)
-        self._overrides.set(each, each.value_in(after))
+    def _carry_out(self, each: Settable, command: Command, now: float) -> None:
+        if self._changes.set(each, command.value):
+            config = self._changes.config
+            self._log.changed(each, self._effective(config, each.camera, each.setting), now)
         if command.persist:
             try:
-                self._write(each, after, now)
+                self._log.written(each, self._changes.write(each, now))
             except MaskdError as error:
                 raise MaskdError(f"in effect, also after a restart, but not written to the file: {error}") from None
-
-    def _write(self, each: Settable, config: Config, now: float) -> None:
-        if self._path is None:
-            raise MaskdError("there is no config.yaml to write to; start maskd with one (-c FILE)")
-        if not self._writes.admits(now):
-            raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
-        value = each.value_in(config)
-        write_setting(self._path, each.location, value)
-        self._log.written(each, self._path)
-        self._overrides.written(each, value)
 
 
 def _why_off(settings: MqttSettings) -> str:

@@ -72,7 +72,7 @@ class Outbox:
         """What open() found wrong with the outbox and has repaired, in a sentence."""
         self.renumbered: str | None = None
         """Why open() began a new epoch, in a sentence; None: numbering goes on."""
-        self._folder = folder
+        self.folder = folder
         self._path = folder / "outbox.db"
         self.max_events = max_events
         self.max_bytes = max_bytes
@@ -107,11 +107,11 @@ class Outbox:
         OpeningStoppedError soon after `stops` has become true.
         """
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._files.acquire()
             self._seq_file.open()
             numbers = self._seq_file.read()
-            origin = Origin(self._folder, put_back=self._seq_file.was_put_back(numbers))
+            origin = Origin(self.folder, put_back=self._seq_file.was_put_back(numbers))
             evidence = Evidence(numbers, self._record, self._prefix)
             db, self.damaged = open_database(self._path, evidence, stops)
             wait_briefly(db)
@@ -323,7 +323,7 @@ class Outbox:
                 log.error(
                     "%d events are lost: neither the disk of %s nor the broker took them until the end; %s",
                     given_up,
-                    self._folder,
+                    self.folder,
                     self._disk.remedy,
                 )
             if self._unsaved.lost:
@@ -397,7 +397,7 @@ class Outbox:
             log.warning(
                 "the outbox in %s is full, so the oldest unsent events are given up; "
                 "bring the broker back or raise storage.max_events and storage.max_bytes",
-                self._folder,
+                self.folder,
             )
         self._next_row = max(self._next_row, after.row + 1)
         self._unsaved.lost = 0
@@ -415,7 +415,7 @@ class Outbox:
     def _probe(self) -> None:
         """Whether the disk takes something again, where no event waits to be written."""
         try:
-            free = os.statvfs(self._folder)
+            free = os.statvfs(self.folder)
             if free.f_bavail * free.f_frsize < PROBE_BYTES:
                 return
             self._store([], self._unsaved.tracks())
@@ -471,7 +471,7 @@ class Outbox:
 
     def _unusable(self, error: Exception) -> MaskdError:
         return MaskdError(
-            f"the outbox in {self._folder} cannot be written: {reason(error)}; "
+            f"the outbox in {self.folder} cannot be written: {reason(error)}; "
             "give maskd a folder that it may write and that has space, with storage.path"
         )
 

@@ -7,7 +7,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from edge.config import Config
 from edge.deadline import Deadline
@@ -17,6 +16,7 @@ from edge.messaging.windows import WindowCounts
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import Presence, Status, Window
 from edge.people.transition import Transition
+from edge.system.part import Part
 from edge.worker import Worker
 
 LOOK_S = 1.0
@@ -31,7 +31,7 @@ EXPIRY_S = 24 * 3600
 """A device that was taken away leaves nothing behind at the broker for longer (MQTT 5)."""
 
 
-class Publisher:
+class Publisher(Part):
     """The thread `status`.
 
     A status goes out every `mqtt.status_interval_s`, on every new connection and within a second of news; presence
@@ -39,6 +39,8 @@ class Publisher:
     is published on the next one, unless a newer one has ended by then. The thread also sees to it that the
     connection's own thread lives.
     """
+
+    doing = "what is published about people and windows"
 
     def __init__(
         self,
@@ -48,7 +50,9 @@ class Publisher:
         *,
         on_failure: Callable[[BaseException], None],
     ) -> None:
-        """`status` is called in this thread; `on_failure` hears, in this thread, of the error that ended it."""
+        """Call it before the client is started.
+
+        `status` is called in this thread; `on_failure` hears, in this thread, of the error that ended it."""
         self._client = client
         self._config = config
         self._status = status
@@ -73,14 +77,14 @@ class Publisher:
         self._told: object = None
         """The news of the latest status."""
         self._worker = Worker("status", self._work, on_failure=on_failure, on_stop=self._finish)
+        client.add_listener(self)
 
     def start(self) -> None:
-        """Before the client is started."""
-        self._client.add_listener(self)
         self._worker.start()
 
     def stop(self, deadline: Deadline | None = None) -> None:
-        """Publishes the window that is not over yet, so that a short run leaves its counts, and ends the thread."""
+        """Ends the thread. Last it publishes the window that is not over yet, so that a short run leaves its counts,
+        and the status, where it has news: what was lost at the end."""
         self._worker.stop(deadline)
 
     def apply(self, config: Config) -> None:
@@ -114,16 +118,6 @@ class Publisher:
                 self._presence_due.add(transition.camera)
         self._worker.wake()
 
-    def say_last(self, deadline: Deadline) -> None:
-        """After stop(): publishes the status once more, for what was lost at the end, and waits for the broker to take
-        it."""
-        status = self._status()
-        receipt = self._retain(self._client.topics.status, status, 2 * self._config.mqtt.status_interval_s)
-        while receipt is not None and not deadline.is_past:
-            with suppress(queue.Empty):
-                if self._answered.get(timeout=0.05) == receipt:
-                    return
-
     def connection_changed(self) -> None:
         self._worker.wake()
 
@@ -138,6 +132,9 @@ class Publisher:
         self._close_window(time.monotonic())
         self._publish_windows()
         self._publish_presence()
+        status = self._status()
+        if _news(status) != self._told:
+            self._tell(status)
 
     def _step(self, now: float) -> None:
         self._client.ensure_alive()
@@ -165,12 +162,13 @@ class Publisher:
     def _publish_status(self, now: float) -> None:
         self._next_look_at = now + LOOK_S
         status = self._status()
-        news = _news(status)
-        if now >= self._next_status_at or news != self._told:
-            interval_s = self._config.mqtt.status_interval_s
-            self._retain(self._client.topics.status, status, 2 * interval_s)
-            self._next_status_at = now + interval_s
-            self._told = news
+        if now >= self._next_status_at or _news(status) != self._told:
+            self._tell(status)
+            self._next_status_at = now + self._config.mqtt.status_interval_s
+
+    def _tell(self, status: Status) -> None:
+        self._retain(self._client.topics.status, status, 2 * self._config.mqtt.status_interval_s)
+        self._told = _news(status)
 
     def _publish_presence(self) -> None:
         topics = self._client.topics

@@ -12,16 +12,21 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge.backoff import Backoff
+from edge.config import Config
 from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
 from edge.messaging.outbox import Outbox, Pending
 from edge.payloads.numbering import published
+from edge.system.part import Part, PartStatus
 from edge.worker import Worker
 
 log = logging.getLogger(__name__)
 
 IDLE_S = 1.0
 """Between two looks at the outbox while nothing happens, and between two attempts to write to a disk that refuses."""
+FLUSH_S = 1.5
+"""Of a stop, for the broker to acknowledge what is left."""
+THREAD_STOP_S = 0.5
 GATHER_S = 0.01
 """For acknowledgements to come together, so that many cost one commit."""
 
@@ -43,6 +48,8 @@ class Broker(Protocol):
 
     def drop(self, reason: str, *, discard: bool = False) -> None: ...
 
+    def hurry(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class _InFlight:
@@ -59,7 +66,7 @@ class _Refused:
     retry_at: float
 
 
-class Sender:
+class Sender(Part):
     """The thread `outbox`: events in order, at most `in_flight_limit` unacknowledged.
 
     After a new connection everything unacknowledged is handed over again, so a subscriber may see an event twice, but
@@ -77,7 +84,9 @@ class Sender:
         acknowledge_timeout_s: float = 60.0,
         event_expiry_s: int | None = None,
     ) -> None:
-        """`on_failure` hears, in the sender's thread, of the error that ended it. A broker that is connected but has
+        """Call it before the broker's connection is started.
+
+        `on_failure` hears, in the sender's thread, of the error that ended it. A broker that is connected but has
         not acknowledged an event for `acknowledge_timeout_s` gets a new connection."""
         self.sent = 0
         """Events that the broker took since the start."""
@@ -104,16 +113,38 @@ class Sender:
         self._withholds = False
         self._left_out_is_logged = False
         self._worker = Worker("outbox", self._work, on_failure=on_failure, on_stop=self._finish)
+        outbox.on_commit = self._worker.wake
+        broker.add_listener(self)
 
     def start(self) -> None:
-        """Before the broker's connection is started."""
-        self._broker.add_listener(self)
-        self._outbox.on_commit = self._worker.wake
+        if self.withheld:
+            self._log_withheld()
         self._worker.start()
 
+    def apply(self, config: Config) -> None:
+        self.withhold(config.privacy == "aggregate")
+        self.event_expiry_s = config.mqtt.event_expiry_s
+
     def stop(self, deadline: Deadline | None = None) -> None:
-        """Ends the thread; what is unacknowledged stays in the outbox."""
-        self._worker.stop(deadline)
+        """Ends the thread; what is unacknowledged stays in the outbox. With a deadline, the broker may first take what
+        is left, and what neither it nor the disk took is given up."""
+        if deadline is None:
+            self._worker.stop()
+            return
+        self._broker.hurry()  # it may have come back since the last attempt
+        if not self.flush(deadline.within(FLUSH_S, spare=THREAD_STOP_S)) and self._outbox.depth:
+            until = "privacy is events again" if self.withheld else "the broker is back"
+            log.info("%d events stay in the outbox until %s", self._outbox.depth, until)
+        self._worker.stop(deadline.within(THREAD_STOP_S))
+        self._outbox.give_up_unsaved()
+
+    def status(self) -> PartStatus:
+        return PartStatus(
+            fields={
+                "outbox": {"withheld": self.withheld},
+                "mqtt": {"acknowledged": self.sent, "refused": self.refusals},
+            }
+        )
 
     def forget_refusals(self) -> None:
         """From any thread, when another broker, or another login, comes next: what waits because it was refused is
@@ -141,14 +172,17 @@ class Sender:
                 )
         depth = self._outbox.depth
         if depth and withholds:
-            log.warning(
-                "%d events that were recorded before privacy was aggregate are withheld; they stay in the outbox and "
-                "are sent once privacy is events again",
-                depth,
-            )
+            self._log_withheld()
         elif depth:
             log.info("privacy is events, so the %d events that were withheld are sent", depth)
         self._worker.wake()
+
+    def _log_withheld(self) -> None:
+        log.warning(
+            "%d events that were recorded before privacy was aggregate are withheld; they stay in the outbox and are "
+            "sent once privacy is events again",
+            self._outbox.depth,
+        )
 
     def flush(self, deadline: Deadline) -> bool:
         """Waits until the broker has everything; returns whether it has. Does not wait for a broker that is known to be

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from edge.config import Config, MqttSettings
+from edge.config import Config
 from edge.config.file import config_from_values, load_config
 from edge.config.overrides_file import FILE_NAME
 from edge.config.settable import settables
+from edge.control.changes import Changes
 from edge.messaging.commands import Commands
 from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
 from edge.payloads.setting import Setting
@@ -79,16 +80,15 @@ def feed_command(data: bytes, folder: Path) -> bool:
     state_folder = folder / "state"
     state_folder.mkdir(exist_ok=True)
     (state_folder / FILE_NAME).unlink(missing_ok=True)
+    changes = Changes(before, path, overrides_over(before, state_folder, path))
+    changes.on_change = device.apply
     commands = Commands(
         broker,
-        path=path,
-        overrides=overrides_over(before, state_folder, path),
-        config=lambda: device.config,
-        apply=device.apply,
+        changes,
         effective=partial(effective_setting, recommended=Recommendations(min_score=0.35, min_confidence=0.7)),
         on_failure=device.fail,
     )
-    commands.switch(MqttSettings(commands=True))
+    assert commands._is_on
     # Called as its thread does, which would take its time over each.
     commands._received(Incoming(topic.decode(errors="replace"), payload, retained=False))
     commands._step(now=1000.0)

@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.timeout(900)
 
 APT = "DEBIAN_FRONTEND=noninteractive apt-get -y -q --no-install-recommends"
-BROKEN = {"edge/daemon.py": "\nraise MaskdError('the flux capacitor is missing')\n"}
+BROKEN = {"edge/daemon/run.py": "\nraise MaskdError('the flux capacitor is missing')\n"}
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def test_a_first_installation_that_fails_leaves_nothing(
 ) -> None:
     debian = debian_with_packages
     before = files(debian)
-    appended = {"edge/daemon.py": "\nraise MaskdError('the flux capacitor is missing')\n"}
+    appended = {"edge/daemon/run.py": "\nraise MaskdError('the flux capacitor is missing')\n"}
     broken = carry(debian, other_version(bundle, "0.0.1", tmp_path, appended=appended))
     failed = debian.run(f"{broken}/install.sh", check=False, timeout=400)
     assert failed.returncode != 0

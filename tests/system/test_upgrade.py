@@ -59,7 +59,7 @@ def test_an_upgrade_keeps_the_configuration_and_one_version_to_go_back_to(
         ("10.0.0", {"edge/systemd.py": "Notifier.ready = lambda self: None"}, "did not come up within a minute"),
         (
             "11.0.0",
-            {"edge/daemon.py": "raise MaskdError('the flux capacitor is missing')"},
+            {"edge/daemon/run.py": "raise MaskdError('the flux capacitor is missing')"},
             "the flux capacitor is missing",
         ),
     ],

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from edge.backoff import Backoff
-from edge.config import MqttSettings
+from edge.config import Config, MqttSettings
 from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.mqtt.guarding import guarded
@@ -18,6 +18,7 @@ from edge.messaging.mqtt.reasons import explain_refused_subscription, explain_sh
 from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
 from edge.messaging.mqtt.versions import Version, VersionChoice
 from edge.payloads.topics import Topics
+from edge.system.part import Part, PartStatus
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +46,16 @@ DEAF_S = 300.0
 with every subscription."""
 
 
-class MqttClient:
+class MqttClient(Part):
     """Keeps a connection to the broker, from its own thread `mqtt`, for as long as it is started.
 
     Every connection gets a fresh paho client, since paho sends what it still has in memory without any limit when it
     reconnects; whoever published knows from the missing acknowledgement what to publish again. Nothing here raises for
     a broker that is absent or says no: the reason is logged, once until it changes, and tried again.
     """
+
+    doing = "the connection to the broker"
+    stop_s = kept_s = 1.0
 
     def __init__(
         self,
@@ -67,6 +71,8 @@ class MqttClient:
         """Incoming messages that were too large to be a command."""
         self.problem: str | None = None
         """Why there is no connection; None while there is one, or while the first attempt is under way."""
+        self.on_other_broker: list[Callable[[], None]] = []
+        """Called by apply() before another broker, or another login, comes next."""
         self._device = device
         self._settings = settings
         self._client_id = _client_id(settings, device)
@@ -105,7 +111,7 @@ class MqttClient:
         self._listeners.append(listener)
 
     def subscribe(self, topic_filter: str, handler: Callable[[Incoming], None]) -> None:
-        """Asks for these messages on every new connection, from the next one on. Not from two threads at once.
+        """Asks for these messages, now and on every new connection. Not from two threads at once.
 
         `handler` runs in the connection's thread: it returns at once, never publishes, and takes no lock that a
         publishing thread holds. Messages over 4 KiB do not reach it. Retained ones come again with every connection.
@@ -118,6 +124,20 @@ class MqttClient:
         self._subscriptions = tuple(each for each in self._subscriptions if each.topic_filter != topic_filter)
         # The session would go on collecting them, and deliver them to whoever asks for them again.
         self._forgets_session = True
+
+    def apply(self, config: Config) -> None:
+        """Connects anew where another broker, login or subscription is asked for."""
+        if not self.is_connected_by(config.mqtt):
+            for tell in self.on_other_broker:
+                tell()
+            self.reconfigure(config.mqtt)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.connection is not None or self.problem is not None
+
+    def status(self) -> PartStatus:
+        return PartStatus(fields={"mqtt": {"connections": self.connections}})
 
     def is_connected_by(self, settings: MqttSettings) -> bool:
         """Whether these would make the same connection, and the same subscriptions."""
@@ -266,7 +286,6 @@ class MqttClient:
 
     def _serve(self, session: Session, doubt: str | None) -> None:
         """`doubt`: why the broker is not spoken to in a newer version."""
-        was_deaf = self._is_deaf
         session.on_accepted = lambda session: self._accepted(session, doubt)
         try:
             session.connect()
@@ -274,8 +293,7 @@ class MqttClient:
                 self._warn_once(warning)
             while not self._stopping.is_set() and not self._outdated.is_set():
                 session.serve(LOOP_S)
-                if was_deaf and session.is_accepted and not self._is_deaf:
-                    was_deaf = False
+                if session.is_accepted and not self._is_deaf and session.subscriptions is not self._subscriptions:
                     session.subscribe(self._subscriptions)
             session.say_goodbye(self._goodbye_by)
         finally:

@@ -51,6 +51,11 @@ def read_login(
     return Login(username, password, tuple(warnings), is_withheld)
 
 
+def commands_enabled(settings: MqttSettings) -> bool:
+    """Whether settings can be changed by messages: by default only at a broker that asks who is there."""
+    return settings.enabled and (has_login(settings) if settings.commands is None else settings.commands)
+
+
 def has_login(
     settings: MqttSettings, environment: Mapping[str, str] = os.environ, store: Path = CREDENTIAL_STORE
 ) -> bool:

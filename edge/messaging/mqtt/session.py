@@ -113,7 +113,7 @@ class Session:
         self._refused_mids = itertools.count(1)
         self._too_large: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Answers that the broker need not be asked for."""
-        self._subscriptions = subscriptions
+        self.subscriptions = subscriptions
         self._unanswered_filters: dict[int | None, str] = {}
         self.keeps_session = keep_session and topics is not None
         self._client = make_client(client_id, is_version_5=self._is_version_5, keep_session=self.keeps_session)
@@ -198,7 +198,7 @@ class Session:
 
     def subscribe(self, subscriptions: Sequence[Subscription]) -> None:
         """Asks for these messages; the answers come to `on_subscribed`."""
-        self._subscriptions = subscriptions
+        self.subscriptions = subscriptions
         for subscription in subscriptions:
             _, mid = self._client.subscribe(subscription.topic_filter, qos=1)
             self._unanswered_filters[mid] = subscription.topic_filter
@@ -275,7 +275,7 @@ class Session:
         self._client.limit_in_flight(self.in_flight_limit)
         self._packet_limit = getattr(properties, "MaximumPacketSize", math.inf)
         self._accepted_at = time.monotonic()
-        self.subscribe(self._subscriptions)
+        self.subscribe(self.subscriptions)
         self._say_online()
         self.on_accepted(self)
 
@@ -313,7 +313,7 @@ class Session:
             self.on_discarded(topic, len(message.payload))
             return
         incoming = Incoming(topic, bytes(message.payload), message.retain)
-        for subscription in self._subscriptions:
+        for subscription in self.subscriptions:
             if topic_matches_sub(subscription.topic_filter, topic):
                 guarded(subscription.handler)(incoming)
 

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from types import FrameType
 
-from edge.stop_guard import STOP_SIGNALS
+from edge.daemon.stop_guard import STOP_SIGNALS
 
 _log = logging.getLogger(__name__)
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 
 from edge.messaging.mqtt import MqttClient
 from edge.messaging.outbox import Outbox
+from edge.payloads.events import ModelNames
 from edge.running_cameras import RunningCameras, state_of
+from edge.system.part import Part
+
+_log = logging.getLogger(__name__)
 
 LOOK_S = 0.5
 REPEAT_S = 10.0
 """For the rates, which are never news."""
 
 
-class StatusLine:
-    """Tells how the device is doing: news at once, all else now and then. Belongs to one thread."""
+class StatusLine(Part):
+    """Tells how the device is doing: news at once, all else now and then."""
 
     def __init__(
         self,
@@ -23,6 +29,7 @@ class StatusLine:
         cameras: RunningCameras,
         client: MqttClient | None,
         outbox: Outbox,
+        models: ModelNames,
         notes: Callable[[], Sequence[str]],
     ) -> None:
         """`client` None: there is no broker. `notes`: what else a person should know, in few words."""
@@ -30,13 +37,23 @@ class StatusLine:
         self._cameras = cameras
         self._client = client
         self._outbox = outbox
+        self._models = models
         self._notes = notes
         self._next_look_at = 0.0
         self._repeat_at = 0.0
         self._told: object = None
 
-    def update(self, now: float) -> None:
-        """`now` in monotonic seconds."""
+    def start(self) -> None:
+        """Says in the log what is running."""
+        _log.info(
+            "maskd %s is watching %s with %s and %s",
+            version("maskd"),
+            ", ".join(self._cameras.running) or "nothing until a camera is switched on",
+            self._models.detector,
+            self._models.classifier,
+        )
+
+    def tick(self, now: float) -> None:
         if now < self._next_look_at:
             return
         self._next_look_at = now + LOOK_S

@@ -1,0 +1,1 @@
+"""How what is in effect is changed: one door for every way in."""

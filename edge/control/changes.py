@@ -1,0 +1,175 @@
+"""What is in effect, and the one door by which something else comes into effect."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge.config import Config
+from edge.config.edit import write_setting
+from edge.config.live import settings_awaiting_restart, without_awaiting_restart
+from edge.config.overrides import Layers, Overrides
+from edge.config.settable import Settable
+from edge.config.yaml_edit import Value
+from edge.control.reload import ReloadNews, read_again
+from edge.deadline import Deadline
+from edge.errors import MaskdError
+from edge.messaging.mqtt.login import commands_enabled
+from edge.rate_limit import PerMinute
+from edge.running_cameras import require_a_camera
+from edge.system.part import Part, PartStatus
+
+WRITES_PER_MINUTE = 20
+"""Times that config.yaml is written, so that nobody wears out an SD card from afar."""
+SAVES_PER_MINUTE = 60
+"""Times that the overrides are saved; what comes faster is saved together."""
+SAVE_RETRY_S = 5.0
+"""After the disk has refused."""
+
+_log = logging.getLogger(__name__)
+
+
+class Changes(Part):
+    """Validates a change, applies it to every part, and keeps it: for commands and for a reload.
+
+    A command's value is kept in `overrides.json`, or written to config.yaml where that is asked for.
+    """
+
+    doing = "the disk that takes what commands have set"
+
+    def __init__(self, config: Config, path: Path | None, overrides: Overrides | None = None) -> None:
+        """`config` is what the file at `path` says; None: there is no file. Raises UsageError where no camera is left
+        and none can be switched on."""
+        self.on_change: Callable[[Config], None] = lambda _config: None
+        """Puts a configuration into effect, in the thread of whoever asks for it; may raise MaskdError."""
+        self.on_reload: Callable[[], None] = lambda: None
+        """Called after a reload: what the file says may have changed though what is in effect has not."""
+        self.lock = threading.RLock()
+        """Hold it from a look at what is in effect until a change that depends on it is made."""
+        self._path = path
+        if overrides is None:
+            overrides = Overrides(config.storage.path, path)
+            overrides.read()
+        self._overrides = overrides
+        layers = overrides.over(config)
+        _require_a_camera(layers)
+        overrides.take(layers)
+        self._config = self._started_with = layers.effective
+        self._is_over = False
+        self._news = ReloadNews()
+        self._writes = PerMinute(WRITES_PER_MINUTE)
+        self._saves = PerMinute(SAVES_PER_MINUTE)
+        self._saving = threading.Lock()
+        self._next_save_at = 0.0
+
+    @property
+    def config(self) -> Config:
+        """What is in effect; replaced as a whole."""
+        return self._config
+
+    def start(self) -> None:
+        """After the store: the folder is then known to be ours."""
+        self._overrides.save()
+
+    def end(self) -> None:
+        """From now on nothing is put into effect any more."""
+        self._is_over = True
+
+    def stop(self, _deadline: Deadline) -> None:
+        self._overrides.save()
+
+    def tick(self, now: float) -> None:
+        self.keep(now)
+
+    def status(self) -> PartStatus:
+        return PartStatus(problems=(*self._news.problems, *self._overrides.problems()))
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the latest reload has left for a person, for a line that is short of room."""
+        return self._news.brief
+
+    def apply_all(self, config: Config) -> list[str]:
+        """Puts a validated configuration into effect, from any thread, without losing anybody who is there.
+
+        Returns the names of the settings that wait for a restart. A camera that is closed takes up to 2 s.
+        """
+        with self.lock:
+            if not self._is_over:
+                effective = without_awaiting_restart(self._started_with, config)
+                before, self._config = self._config, effective
+                try:
+                    self.on_change(effective)
+                except MaskdError:
+                    self._config = before
+                    raise
+        return settings_awaiting_restart(self._started_with, config)
+
+    def reload(self) -> None:
+        """Reads the file again. A mistake in it changes nothing and is logged, and told in the status."""
+        try:
+            with self.lock:
+                layers = self._overrides.over(read_again(self._path, self._config))
+                _require_a_camera(layers)
+                self._overrides.take(layers)
+                waiting = self.apply_all(layers.effective)
+        except MaskdError as error:
+            self._news.refused(self._path, error)
+            return
+        assert self._path is not None
+        self._news.taken_over(self._path, waiting)
+        self._overrides.save()
+        self.on_reload()
+
+    def set(self, each: Settable, value: Value) -> bool:
+        """Puts one value into effect, as if it stood in config.yaml; returns whether it is another one than before.
+        keep() saves it. Raises MaskdError where it is not valid."""
+        with self.lock:
+            before = self._config
+            after = each.changed(before, value)
+            if after != before:
+                self.apply_all(after)
+            self._overrides.set(each, each.value_in(after))
+            return after != before
+
+    def write(self, each: Settable, now: float) -> Path:
+        """Writes the value in effect to config.yaml, and returns that file. Raises MaskdError where it cannot be."""
+        with self.lock:
+            if self._path is None:
+                raise MaskdError("there is no config.yaml to write to; start maskd with one (-c FILE)")
+            if not self._writes.admits(now):
+                raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
+            value = each.value_in(self._config)
+            write_setting(self._path, each.location, value)
+            self._overrides.written(each, value)
+            return self._path
+
+    def keep(self, now: float) -> None:
+        """From any thread: saves what was set, so that it outlives a restart. What the disk refuses, and what comes too
+        fast, is saved with a later call."""
+        with self._saving:
+            if not self._overrides.is_saved and now >= self._next_save_at and self._saves.admits(now):
+                self._next_save_at = 0.0 if self._overrides.save() else now + SAVE_RETRY_S
+
+    def unkept(self, each: Settable) -> str | None:
+        """Why what was set would be gone after a restart; None: it is kept."""
+        return self._overrides.unkept(each)
+
+    def is_persisted(self, each: Settable) -> bool:
+        """Whether config.yaml, or the default, says what is in effect."""
+        return self._overrides.in_file(each) == each.value_in(self._config)
+
+    def may_switch_on(self, cameras: Sequence[str], config: Config) -> bool:
+        """Whether one of these, which are off, may be on later: by a command, or since it is only off by one."""
+        was_on = any(self._overrides.in_file(Settable("enabled", name)) for name in cameras)
+        return was_on or (bool(cameras) and commands_enabled(config.mqtt))
+
+
+def _require_a_camera(layers: Layers) -> None:
+    """Raises UsageError where config.yaml leaves no camera; one that a command switched off waits for another."""
+    is_switched_off = any(
+        known.value is True for each, known in layers.file_values.items() if each.setting == "enabled"
+    )
+    require_a_camera(layers.effective, commands=is_switched_off or commands_enabled(layers.effective.mqtt))

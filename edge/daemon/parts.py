@@ -1,0 +1,116 @@
+"""The composition root: the one place that makes the parts of the daemon and tells them of each other."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from edge.accelerator import Accelerator
+from edge.control.changes import Changes
+from edge.daemon.log_settings import LogSettings
+from edge.daemon.status_line import StatusLine
+from edge.daemon.status_report import StatusReport
+from edge.messaging.announcer import Announcer
+from edge.messaging.commands import Commands
+from edge.messaging.event_writer import EventWriter
+from edge.messaging.mqtt import MqttClient
+from edge.messaging.publisher import Publisher
+from edge.messaging.sender import Sender
+from edge.payloads.events import ModelNames
+from edge.people.scene import Scene
+from edge.running_cameras import RunningCameras
+from edge.store.store import Store
+from edge.system.part import Part
+from edge.vision.build import build_vision
+from edge.vision.pipeline import Vision
+from edge.vision.thresholds import effective_setting
+from edge.watcher import Watcher
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What parts may ask of the daemon, from any thread."""
+
+    fail: Callable[[BaseException], None]
+    """A thread has ended by this error, and the daemon ends with it."""
+    stop: Callable[[], None]
+    is_over: Callable[[], bool]
+    tell_systemd: Callable[[str], None]
+
+
+def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list[Part]:
+    """In the order in which they start; an event flows through them from the last to the first, so that they stop in
+    the opposite order without losing one. Raises MaskdError where a model cannot be used."""
+    config = changes.config
+    vision, problems = _build_vision(accelerator)
+    models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
+    effective = partial(effective_setting, recommended=vision.recommended)
+
+    def vision_ended(error: Exception | None) -> None:
+        if error is not None:
+            hooks.fail(error)
+        hooks.stop()
+
+    def hand_on(scenes: Sequence[Scene]) -> None:
+        writer.put([transition for scene in scenes for transition in scene.transitions])
+
+    store = Store(config, on_damage=hooks.fail, stops=hooks.is_over)
+    client = MqttClient(config.mqtt, config.device)
+    report = StatusReport(models, lambda: changes.config)
+    publisher = Publisher(client, config, report.status, on_failure=hooks.fail)
+    writer = EventWriter(
+        store.outbox, client.topics, models, config.privacy, on_committed=[publisher.observe], on_failure=hooks.fail
+    )
+    watcher = Watcher(vision, problems=problems, on_round=hand_on, on_end=vision_ended)
+    cameras = RunningCameras(vision.recommended, hooks.fail, watch=watcher.watch, may_switch_on=changes.may_switch_on)
+    commands = Commands(client, changes, effective=effective, on_failure=hooks.fail)
+    changes.on_reload = commands.publish_states
+    sender = Sender(store.outbox, client, on_failure=hooks.fail)
+    announcer = Announcer(
+        client,
+        config,
+        vision.classifier.labels,
+        config.storage.path / "announced.json",
+        [publisher.republish, commands.publish_states],
+        on_failure=hooks.fail,
+    )
+    client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
+    parts: list[Part] = [LogSettings(), store, changes]
+    if config.mqtt.enabled:
+        parts += [client, publisher, sender, announcer]
+    parts += [
+        writer,
+        watcher,
+        cameras,
+        StatusLine(
+            hooks.tell_systemd,
+            cameras=cameras,
+            client=client if config.mqtt.enabled else None,
+            outbox=store.outbox,
+            models=models,
+            notes=lambda: changes.notes,
+        ),
+    ]
+    if config.mqtt.enabled:
+        parts.append(commands)  # the first to stop: nothing is changed any more
+    report.parts = parts
+    return parts
+
+
+def _build_vision(accelerator: Accelerator) -> tuple[Vision, list[str]]:
+    """With why it runs on the CPU, where a delegate was to run it."""
+    problems: list[str] = []
+
+    def degraded(problem: str) -> None:
+        problems.append(f"degraded: {problem}")
+        _log.warning("degraded: %s", problem)
+
+    verdict = accelerator.begin(time.time(), time.monotonic())
+    if verdict.problem is not None:
+        degraded(verdict.problem)
+    return build_vision(verdict.config, degraded), problems

@@ -1,0 +1,1 @@
+"""The files that must outlive a power cut."""
