@@ -17,7 +17,8 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
-from edge.messaging.mqtt import Acknowledgement, Message, MqttClient
+from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, guarding
+from edge.rate_limit import PerMinute
 from tests.connecting import connect_once
 from tests.fake_broker import CONNECT, SUBSCRIBE, FakeBroker, connack, suback
 from tests.mosquitto import Mosquitto, Subscriber, free_port
@@ -222,8 +223,10 @@ def test_a_broker_that_wants_fewer_messages_at_a_time_is_obeyed(mosquitto_folder
 
 
 def test_a_listener_that_fails_does_not_end_the_connection(
-    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture
+    mosquitto: Mosquitto, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(guarding, "_traces", PerMinute(5))  # those of this minute may be used up
+
     class Broken(Recorder):
         def acknowledged(self, acknowledgement: Acknowledgement) -> None:
             super().acknowledged(acknowledgement)
