@@ -69,15 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="maskd-convert",
-        description="Converts a trained model to a full-integer int8 .tflite with its manifest, and proves on the test "
-        "photos that it answers as before.",
+        description="Converts a trained model to a full-integer int8 .tflite with its manifest, and verifies on the "
+        "test photos that its answers stay the same.",
     )
     parser.add_argument(
         "model",
         type=path,
         metavar="MODEL",
-        help="a .keras or .h5 file, or a SavedModel folder; with --edgetpu also a .tflite beside its manifest, or a "
-        "shipped model's name",
+        help="a .keras or .h5 file, or a SavedModel folder; with --edgetpu also a .tflite with its manifest next to "
+        "it, or a shipped model's name",
     )
     add_data(
         parser,
@@ -85,45 +85,50 @@ def _parser() -> argparse.ArgumentParser:
         required=False,
     )
     parser.add_argument(
-        "--out", type=path, metavar="DIR", help="where both files go (default: models; of a .tflite: its own folder)"
+        "--out", type=path, metavar="DIR", help="folder for both files (default: models; for a .tflite: its own folder)"
     )
     parser.add_argument(
         "--edgetpu",
         action="store_true",
-        help="say what a Coral Edge TPU can run of the model, and compile it where edgetpu_compiler is installed "
-        "(exit status 3 where it is not)",
+        help="report which operators a Coral Edge TPU can run, and compile the model if edgetpu_compiler is "
+        "installed (exit status 3 if not)",
     )
     parser.add_argument("--name", help="the model's name (default: as trained, or the file's)")
     parser.add_argument("--version", default="1.0.0", help="the model's version (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the split of the photos, as in training (default: 1)")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="seed of the split of the photos, as in training (default: 1)"
+    )
 
-    foreign = parser.add_argument_group("models that maskd-train did not make")
+    foreign = parser.add_argument_group("models not made by maskd-train")
     foreign.add_argument("--task", choices=("mask_classification", "face_detection"), help="what the model is for")
     foreign.add_argument(
         "--labels",
         type=_labels,
         metavar="A,B",
-        help="what a classifier's outputs mean, in their order; a single sigmoid is the second one's probability",
+        help="the meaning of a classifier's outputs, in order; a single sigmoid is the probability of the second",
     )
     foreign.add_argument(
         "--preprocess",
         choices=("mobilenet_v2", "unit", "none"),
-        help="what the model expects of pixels: x / 127.5 - 1, x / 255, or 0 to 255; it becomes part of the model",
+        help=(
+            "the pixel values that the model expects: x / 127.5 - 1, x / 255, or 0 to 255; this becomes part of the "
+            "model"
+        ),
     )
     foreign.add_argument(
         "--color-order",
         choices=("rgb", "bgr"),
         default="rgb",
-        help="of the pixels that the model was trained on; OpenCV's imread gives bgr (default: %(default)s)",
+        help="channel order of the training pixels; OpenCV's imread gives bgr (default: %(default)s)",
     )
     foreign.add_argument(
-        "--input-size", type=_input_size, metavar="HxW", help="pixels, where the model leaves its input open"
+        "--input-size", type=_input_size, metavar="HxW", help="input size in pixels, if the model does not fix it"
     )
     foreign.add_argument(
         "--crop-margin",
         type=number(0, 2),
         metavar="SHARE",
-        help="what a classifier sees around a face, as a share of its longer side (default: as trained, or 0)",
+        help="margin around a face, as a fraction of its longer side (default: as trained, or 0)",
     )
 
     proof = parser.add_argument_group("calibration and proof")
@@ -139,21 +144,24 @@ def _parser() -> argparse.ArgumentParser:
         type=number(0, 100),
         default=1.0,
         metavar="POINTS",
-        help="of accuracy or AP50 that int8 may lose before nothing is installed (default: %(default)s)",
+        help=(
+            "most points of accuracy or AP50 that int8 may lose; beyond that nothing is installed (default: "
+            "%(default)s)"
+        ),
     )
     proof.add_argument(
         "--quantize",
         choices=("int8", "dynamic", "float"),
         default="int8",
-        help="for a network that integers spoil: dynamic stores the weights alone as int8, float nothing; both "
-        "calculate in floating point, on the CPU alone, and slower (default: %(default)s)",
+        help="for a network that does not survive int8: dynamic stores only the weights as int8, float nothing; "
+        "both compute in floating point, on the CPU only, and slower (default: %(default)s)",
     )
-    proof.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
+    proof.add_argument("--whole-image", action="store_true", help="class folders: use the whole photo, not its face")
     proof.add_argument(
         "--detector",
         default="face-detector",
         metavar="MODEL",
-        help="crops the photos of class folders (default: the shipped one)",
+        help="detector that crops the photos of class folders (default: the shipped one)",
     )
     return parser
 
@@ -161,7 +169,9 @@ def _parser() -> argparse.ArgumentParser:
 def _labels(text: str) -> tuple[str, ...]:
     labels = tuple(label.strip() for label in text.split(","))
     if len(labels) < 2 or not all(labels) or len(set(labels)) != len(labels):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of different labels such as with_mask,without_mask")
+        raise argparse.ArgumentTypeError(
+            f"must be a list of different labels such as with_mask,without_mask, not {text!r}"
+        )
     return labels
 
 
@@ -169,7 +179,7 @@ def _input_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)(?:[xX](\d+))?", text)
     sides = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not all(8 <= side <= 4096 for side in sides):
-        raise argparse.ArgumentTypeError(f"{text!r} is no height and width such as 224x224")
+        raise argparse.ArgumentTypeError(f"must be a height and width such as 224x224, not {text!r}")
     return sides
 
 

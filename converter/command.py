@@ -75,7 +75,7 @@ def run(conversion: Conversion) -> Path:
     )
     _check_fits(conversion, card, model)
     if model.is_single_sigmoid:
-        _say(f"its single output is taken for the probability of {card.labels[1]}, the second of the labels")
+        _say(f"its single output is interpreted as the probability of {card.labels[1]}, the second label")
     data = _read_data(conversion, card)
 
     content = _quantized(conversion, card, model, data)
@@ -105,8 +105,8 @@ def describe(conversion: Conversion) -> ModelCard:
     task = conversion.task or (card.task if card else None) or ("mask_classification" if conversion.labels else None)
     if task is None:
         raise UsageError(
-            f"{path} has no {path.with_suffix('.json').name} beside it that says what it is; "
-            "say --labels with_mask,without_mask or --task face_detection"
+            f"{path} has no {path.with_suffix('.json').name} next to it that describes it; give --labels "
+            "with_mask,without_mask or --task face_detection"
         )
     name = conversion.name or (card.name if card else None) or re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")
     try:
@@ -123,7 +123,7 @@ def describe(conversion: Conversion) -> ModelCard:
         described = described.model_copy(update={"crop_margin": conversion.crop_margin})
     if task == "mask_classification" and len(described.labels) < 2:
         raise UsageError(
-            f"{path} does not say what its outputs mean; say --labels with_mask,without_mask in their order"
+            f"{path} does not say what its outputs mean; give --labels with_mask,without_mask in their order"
         )
     if task == "face_detection" and not described.strides:
         described = described.model_copy(update={"strides": DEFAULT_STRIDES})
@@ -132,7 +132,7 @@ def describe(conversion: Conversion) -> ModelCard:
 
 def _quantized(conversion: Conversion, card: ModelCard, model: FloatModel, data: PhotoData) -> bytes:
     if conversion.quantize != "int8":
-        _say(f"converting with --quantize {conversion.quantize}: it calculates in floating point, for the CPU alone")
+        _say(f"converting with --quantize {conversion.quantize}: it computes in floating point, for the CPU only")
         return convert_floating(model, dynamic_range=conversion.quantize == "dynamic")
     calibration = _calibration(conversion, card, model, data)
     _say(f"quantizing with {len(calibration)} calibration pictures")
@@ -143,8 +143,8 @@ def _say_what_it_cannot_tell(verification: Verification, max_drop: float) -> Non
     count = verification.headline.count
     if verification.agreement is not None and 0 < max_drop < one_face(count):
         _say(
-            f"{count} test faces are too few to tell a loss of {max_drop:g} points: one face is {one_face(count):.1f}, "
-            "and one is let pass; give more --data"
+            f"{count} test faces are too few to measure a loss of {max_drop:g} points: one face is "
+            f"{one_face(count):.1f}, and one is tolerated; give more --data"
         )
 
 
@@ -156,22 +156,22 @@ def _check_fits(conversion: Conversion, card: ModelCard, model: FloatModel) -> N
     foreign = read_card(conversion.model) is None
     if foreign and conversion.preprocess is None and not model.has_normalisation:
         raise UsageError(
-            f"no layer inside {conversion.model} normalises pixels; say what it was trained on: "
+            f"no layer inside {conversion.model} normalises pixels; give the preprocessing of its training: "
             "--preprocess mobilenet_v2 (x / 127.5 - 1), unit (x / 255) or none (0 to 255)"
         )
     height, width = model.input_size
     if card.task == "face_detection":
         if height % max(card.strides) or width % max(card.strides):
             raise UsageError(
-                f"the detector's input of {height}x{width} is no multiple of its stride {max(card.strides)}"
+                f"the detector's input of {height}x{width} is not a multiple of its stride {max(card.strides)}"
             )
         return
     if height != width:
         raise UsageError(f"the classifier's input of {height}x{width} is not square, and faces are cropped to squares")
     if model.output_shapes != ((len(card.labels),),):
         raise UsageError(
-            f"{conversion.model} answers {_shapes(model)} for a face, which does not fit the "
-            f"{len(card.labels)} labels {', '.join(card.labels)}; see --labels and --task"
+            f"{conversion.model} outputs {_shapes(model)} for a face, which does not match the {len(card.labels)} "
+            f"labels {', '.join(card.labels)}; see --labels and --task"
         )
 
 
@@ -232,7 +232,7 @@ def _test_crops(card: ModelCard, model: FloatModel, data: PhotoData) -> list[Fac
         _progress(test, "test photos", len(test)), card.labels, margin=card.crop_margin, size=model.input_size[1]
     )
     for label, count in other_labels.items():
-        _say(f"left out: {count} test faces labelled {label}, which the model does not know")
+        _say(f"left out: {count} test faces labelled {label}, which is unknown to the model")
     return crops
 
 

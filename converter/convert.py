@@ -40,14 +40,14 @@ def convert_int8(model: FloatModel, calibration: Sequence[Image]) -> bytes:
         content = _converted(converter, "to int8")
     if floating := float_operators(content):
         raise MaskdError(
-            f"the converted model still calculates in floating point ({', '.join(floating)}); "
-            "build it of operators that TFLite can quantize"
+            f"the converted model still computes in floating point ({', '.join(floating)}); build it from operators "
+            "that TFLite can quantize"
         )
     pixels = load_interpreter(content).input
     if abs(pixels.scale * 255 - 255) > 0.5 or pixels.zero_point != 0:
         raise MaskdError(
-            f"the converted model takes pixels with scale {pixels.scale:g} and zero point {pixels.zero_point}, and the "
-            "daemon hands them over as they are; let the model take values of 0 to 255"
+            f"the converted model takes pixels with scale {pixels.scale:g} and zero point {pixels.zero_point}, but "
+            "the daemon passes them unchanged; make the model accept values from 0 to 255"
         )
     return content
 

@@ -30,13 +30,15 @@ def run_edgetpu(name_or_path: str, out: Path | None = None) -> int:
     content, rewritten = with_plain_upsampling(model.content)
     verdicts = judge(read_graph(content))
     if rewritten:
-        print(f"\n{rewritten} x CONCATENATION and DEPTH_TO_SPACE become RESIZE_NEAREST_NEIGHBOR, with equal answers\n")
+        print(
+            f"\n{rewritten} x CONCATENATION and DEPTH_TO_SPACE become RESIZE_NEAREST_NEIGHBOR, with identical outputs\n"
+        )
         _report(model.manifest.identity, verdicts)
     compiler = find_compiler()
     if compiler is None:
         _say(
-            "the rules are all that was checked: nothing was compiled, for edgetpu_compiler is not installed; it is a "
-            "Debian package for x86-64, edgetpu-compiler, from Coral's package source (docs/accelerators.md)"
+            "only the rules were checked and nothing was compiled, because edgetpu_compiler is not installed; "
+            "install the Debian package edgetpu-compiler (x86-64) from Coral's package source (docs/accelerators.md)"
         )
         return NO_COMPILER_STATUS
     compilation = compile_for_edgetpu(content, model.path.stem, compiler)
@@ -45,7 +47,7 @@ def run_edgetpu(name_or_path: str, out: Path | None = None) -> int:
     _verify(model.path, read_graph(model.content), read_graph(compilation.content))
     manifest = compiled_manifest(model, compilation)
     path = install(compilation.content, manifest, out or model.path.parent)
-    _say(f"installed {path} and {path.with_suffix('.json').name}; both go beside {model.path.name} on the device")
+    _say(f"installed {path} and {path.with_suffix('.json').name}; copy both next to {model.path.name} on the device")
     return 0
 
 
@@ -72,21 +74,21 @@ def compiled_manifest(model: Model, compilation: Compilation) -> Manifest:
 def _open(name_or_path: str) -> Model:
     path, manifest = find_model(name_or_path)
     if manifest.compiled is not None:
-        raise UsageError(f"{path} is compiled already; give the model that the CPU runs")
+        raise UsageError(f"{path} is already compiled; give the CPU's model")
     return open_model(path, manifest.task)
 
 
 def _verify(path: Path, source: Graph, compiled: Graph) -> None:
     """Raises MaskdError where what was compiled cannot take the model's place."""
     if not any(operator.name == _CUSTOM_OPERATOR for operator in compiled.operators):
-        raise MaskdError(f"what edgetpu_compiler made of {path.name} has no {_CUSTOM_OPERATOR}; nothing was installed")
+        raise MaskdError(f"edgetpu_compiler's output for {path.name} has no {_CUSTOM_OPERATOR}; nothing was installed")
     for ends, before, after in (
         ("inputs", source.inputs, compiled.inputs),
         ("outputs", source.outputs, compiled.outputs),
     ):
         if sorted(map(_form, before)) != sorted(map(_form, after)):
             raise MaskdError(
-                f"what edgetpu_compiler made of {path.name} has other {ends} than the model; nothing was installed"
+                f"edgetpu_compiler's output for {path.name} has different {ends} from the model; nothing was installed"
             )
 
 
@@ -97,10 +99,10 @@ def _form(tensor: Tensor) -> tuple[object, ...]:
 def _report(identity: str, verdicts: list[Verdict]) -> None:
     print(_aligned(table(verdicts)))
     mapped = sum(verdict.reason is None for verdict in verdicts)
-    print(f"{identity}: by the published rules {mapped} of {len(verdicts)} operators map to the Edge TPU")
+    print(f"{identity}: by the published rules, {mapped} of {len(verdicts)} operators can run on the Edge TPU")
     first = next((verdict for verdict in verdicts if verdict.reason is not None), None)
     if first is not None:
-        print(f"they end before {first.operator.name}, operator {first.operator.number}: {first.reason}")
+        print(f"the first that cannot is {first.operator.name}, operator {first.operator.number}: {first.reason}")
 
 
 def _aligned(rows: list[tuple[str, str, str]]) -> str:

@@ -55,9 +55,9 @@ def compile_for_edgetpu(content: bytes, name: str, compiler: str) -> Compilation
         compilation = Compilation(compiled.read_bytes(), version_in(printed), tuple(operators_in(said)))
     if compilation.mapped == 0:
         reasons = (
-            "; ".join(f"{name}: {status}" for name, _, status in compilation.operators[:3]) or "it does not say why"
+            "; ".join(f"{name}: {status}" for name, _, status in compilation.operators[:3]) or "it gives no reason"
         )
-        raise MaskdError(f"{COMPILER} maps no operator of {name} to the Edge TPU ({reasons}); the CPU runs it as well")
+        raise MaskdError(f"{COMPILER} maps no operator of {name} to the Edge TPU ({reasons}); run the model on the CPU")
     return compilation
 
 
@@ -86,7 +86,7 @@ def _run(command: list[str]) -> str:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise MaskdError(f"{COMPILER} did not end within {TIMEOUT_S} s; try again on a machine at rest") from error
+        raise MaskdError(f"{COMPILER} timed out after {TIMEOUT_S} s; try again on an idle machine") from error
     except OSError as error:
         raise MaskdError(
             f"{command[0]} cannot be run ({error.strerror}); it is a program for x86-64, see docs/accelerators.md"
@@ -97,4 +97,4 @@ def _run(command: list[str]) -> str:
 def _reason(printed: str) -> str:
     """The lines that tell something, in one."""
     told = [line.strip() for line in printed.splitlines() if not _NO_REASONS.match(line.strip())]
-    return " ".join(told)[-400:] or "it says nothing; run it by hand"
+    return " ".join(told)[-400:] or "it prints nothing; run it by hand"

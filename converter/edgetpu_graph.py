@@ -90,5 +90,6 @@ def _require_same_answers(before: bytes, after: bytes) -> None:
         for expected, actual in zip(old.run(picture), new.run(picture), strict=True):
             if not np.array_equal(expected.values, actual.values):
                 raise MaskdError(
-                    "the model answers otherwise once it is rewritten for the Edge TPU; please report it with the model"
+                    "the model's outputs change when it is rewritten for the Edge TPU; please report this with "
+                    "the model"
                 )

@@ -42,7 +42,7 @@ def judge(graph: Graph) -> list[Verdict]:
         reason = problem_of(operator)
         first = next((on_cpu[tensor.number] for tensor in operator.inputs if tensor.number in on_cpu), None)
         if reason is None and first is not None:
-            reason = f"comes after {first.name} number {first.number}"
+            reason = f"follows {first.name} number {first.number}"
         if reason is not None:
             on_cpu.update(dict.fromkeys((tensor.number for tensor in operator.outputs), first or operator))
         verdicts.append(Verdict(operator, reason))
@@ -61,11 +61,11 @@ def problem_of(operator: Operator) -> str | None:
         return "not among the supported operators"
     newest = _NEWEST_VERSIONS.get(operator.name)
     if newest is not None and operator.version > newest:
-        return f"version {operator.version}, and compiler 16.0 knows those up to {newest}"
+        return f"version {operator.version}, but compiler 16.0 supports at most {newest}"
     calculated = [tensor for tensor in (*operator.inputs, *operator.outputs) if not tensor.is_constant]
     for tensor in calculated:
         if tensor.dtype not in ("INT8", "UINT8"):
-            return f"a tensor of {tensor.dtype}, and 8-bit integers are needed"
+            return f"a tensor of {tensor.dtype} instead of 8-bit integers"
         if not tensor.has_fixed_shape:
             return "a tensor without a fixed shape"
         if any(length > 1 for length in tensor.shape[:-3]):
@@ -102,12 +102,12 @@ def _convolution(operator: Operator) -> str | None:
 
 
 def _constant_parameters(operator: Operator) -> str | None:
-    return None if all(tensor.is_constant for tensor in operator.inputs[1:]) else "weights that are no constants"
+    return None if all(tensor.is_constant for tensor in operator.inputs[1:]) else "weights that are not constant"
 
 
 def _fully_connected(operator: Operator) -> str | None:
     if operator.options.get("weightsFormat"):
-        return "weights in another format than the default one"
+        return "weights in a format other than the default"
     if sum(length > 1 for length in operator.outputs[0].shape) > 1:
         return "an output of more than one dimension"
     return _constant_parameters(operator)
@@ -120,7 +120,7 @@ def _reduction(operator: Operator) -> str | None:
 def _mean(operator: Operator) -> str | None:
     image = operator.inputs[0].shape
     if len(image) - 1 in _axes(operator) and image[-1] % 4:
-        return "a mean over a depth that is no multiple of 4"
+        return "a mean over a depth that is not a multiple of 4"
     return _reduction(operator)
 
 

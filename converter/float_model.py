@@ -82,8 +82,8 @@ class FloatModel:
                 tensorflow.saved_model.save(module, str(folder), signatures=module.serve.get_concrete_function())
         except tensorflow.errors.ResourceExhaustedError as error:
             raise MaskdError(
-                f"the disk of {tempfile.gettempdir()} is full, where the model is put meanwhile; free some, "
-                "or name another folder in the environment variable TMPDIR"
+                f"the disk of {tempfile.gettempdir()} is full, and the model is written there temporarily; free some "
+                "space, or set the environment variable TMPDIR to another folder"
             ) from error
 
 
@@ -130,7 +130,7 @@ def load_float_model(
     try:
         outputs = compiled(tensorflow.zeros((1, *size, 3)))
     except (ValueError, TypeError, tensorflow.errors.OpError) as error:
-        raise MaskdError(f"{path}: does not run on a picture of {size[0]}x{size[1]} ({one_line(error)})") from error
+        raise MaskdError(f"{path}: fails on a picture of {size[0]}x{size[1]} ({one_line(error)})") from error
     return FloatModel(
         input_size=size,
         output_shapes=tuple(tuple(outputs[name].shape[1:]) for name in sorted(outputs)),
@@ -156,7 +156,7 @@ def _load_keras(path: Path) -> _Loaded:
         start = file.read(8)
     suffix = ".h5" if start == _HDF5_SIGNATURE else ".keras" if start.startswith(_ZIP_SIGNATURE) else None
     if suffix is None:
-        raise MaskdError(f"{path}: neither a .keras nor an .h5 file; a SavedModel is given as its folder")
+        raise MaskdError(f"{path}: neither a .keras nor an .h5 file; for a SavedModel give its folder")
     try:
         with tempfile.TemporaryDirectory() as folder:
             named = path
@@ -171,12 +171,12 @@ def _load_keras(path: Path) -> _Loaded:
         if version := _keras_2_version(path, suffix):
             raise MaskdError(_saved_by_keras_2(path, version, keras.__version__)) from error
         raise MaskdError(
-            f"{path}: Keras {keras.__version__} cannot load it ({one_line(error)}); "
-            "export it as a SavedModel with the version that made it"
+            f"{path}: Keras {keras.__version__} cannot load it ({one_line(error)}); export it as a SavedModel with "
+            "the Keras version that wrote it"
         ) from error
     shapes = model.input_shape
     if not isinstance(shapes, tuple):
-        raise MaskdError(f"{path}: has {len(shapes)} inputs, and maskd feeds one picture")
+        raise MaskdError(f"{path}: has {len(shapes)} inputs, but maskd provides one picture")
     return _Loaded(
         call=lambda pixels: model(pixels, training=False),
         variables=[variable.value for variable in model.variables],
@@ -207,9 +207,9 @@ def _saved_by_keras_2(path: Path, version: str, own_version: str) -> str:
     exported = f"{path.name.partition('.')[0]}-saved"
     return (
         f"{path} was saved by Keras 2 ({version}), and Keras {own_version} cannot load it; export a SavedModel with "
-        "tf_keras, like so: python3 -m venv keras2 && keras2/bin/pip install tensorflow tf_keras && "
-        f"keras2/bin/python -c \"import tf_keras; tf_keras.models.load_model('{path}', compile=False)"
-        f".export('{exported}')\", and convert the folder {exported}"
+        "tf_keras: python3 -m venv keras2 && keras2/bin/pip install tensorflow tf_keras && keras2/bin/python -c "
+        f"\"import tf_keras; tf_keras.models.load_model('{path}', compile=False).export('{exported}')\", and convert "
+        f"the folder {exported}"
     )
 
 
@@ -250,11 +250,11 @@ def _load_saved_model(folder: Path) -> _Loaded:
     signatures = loaded.signatures
     name = next((name for name in ("serving_default", "serve", *signatures) if name in signatures), None)
     if name is None:
-        raise MaskdError(f"{folder}: has no signature to call; export it again with model.export()")
+        raise MaskdError(f"{folder}: has no callable signature; export it again with model.export()")
     signature = signatures[name]
     inputs = signature.structured_input_signature[1]
     if len(inputs) != 1:
-        raise MaskdError(f"{folder}: has {len(inputs)} inputs, and maskd feeds one picture")
+        raise MaskdError(f"{folder}: has {len(inputs)} inputs, but maskd provides one picture")
     ((argument, spec),) = inputs.items()
 
     def call(pixels: Any) -> Any:
@@ -267,12 +267,12 @@ def _load_saved_model(folder: Path) -> _Loaded:
 def _resolve_size(path: Path, shape: Sequence[int | None], wanted: Size | None) -> Size:
     if len(shape) != 4 or shape[3] not in (3, None):
         raise MaskdError(
-            f"{path}: takes an input of shape {tuple(shape)}, and maskd feeds RGB pictures (n, height, width, 3)"
+            f"{path}: takes an input of shape {tuple(shape)}, but maskd provides RGB pictures (n, height, width, 3)"
         )
     fixed = shape[1:3]
     if wanted is None:
         if fixed[0] is None or fixed[1] is None:
-            raise UsageError(f"{path}: leaves the size of its input open; say --input-size HxW")
+            raise UsageError(f"{path}: does not fix its input size; give --input-size HxW")
         return fixed[0], fixed[1]
     if any(own not in (None, asked) for own, asked in zip(fixed, wanted, strict=True)):
         raise UsageError(f"{path}: takes pictures of {fixed[0]}x{fixed[1]}, not --input-size {wanted[0]}x{wanted[1]}")

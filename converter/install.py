@@ -25,5 +25,5 @@ def install(content: bytes, manifest: Manifest, folder: Path) -> Path:
             draft.replace(model)
             draft.with_suffix(".json").replace(model.with_suffix(".json"))
     except OSError as error:
-        raise MaskdError(f"cannot write {model} and its manifest ({error.strerror}); see --out") from error
+        raise MaskdError(f"cannot write {model} and its manifest ({error.strerror}); choose another --out") from error
     return model

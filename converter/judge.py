@@ -60,15 +60,15 @@ def require_sense(model: FloatModel, crops: Sequence[FaceCrop], asked: Reading) 
     if accuracy >= share and not is_constant:
         return
     if is_constant:
-        found = f"the model takes all {len(crops)} test faces for {asked.labels[answers[0]]}"
+        found = f"the model labels all {len(crops)} test faces {asked.labels[answers[0]]}"
     else:
         found = f"the model is right on {accuracy:.3f} of the {len(crops)} test faces"
-    found += f", and {share:.3f} of them are labelled {commonest}, the commonest label; nothing was installed: "
+    found += f", and {share:.3f} of them are labelled {commonest}, the most frequent label; nothing was installed: "
     fits = [fit for fit in _fits(model, images, truth, asked) if fit.accuracy >= share + (1 - share) / 3]
     if not fits:
         raise MaskdError(
-            f"{found}no order of the --labels, --preprocess or --color-order gives better answers, so train it longer, "
-            "or give --data like the photos that it learnt from"
+            f"{found}no order of the --labels, --preprocess or --color-order gives better answers, so train it "
+            "longer, or give --data similar to its training photos"
         )
     best = max(fit.accuracy for fit in fits)
     fit = min((f for f in fits if f.accuracy >= best - _ABOUT_AS_GOOD), key=lambda f: (len(f.changes), -f.accuracy))
@@ -113,13 +113,13 @@ def require_likeness(verification: Verification, max_drop: float) -> None:
     """Raises MaskdError where the quantized model is worse than the float one by more than `max_drop` points and by
     more than one face, or answers otherwise on too many faces though its accuracy is as high."""
     headline, agreement = verification.headline, verification.agreement
-    remedy = "try more --calibration-photos, train the model longer, or keep it from integers: --quantize dynamic"
+    remedy = "try more --calibration-photos, train the model longer, or avoid int8: --quantize dynamic"
     count, measure = headline.count, headline.measure
     # Figures are rounded to four digits.
     if verification.drop > max(max_drop, one_face(count) if max_drop else 0) + 0.02:
         faces = "" if agreement is None else f", {round(verification.drop / 100 * count)} of {count} faces"
         raise MaskdError(
-            f"the quantized model loses {verification.drop:.1f} points of {measure}{faces}, and --max-drop allows "
+            f"the quantized model loses {verification.drop:.1f} points of {measure}{faces}; --max-drop allows "
             f"{max_drop:g}; nothing was installed: {remedy}"
         )
     if agreement is None:
@@ -127,8 +127,8 @@ def require_likeness(verification: Verification, max_drop: float) -> None:
     different = round((1 - agreement.value) * agreement.count)
     if different > max(1, agreement.count * max(1 - LEAST_AGREEMENT, max_drop / 100)):
         raise MaskdError(
-            f"the quantized model gives another label than the float one on {different} of {agreement.count} test "
-            f"faces (agreement {agreement.value:.3f}, at least {LEAST_AGREEMENT:g} is needed), whatever its accuracy; "
+            f"the quantized model disagrees with the float model on {different} of {agreement.count} test faces "
+            f"(agreement {agreement.value:.3f}, at least {LEAST_AGREEMENT:g} is needed), whatever its accuracy; "
             f"nothing was installed: {remedy}"
         )
 

@@ -71,9 +71,7 @@ def parse(content: bytes) -> Any:
             f"this is not a TFLite model ({type(error).__name__}); convert it with maskd-convert"
         ) from error
     if graphs != 1:
-        raise MaskdError(
-            f"the model has {graphs} graphs, and only a single one can be compiled; train it without loops"
-        )
+        raise MaskdError(f"the model has {graphs} graphs, but only one can be compiled; train it without loops")
     return model
 
 

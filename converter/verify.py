@@ -71,7 +71,7 @@ def verify_classifier(float_model: FloatModel, int8: Model, crops: Sequence[Face
     Raises MaskdError where there is no face, or the model's outputs are no probabilities of its labels.
     """
     if not crops:
-        raise MaskdError("there is no labelled face among the test photos to prove the model on; give more --data")
+        raise MaskdError("there is no labelled face among the test photos to verify the model on; give more --data")
     classifier = MaskClassifier(int8)
     images = np.stack([crop.image for crop in crops])
     truth = np.array([crop.label for crop in crops])
@@ -117,7 +117,7 @@ def verify_detector(float_model: FloatModel, int8: Model, photos: Iterable[Label
             matches["chosen"].append(_matches(photo, int8_detector.detect(image, LOWEST_SCORE)))
     if not sum(picture.faces for picture in matches["int8"]):
         raise MaskdError(
-            f"there is no labelled face of {MIN_FACE_HEIGHT_PX} px among the test photos to prove the model on; "
+            f"there is no labelled face of {MIN_FACE_HEIGHT_PX} px among the test photos to verify the model on; "
             "give more --data"
         )
 
@@ -220,10 +220,10 @@ def _by_set(names: Sequence[str]) -> list[tuple[str, list[int]]]:
 def _require_probabilities(rows: NDArray[np.float32], columns: int) -> None:
     if rows.ndim != 2 or rows.shape[1] != columns:
         raise MaskdError(
-            f"the model answers {rows.shape[1:]} per face, and {columns} labels need ({columns},); see --labels"
+            f"the model outputs {rows.shape[1:]} per face, but {columns} labels need ({columns},); correct --labels"
         )
     if rows.min() < -0.01 or np.abs(rows.sum(axis=1) - 1).max() > 0.02:
-        raise MaskdError("the model's outputs are no probabilities that sum to 1; end it with a softmax layer")
+        raise MaskdError("the model's outputs are not probabilities that sum to 1; end it with a softmax layer")
 
 
 def _metric(dataset: str, measure: str, value: float, float_value: float | None, count: int) -> Metric:

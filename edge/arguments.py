@@ -39,9 +39,7 @@ def of_the_disk(error: OSError) -> str:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
         raise error
     place = f"{one_line(str(error.filename))} cannot be written" if error.filename else "a file cannot be written"
-    return (
-        f"{place}: {os.strerror(error.errno)}; free some space, there or in {tempfile.gettempdir()}, and run it again"
-    )
+    return f"{place}: {os.strerror(error.errno)}; free some space, there or in {tempfile.gettempdir()}, then try again"
 
 
 def number(least: float, most: float) -> Callable[[str], float]:
@@ -53,7 +51,7 @@ def number(least: float, most: float) -> Callable[[str], float]:
         except ValueError:
             value = math.nan
         if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least:g} to {most:g}")
+            raise argparse.ArgumentTypeError(f"must be a number from {least:g} to {most:g}, not {text!r}")
         return value
 
     return parse
@@ -67,7 +65,7 @@ def whole_number(least: int, most: int | None = None, *, step: int = 1) -> Calla
         if value < least or (most is not None and value > most) or value % step:
             span = f"of {least} or more" if most is None else f"from {least} to {most}"
             multiple = "" if step == 1 else f" that is a multiple of {step}"
-            raise argparse.ArgumentTypeError(f"{text!r} is no whole number {span}{multiple}")
+            raise argparse.ArgumentTypeError(f"must be a whole number {span}{multiple}, not {text!r}")
         return value
 
     return parse
@@ -92,7 +90,7 @@ def existing_file(text: str) -> Path:
 def _name_and_label(text: str) -> tuple[str, str]:
     name, separator, label = text.rpartition("=")
     if not (separator and name.strip() and label.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=LABEL, such as 'Maske=with_mask'")
+        raise argparse.ArgumentTypeError(f"must be NAME=LABEL, such as 'Maske=with_mask', not {text!r}")
     return name.strip(), label.strip()
 
 
@@ -113,6 +111,6 @@ def add_data(parser: argparse.ArgumentParser, photos: str, *, required: bool = T
         default=[],
         dest="label_map",
         metavar="NAME=LABEL",
-        help="what a label of these photos means: with_mask, without_mask, mask_weared_incorrect, unsure (a face, its "
-        "status unknown) or no_face (not a face; of a class folder: nobody); may be given several times",
+        help="meaning of a label in these photos: with_mask, without_mask, mask_weared_incorrect, unsure (a face, "
+        "its status unknown) or no_face (not a face; for a class folder: no people); may be given several times",
     )

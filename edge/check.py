@@ -150,5 +150,5 @@ def _broker_is_off() -> Row:
 
 
 def _job(what: str, detail: str, attempt: Callable[[], Iterable[Row]], limit_s: float = LIMIT_S) -> Job:
-    too_slow = f"it did not come through within {limit_s:g} s; see whether {detail} answers, and what else runs here"
+    too_slow = f"timed out after {limit_s:g} s; check that {detail} answers, and what else runs on this device"
     return Job(what, detail, attempt, limit_s, too_slow)

@@ -103,8 +103,8 @@ def test_what_works_is_ok_and_nothing_is_changed(mosquitto: Mosquitto, tmp_path:
     assert rows["configuration"]["detail"] == str(config)
     assert rows["camera door"]["figures"] == {"width": 64, "height": 48, "per_second": None}
     assert rows["camera desk"]["figures"] == {"width": 60, "height": 80, "per_second": None}
-    assert f"127.0.0.1:{mosquitto.port} lets maskd in, with MQTT 5, takes a message" in rows["broker"]["detail"]
-    assert "not there yet" in rows["storage"]["detail"]
+    assert f"127.0.0.1:{mosquitto.port} accepts maskd, with MQTT 5, accepts a message" in rows["broker"]["detail"]
+    assert "does not exist yet" in rows["storage"]["detail"]
     assert sorted(path for path in tmp_path.rglob("*") if "mosquitto" not in path.parts) == before
 
 
@@ -128,10 +128,10 @@ def test_a_running_maskd_is_said_and_is_no_failure(tmp_path: Path, video: Path) 
     finally:
         outbox.close()
     assert (rows["storage"].result, rows["outbox"].result) == (good_storage(tmp_path), "ok")
-    assert "in use by a maskd that is running" in rows["storage"].detail
+    assert "in use by a running maskd" in rows["storage"].detail
     assert rows["daemon"].figures["running"] is True
     assert rows["camera usb"].result == "warn"
-    assert "the maskd that is running has it" in (rows["camera usb"].problem or "")
+    assert "the running maskd is using it" in (rows["camera usb"].problem or "")
     assert [rows[f"camera {name}"].result for name in ("unplugged", "door", "gone")] == ["FAIL", "ok", "FAIL"]
     assert "writable by" in rows_of(config)["storage"].detail
 

@@ -53,7 +53,7 @@ def test_a_message_goes_there_and_back(mosquitto: Mosquitto, tmp_path: Path, pro
     assert json.loads(message.payload).keys() == {"nonce", "time"}
     assert (row.result, row.problem) == ("ok", None)
     assert row.figures == {"protocol": protocol, "tls": None, "publish": True, "receive": True, "commands": False}
-    assert f"with MQTT {protocol}, takes a message and gives it back in" in row.detail
+    assert f"with MQTT {protocol}, accepts a message and returns it in" in row.detail
     assert row.detail.endswith("commands are off")
     with Subscriber(mosquitto.port, "#") as subscriber:
         assert subscriber.messages == [], "nothing stays at the broker"
@@ -79,7 +79,7 @@ def test_a_login_is_tried(mosquitto_folder: Path, tmp_path: Path) -> None:
     assert refused.result == "FAIL"
     assert "mqtt.username" in (refused.problem or "")
     assert accepted.result == "ok"
-    assert "lets maskd in as lobby" in accepted.detail
+    assert "accepts maskd as lobby" in accepted.detail
     assert accepted.detail.endswith("commands are on")
     assert careless.result == "warn"
     assert "every user of this device can read the secret" in (careless.problem or "")
@@ -131,7 +131,7 @@ def test_a_daemon_is_seen_on_both_sides(mosquitto: Mosquitto, tmp_path: Path) ->
     with online(mosquitto, config):
         stranger = rows_of(config)["daemon"]
         assert stranger.result == "warn"
-        assert "somebody is online as lobby: another device of that name" in (stranger.problem or "")
+        assert "another client is online as lobby: a device with the same name" in (stranger.problem or "")
         outbox = Outbox(tmp_path / "storage", max_events=10, max_bytes=10**6)
         outbox.open()
         try:
@@ -181,4 +181,4 @@ def test_what_the_device_remembers_counts_where_the_broker_does_not_tell(
             json.dumps({"topic": topic, "platforms": {}, "retained": []})
         )
         row = rows_of(config)["home assistant"]
-    assert (row.result, row.detail) == ("ok", f"announced on {topic}, as this device remembers")
+    assert (row.result, row.detail) == ("ok", f"announced on {topic}, according to this device")

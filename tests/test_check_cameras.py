@@ -45,7 +45,7 @@ def test_a_frozen_picture_is_warned_of(tmp_path: Path) -> None:
 def test_a_black_picture_is_warned_of(tmp_path: Path) -> None:
     row = row_of(tmp_path, [jpeg(brightness, 3) for brightness in (0, 1, 2)])
     assert row.result == "warn"
-    assert (row.problem or "").startswith("the picture is black; take the cap off")
+    assert (row.problem or "").startswith("the picture is black; remove the lens cap")
 
 
 def test_a_dead_camera_fails(tmp_path: Path) -> None:
@@ -60,12 +60,12 @@ def test_a_dead_camera_fails(tmp_path: Path) -> None:
     [
         (Look(64, 48, 100, 20, 14.9), 15, None),
         (Look(64, 48, 100, 20, 8.0), 15, None),
-        (Look(64, 48, 100, 20, 7.0), 15, "it gives 7.0 pictures per second of the 15 asked for"),
+        (Look(64, 48, 100, 20, 7.0), 15, "it gives 7.0 pictures per second of the 15 requested"),
         (Look(64, 48, 100, 20, 7.0), None, None),
         (Look(64, 48, 100, 20, 0.5), None, "it gives 0.5 pictures per second, too few"),
         (Look(64, 48, 100, 20, None), 15, None),
         (Look(64, 48, 4, 3), None, "the picture is black"),
-        (Look(64, 48, 100, 0.2), None, "the picture is of one colour only"),
+        (Look(64, 48, 100, 0.2), None, "the picture has only one colour"),
         (Look(64, 48, 100, 20, 15, is_frozen=True), 15, "the picture is frozen"),
     ],
 )

@@ -92,11 +92,11 @@ def test_a_hot_board_is_warned_of(root: Path, text: str, celsius: float, result:
     [
         ("0x0", "ok", ""),
         ("0x1", "FAIL", "the voltage is too low, which damages memory cards"),
-        ("0x10000", "warn", "the voltage was too low since the board started"),
-        ("0x4", "warn", "the processor is slowed down"),
-        ("0x2", "warn", "the processor is slowed down"),
-        ("0x8", "warn", "the processor is slowed down"),
-        ("0x80000", "warn", "the processor was slowed down"),
+        ("0x10000", "warn", "the voltage has been too low since the board started"),
+        ("0x4", "warn", "the processor is throttled"),
+        ("0x2", "warn", "the processor is throttled"),
+        ("0x8", "warn", "the processor is throttled"),
+        ("0x80000", "warn", "the processor has been throttled"),
         ("0x50005", "FAIL", "the voltage is too low"),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_file_in_the_place_of_the_storage_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     failed = rows_of(write_config(tmp_path, storage={"path": str(tmp_path / "file" / "below")}))["storage"]
     assert failed.result == "FAIL"
-    assert f"{tmp_path / 'file'} is no folder" in (failed.problem or "")
+    assert f"{tmp_path / 'file'} is not a folder" in (failed.problem or "")
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
@@ -54,7 +54,7 @@ def test_a_folder_of_somebody_else_fails(tmp_path: Path) -> None:
     (tmp_path / "storage").mkdir(mode=0o500)
     failed = rows_of(write_config(tmp_path))["storage"]
     assert failed.result == "FAIL"
-    assert "may not be written by" in (failed.problem or "")
+    assert "is not writable by" in (failed.problem or "")
 
 
 def test_a_small_disk_fails_and_memory_is_warned_of(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_small_disk_fails_and_memory_is_warned_of(tmp_path: Path) -> None:
         row = rows_of(write_config(tmp_path))["storage"]
     assert row.result == "FAIL"
     assert "has only 0 MB free; free some space there" in (row.problem or "")
-    assert "lies in memory (tmpfs), so events are lost with the power" in (row.problem or "")
+    assert "is in memory (tmpfs), so a power cut loses events" in (row.problem or "")
     assert row.figures == {"filesystem": "tmpfs", "free_bytes": 0}
 
 
@@ -71,7 +71,7 @@ def test_a_disk_that_is_mounted_read_only_fails(tmp_path: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "storage")], check=True)
         row = rows_of(write_config(tmp_path))["storage"]
     assert row.result == "FAIL"
-    assert "is mounted read-only, as a disk with errors is" in (row.problem or "")
+    assert "is mounted read-only, perhaps because of disk errors" in (row.problem or "")
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_a_disk_that_is_mounted_read_only_fails(tmp_path: Path) -> None:
     [
         (Filesystem("ext4", 5 * 10**9, 1000), "ok", ""),
         (Filesystem("btrfs", 5 * 10**9), "ok", ""),
-        (Filesystem("ext4", 5 * 10**9, 3), "FAIL", "no room for more files"),
-        (Filesystem("ext4", 10**9, 1000), "warn", "may grow to 1.1 GB, for which the disk has no room"),
+        (Filesystem("ext4", 5 * 10**9, 3), "FAIL", "cannot hold more files"),
+        (Filesystem("ext4", 10**9, 1000), "warn", "may grow to 1.1 GB, but the disk is too small for that"),
         (Filesystem("ext4", 10**7, 1000), "FAIL", "has only 10 MB free"),
         (Filesystem("ext4", 0, 1000, is_read_only=True), "FAIL", "is mounted read-only"),
-        (Filesystem("overlay", 5 * 10**9), "warn", "goes with the container"),
+        (Filesystem("overlay", 5 * 10**9), "warn", "is lost with the container"),
     ],
 )
 def test_judging_a_disk(filesystem: Filesystem, result: str, says: str) -> None:

@@ -127,8 +127,8 @@ def test_a_wrong_answer_of_a_shipped_model_fails(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(edge.selftest, "EXPECTED", tuple(zip(moved, statuses, strict=True)))
     rows = rows_of(write_config(tmp_path))
     assert (rows["detector"].result, rows["classifier"].result) == ("FAIL", "FAIL")
-    assert "3 of its 3 not among them: the runtime computes wrongly" in (rows["detector"].problem or "")
-    assert "which are with_mask, without_mask, mask_weared_incorrect" in (rows["classifier"].problem or "")
+    assert "misses 3 of its 3: the runtime computes wrongly" in (rows["detector"].problem or "")
+    assert "instead of with_mask, without_mask, mask_weared_incorrect" in (rows["classifier"].problem or "")
 
 
 def test_another_model_only_has_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +167,7 @@ def test_a_model_that_is_not_what_its_manifest_says_fails(tmp_path: Path) -> Non
 def test_a_rule_that_no_model_can_keep_is_warned_of(tmp_path: Path) -> None:
     warned = rows_of(write_config(tmp_path, compliance={"compliant": ["masked"]}))["classifier"]
     assert warned.result == "warn"
-    assert "lists masked, which this model never says" in (warned.problem or "")
+    assert "lists masked, which this model never outputs" in (warned.problem or "")
 
 
 def test_judging() -> None:

@@ -98,17 +98,17 @@ def test_what_the_rules_allow(allowed: Operator) -> None:
         (operator("ADD", tensor(1, 8, 8, 16, dtype="FLOAT32"), IMAGE), "a tensor of FLOAT32"),
         (operator("ADD", IMAGE, IMAGE, output=tensor(1, 8, 8, 16, fixed=False)), "without a fixed shape"),
         (operator("ADD", tensor(2, 8, 8, 16), IMAGE), "a tensor of 2x8x8x16, longer than 1 beyond the three"),
-        (operator("CONV_2D", IMAGE, *WEIGHTS, version=6), "version 6, and compiler 16.0 knows those up to 5"),
+        (operator("CONV_2D", IMAGE, *WEIGHTS, version=6), "version 6, but compiler 16.0 supports at most 5"),
         (operator("CONV_2D", IMAGE, *WEIGHTS, dilationWFactor=2, dilationHFactor=1), "different dilations"),
         (operator("CONV_2D", IMAGE, tensor(16, 8, 8, 16)), "longer than 1 beyond"),
-        (operator("DEPTHWISE_CONV_2D", IMAGE, tensor(1, 3, 3, 16)), "weights that are no constants"),
+        (operator("DEPTHWISE_CONV_2D", IMAGE, tensor(1, 3, 3, 16)), "weights that are not constant"),
         (operator("MAX_POOL_2D", IMAGE, fusedActivationFunction=1), "a fused activation function"),
         (operator("MEAN", IMAGE, tensor(1, dtype="INT32", values=[0]), output=ROW), "along the batch"),
         (
             operator("MEAN", tensor(1, 8, 8, 6), tensor(1, dtype="INT32", values=[-1])),
-            "a mean over a depth that is no multiple of 4",
+            "a mean over a depth that is not a multiple of 4",
         ),
-        (operator("FULLY_CONNECTED", ROW, constant(3, 16), weightsFormat=1), "weights in another format"),
+        (operator("FULLY_CONNECTED", ROW, constant(3, 16), weightsFormat=1), "weights in a format other than"),
         (operator("FULLY_CONNECTED", ROW, constant(3, 16), output=tensor(1, 4, 3)), "more than one dimension"),
         (operator("SOFTMAX", tensor(1, 16_001)), "more than 16000 elements"),
         (operator("CONCATENATION", IMAGE, IMAGE, constant(1, 8, 8, 16)), "constants among its inputs"),
@@ -143,9 +143,9 @@ def test_the_partition_ends_where_the_first_other_operator_is_met() -> None:
     assert [verdict.reason for verdict in verdicts] == [
         None,
         "not among the supported operators",
-        "comes after CUMSUM number 1",
+        "follows CUMSUM number 1",
         None,
-        "comes after CUMSUM number 1",
+        "follows CUMSUM number 1",
     ]
     assert ("RELU", "1", "maps") in table(verdicts)
 
@@ -164,7 +164,7 @@ def test_the_shipped_detectors_map_as_a_whole_once_they_are_rewritten(name: str)
     assert reasons == {
         None: 77,
         "not among the supported operators": 2,
-        "comes after DEPTH_TO_SPACE number 66": 21,
+        "follows DEPTH_TO_SPACE number 66": 21,
     }
     content, rewritten = with_plain_upsampling(content_of(name))
     assert rewritten == 2
@@ -182,7 +182,7 @@ def test_a_rewritten_model_that_answers_otherwise_is_refused() -> None:
     model = parse(content)
     weights = max(model.buffers, key=lambda buffer: 0 if buffer.data is None else len(buffer.data))
     weights.data = np.asarray(weights.data)[::-1].copy()
-    with pytest.raises(MaskdError, match="answers otherwise once it is rewritten"):
+    with pytest.raises(MaskdError, match="outputs change when it is rewritten"):
         _require_same_answers(content, pack(model))
 
 
@@ -270,11 +270,11 @@ def test_without_a_compiler_the_rules_are_checked(
     path = copied("face-detector", tmp_path)
     assert main(["--edgetpu", str(path)]) == 3
     said = capsys.readouterr()
-    assert "by the published rules 77 of 100 operators map" in said.out
-    assert "they end before DEPTH_TO_SPACE, operator 66: not among the supported operators" in said.out
+    assert "by the published rules, 77 of 100 operators can run" in said.out
+    assert "the first that cannot is DEPTH_TO_SPACE, operator 66: not among the supported operators" in said.out
     assert "2 x CONCATENATION and DEPTH_TO_SPACE become RESIZE_NEAREST_NEIGHBOR" in said.out
-    assert "by the published rules 98 of 98 operators map" in said.out
-    assert "edgetpu_compiler is not installed; it is a Debian package for x86-64" in said.err
+    assert "by the published rules, 98 of 98 operators can run" in said.out
+    assert "edgetpu_compiler is not installed; install the Debian package edgetpu-compiler (x86-64)" in said.err
     assert sorted(file.name for file in tmp_path.iterdir()) == ["face-detector.json", "face-detector.tflite"]
 
 
@@ -334,7 +334,7 @@ def test_a_model_is_compiled_and_used(
             0,
             "Compilation failed!",
         ),
-        ("", 139, "it says nothing; run it by hand"),
+        ("", 139, "it prints nothing; run it by hand"),
     ],
 )
 def test_a_compiler_that_fails(
@@ -374,7 +374,7 @@ def test_what_was_compiled_must_be_the_same_model(
     compiler.behaves("Model compiled successfully.\n", output=path.read_bytes(), log=TABLE)
     assert "has no edgetpu-custom-op; nothing was installed" in refused(path, capsys)
     compiler.behaves("Model compiled successfully.\n", output=as_if_compiled(content_of("face-detector")), log=TABLE)
-    assert "has other inputs than the model; nothing was installed" in refused(path, capsys)
+    assert "has different inputs from the model; nothing was installed" in refused(path, capsys)
     compiler.behaves("Model compiled successfully.\n", output=b"cut short", log=TABLE)
     assert "is not a TFLite model" in refused(path, capsys)
 

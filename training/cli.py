@@ -123,12 +123,12 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="learn half from the labels, half from what this model.keras says of each crop; of several, their mean",
     )
-    parser.add_argument("--whole-image", action="store_true", help="class folders: take each photo whole, not its face")
+    parser.add_argument("--whole-image", action="store_true", help="class folders: use the whole photo, not its face")
     parser.add_argument(
         "--detector",
         default="face-detector",
         metavar="MODEL",
-        help="crops the photos of class folders (default: the shipped one)",
+        help="detector that crops the photos of class folders (default: the shipped one)",
     )
 
 

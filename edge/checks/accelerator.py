@@ -17,7 +17,7 @@ def accelerator_row(config: Config, *, maskd_is_running: bool) -> Row:
     assert delegate is not None
     accelerator = Accelerator(config)
     if maskd_is_running and not accelerator.is_given_up:
-        detail = f"{delegate}, in use by the maskd that is running, which another program would disturb"
+        detail = f"{delegate}, in use by the running maskd, so it was not tried"
         return Row("skipped", "accelerator", detail)
     trial = try_delegate(config, TRIAL_S)
     if trial.problems:

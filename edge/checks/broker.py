@@ -28,7 +28,7 @@ ANSWER_S = 3.0
 """For subscriptions and the message to be answered, once the broker has let us in."""
 ECHO_S = 1.0
 """For the message to come back, once the broker has acknowledged it."""
-_CLOSED = "the broker closed the connection over it"
+_CLOSED = "the broker closed the connection because of it"
 
 
 @dataclass(slots=True)
@@ -66,29 +66,29 @@ def broker_row(settings: MqttSettings, visit: Visit, topics: Topics) -> Row:
     warnings = [*visit.warnings]
     if visit.refusal is not None:
         warnings.append(
-            f"it does not take messages on {topics.check}: {visit.refusal}; allow this device's user its own topics in "
-            f"the broker's access list (Mosquitto's acl_file): topic write {topics.base}/#"
+            f"it refuses messages on {topics.check}: {visit.refusal}; allow this device's user its own topics in the "
+            f"broker's access list (Mosquitto's acl_file): topic write {topics.base}/#"
         )
     elif visit.echo_ms is None and visit.version == "3.1.1":
         warnings.append(
-            f"the message on {topics.check} did not come back, and over MQTT 3.1.1 nobody says why; allow this "
-            f"device's user in the broker's access list: topic write {topics.base}/#, and topic read {topics.check}"
+            f"the message on {topics.check} did not come back, and MQTT 3.1.1 gives no reason; allow this device's "
+            f"user in the broker's access list: topic write {topics.base}/#, and topic read {topics.check}"
         )
     elif visit.echo_ms is None and commands:
         warnings.append(
-            f"it takes the message on {topics.check} but does not give it back, so it is not known whether commands "
-            f"get through; allow this device's user in the broker's access list: topic read {topics.check}, and for "
-            f"commands topic read {topics.base}/+/+/set"
+            f"it accepts the message on {topics.check} but does not return it, so commands may not arrive; allow "
+            f"this device's user in the broker's access list: topic read {topics.check}, and for commands topic read "
+            f"{topics.base}/+/+/set"
         )
     address = f"{settings.host}:{settings.port}"
     user = "" if visit.username is None else f" as {visit.username}"
     tls = "" if visit.tls_version is None else f" and {visit.tls_version}"
-    sent = "" if visit.refusal else ", takes a message"
-    back = "" if visit.echo_ms is None else f" and gives it back in {visit.echo_ms:.0f} ms"
+    sent = "" if visit.refusal else ", accepts a message"
+    back = "" if visit.echo_ms is None else f" and returns it in {visit.echo_ms:.0f} ms"
     on_off = "on" if commands else "off"
     return judged(
         "broker",
-        f"{address} lets maskd in{user}, with MQTT {visit.version}{tls}{sent}{back}; commands are {on_off}",
+        f"{address} accepts maskd{user}, with MQTT {visit.version}{tls}{sent}{back}; commands are {on_off}",
         warnings=warnings,
         figures={
             "protocol": visit.version,
@@ -105,16 +105,16 @@ def daemon_row(config: Config, visit: Visit | None, *, is_running: bool | None) 
     seen = visit.availability if visit is not None else None
     figures = {"running": is_running, "availability": seen}
     if is_running is None:
-        return Row("skipped", "daemon", f"whether one runs may not be seen by this user; the broker has {seen}")
+        return Row("skipped", "daemon", f"this user may not see whether one runs; the broker has {seen}")
     if is_running and seen == "offline":
-        problem = "it runs, and the broker has not seen it since it was last offline; see journalctl -u maskd"
+        problem = "it runs, but has not connected to the broker since it was last offline; see journalctl -u maskd"
         return Row("warn", "daemon", "running, but offline at the broker", problem, figures)
     if is_running:
         return Row("ok", "daemon", "running" + (", online at the broker" if seen == "online" else ""), None, figures)
     if seen == "online":
         problem = (
-            f"none runs on {config.storage.path}, but somebody is online as {config.device}: another device of that "
-            "name, or a maskd with another configuration; give each its own `device`"
+            f"none runs on {config.storage.path}, but another client is online as {config.device}: a device with the "
+            "same name, or a maskd with another configuration; give each its own `device`"
         )
         return Row("warn", "daemon", "not running here", problem, figures)
     return Row("ok", "daemon", "not running; sudo systemctl start maskd", None, figures)
@@ -129,11 +129,11 @@ def homeassistant_row(config: Config, visit: Visit | None, *, is_running: bool |
     if visit is not None and visit.announced:
         return Row("ok", what, f"announced on {topic}", None, {"announced": True})
     if _remembered(config) == topic:
-        return Row("ok", what, f"announced on {topic}, as this device remembers", None, {"announced": True})
+        return Row("ok", what, f"announced on {topic}, according to this device", None, {"announced": True})
     if is_running and visit is not None:
         problem = f"allow this device's user in the broker's access list: topic write {topic}"
         return Row("warn", what, "not announced", problem, {"announced": False})
-    return Row("skipped", what, "not announced yet: maskd does that when it runs", None, {"announced": False})
+    return Row("skipped", what, "not announced yet: maskd announces itself when it runs", None, {"announced": False})
 
 
 def _talk(session: Session, config: Config, visit: Visit) -> None:
@@ -178,7 +178,7 @@ def _talk(session: Session, config: Config, visit: Visit) -> None:
         visit.refusal = _CLOSED
         return
     if acknowledged_at is None and visit.refusal is None:
-        visit.refusal = f"it did not acknowledge it within {ANSWER_S:g} s"
+        visit.refusal = f"no acknowledgement within {ANSWER_S:g} s"
 
 
 def _discovery_topic(config: Config) -> str:

@@ -81,19 +81,21 @@ def judge_look(what: str, described: str, look: Look, asked_fps: float | None) -
     """`asked_fps`: pictures per second that the camera was asked for; None: it decides by itself."""
     warnings = []
     if look.brightness < _BLACK:
-        warnings.append("the picture is black; take the cap off, switch the light on, or open the camera's shutter")
+        warnings.append("the picture is black; remove the lens cap, turn on the light, or open the camera's shutter")
     elif look.spread < _ONE_COLOUR:
-        warnings.append("the picture is of one colour only; see what is before the camera, and replug it")
+        warnings.append("the picture has only one colour; check what is in front of the camera, and replug it")
     if look.is_frozen:
-        warnings.append("the picture is frozen: all were the same to the last bit; restart the camera")
+        warnings.append("the picture is frozen: all pictures were identical; restart the camera")
     rate = look.per_second
     if rate is not None and asked_fps is not None and rate < asked_fps / 2:
         warnings.append(
-            f"it gives {rate:.1f} pictures per second of the {asked_fps:g} asked for; bring more light, since a dark "
-            "picture is exposed longer, or ask for less: width, height, fps"
+            f"it gives {rate:.1f} pictures per second of the {asked_fps:g} requested; add light, because dark "
+            "pictures are exposed longer, or lower width, height or fps"
         )
     elif rate is not None and asked_fps is None and rate < 1:
-        warnings.append(f"it gives {rate:.1f} pictures per second, too few to follow people; see the camera's settings")
+        warnings.append(
+            f"it gives {rate:.1f} pictures per second, too few to follow people; check the camera's settings"
+        )
     at_rate = "" if rate is None else f" at {rate:.1f} per second"
     figures = {"width": look.width, "height": look.height, "per_second": None if rate is None else round(rate, 1)}
     detail = f"{described}, {look.width} x {look.height} pixels{at_rate}"
@@ -141,7 +143,7 @@ def _look(camera: Camera, first: Frame) -> Look:
 def _as_busy(row: Row) -> Row:
     if row.result != "FAIL":
         return row
-    problem = f"{row.problem}; or the maskd that is running has it, which is as it should be"
+    problem = f"{row.problem}; or the running maskd is using it, which is fine"
     return dataclasses.replace(row, result="warn", problem=problem)
 
 

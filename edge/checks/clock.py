@@ -23,9 +23,9 @@ def clock_row(now: float, *, synchronized: bool | None) -> Row:
     detail = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
     figures = {"synchronized": synchronized}
     if not EARLIEST_YEAR <= moment.year <= LATEST_YEAR:
-        return Row("FAIL", "clock", detail, f"events would carry this date, and TLS refuse it; {_REMEDY}", figures)
+        return Row("FAIL", "clock", detail, f"events would have this date, and TLS would fail; {_REMEDY}", figures)
     if synchronized is False:
-        problem = f"no time server sets it, so the times of events go wrong with it; {_REMEDY}"
+        problem = f"it is not synchronized, so the times of events may be wrong; {_REMEDY}"
         return Row("warn", "clock", f"{detail}, not synchronized", problem, figures)
     return Row("ok", "clock", f"{detail}, synchronized" if synchronized else detail, None, figures)
 

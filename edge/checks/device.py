@@ -24,11 +24,12 @@ def device_rows(root: Path, *, maskd_is_running: bool) -> Iterator[Row]:
 def memory_row(available: int | None, *, maskd_is_running: bool) -> Row:
     """`available`: bytes; None: the kernel does not tell."""
     if available is None:
-        return Row("skipped", "memory", "this system does not tell")
+        return Row("skipped", "memory", "unknown on this system")
     warnings = []
     if available < LEAST_MEMORY_BYTES and not maskd_is_running:
         warnings.append(
-            f"maskd needs about {LEAST_MEMORY_BYTES / 1e6:.0f} MB; end other programs, or the kernel ends maskd"
+            f"maskd needs about {LEAST_MEMORY_BYTES / 1000000.0:.0f} MB; stop other programs, or the kernel may "
+            "kill maskd"
         )
     detail = f"{available / 1e6:.0f} MB available"
     return judged("memory", detail, warnings=warnings, figures={"available_bytes": available})
@@ -37,26 +38,33 @@ def memory_row(available: int | None, *, maskd_is_running: bool) -> Row:
 def temperature_row(celsius: float | None) -> Row:
     """`celsius` None: the board does not tell."""
     if celsius is None:
-        return Row("skipped", "temperature", "this board does not tell")
-    warnings = [] if celsius < WARM_C else ["the board slows itself down when so hot; give it air, or a cooler"]
+        return Row("skipped", "temperature", "unknown on this board")
+    warnings = (
+        []
+        if celsius < WARM_C
+        else [("the board throttles at this temperature; improve its ventilation, or add a cooler")]
+    )
     return judged("temperature", f"{celsius:.0f} °C", warnings=warnings, figures={"celsius": round(celsius, 1)})
 
 
 def power_row(state: Throttling | None) -> Row:
     """`state` None: this is no Raspberry Pi."""
     if state is None:
-        return Row("skipped", "power", "this board does not tell")
+        return Row("skipped", "power", "unknown on this board")
     failures, warnings = [], []
-    supply = "use the board's own power supply and a short, thick cable, and plug hungry USB devices into a powered hub"
+    supply = (
+        "use the board's own power supply and a short, thick cable, and connect USB devices that need much power "
+        "through a powered hub"
+    )
     if state & Throttling.UNDER_VOLTAGE:
         failures.append(f"the voltage is too low, which damages memory cards and drops cameras; {supply}")
     elif state & Throttling.HAD_UNDER_VOLTAGE:
-        warnings.append(f"the voltage was too low since the board started, though it is not now; {supply}")
+        warnings.append(f"the voltage has been too low since the board started, but is not now; {supply}")
     slow = Throttling.THROTTLED | Throttling.FREQUENCY_CAPPED | Throttling.SOFT_TEMPERATURE_LIMIT
     had_slow = Throttling.HAD_THROTTLED | Throttling.HAD_FREQUENCY_CAPPED | Throttling.HAD_SOFT_TEMPERATURE_LIMIT
     if state & slow:
-        warnings.append("the processor is slowed down, so fewer pictures are judged; mend the power or the cooling")
+        warnings.append("the processor is throttled, so fewer pictures are judged; fix the power supply or the cooling")
     elif state & had_slow:
-        warnings.append("the processor was slowed down since the board started; see to its power and its cooling")
-    detail = "enough, and the processor at its full speed" if not state else f"the firmware says 0x{state:x}"
+        warnings.append("the processor has been throttled since the board started; check its power supply and cooling")
+    detail = "sufficient, and the processor at full speed" if not state else f"the firmware says 0x{state:x}"
     return judged("power", detail, failures=failures, warnings=warnings, figures={"throttled": int(state)})

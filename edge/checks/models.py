@@ -21,14 +21,14 @@ LEAST_OVERLAP = 0.4
 SHIPPED_DETECTORS = ("face-detector", "face-detector-far")
 SHIPPED_CLASSIFIERS = ("mask-classifier",)
 _REMEDY = (
-    "the runtime computes wrongly on this processor, or the installation is damaged: install maskd and its runtime anew"
+    "the runtime computes wrongly on this processor, or the installation is damaged: reinstall maskd and its runtime"
 )
 
 
 def model_rows(config: Config) -> list[Row]:
     """On the CPU. Needs OpenCV."""
     on_cpu = without_delegate(config)
-    too_slow = f"it did not come through within {LIMIT_S:g} s; take another program's load off this device"
+    too_slow = f"timed out after {LIMIT_S:g} s; stop other programs that load this device"
     jobs = [
         Job("detector", config.detector.model, lambda: _try_detector(on_cpu), LIMIT_S, too_slow),
         Job("classifier", config.classifier.model, lambda: _try_classifier(on_cpu), LIMIT_S, too_slow),
@@ -42,14 +42,14 @@ def judge_faces(found: Sequence[Face], expected: Sequence[Box]) -> str | None:
     missed = [box for box in expected if not any(face.box.iou(box) >= LEAST_OVERLAP for face in found)]
     if not missed and len(found) == len(expected):
         return None
-    return f"it finds {len(found)} faces in the self-test photo, {len(missed)} of its {len(expected)} not among them"
+    return f"it finds {len(found)} faces in the self-test photo, and misses {len(missed)} of its {len(expected)}"
 
 
 def judge_statuses(said: Sequence[str], expected: Sequence[str]) -> str | None:
     """Why these are not the statuses of the self-test photo's faces; None: they are."""
     if list(said) == list(expected):
         return None
-    return f"it says {', '.join(said)} of the self-test photo's faces, which are {', '.join(expected)}"
+    return f"it labels the self-test photo's faces {', '.join(said)} instead of {', '.join(expected)}"
 
 
 def _try_detector(config: Config) -> Iterator[Row]:
@@ -91,12 +91,12 @@ def _try_classifier(config: Config) -> Iterator[Row]:
     warnings = []
     if strangers := [s for s in config.compliance.compliant if s not in (*classifier.labels, UNKNOWN)]:
         warnings.append(
-            f"compliance.compliant lists {', '.join(strangers)}, which this model never says; "
-            f"its labels are {', '.join(classifier.labels)}"
+            f"compliance.compliant lists {', '.join(strangers)}, which this model never outputs; its labels are "
+            f"{', '.join(classifier.labels)}"
         )
     yield judged(
         "classifier",
-        f"{classifier.identity}, says {', '.join(said)} of its faces, {elapsed_ms:.1f} ms",
+        f"{classifier.identity}, labels its faces {', '.join(said)}, {elapsed_ms:.1f} ms",
         failures=[f"{wrong}: {_REMEDY}"] if wrong else [],
         warnings=warnings,
         figures={

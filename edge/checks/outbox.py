@@ -23,8 +23,8 @@ _RECORD_LINES = 200
 def outbox_row(path: Path, *, is_running: bool | None) -> Row:
     """Reads the database without changing it."""
     warnings = [
-        f"{len(damaged)} damaged outbox(es) were set aside by earlier starts, the latest {damaged[-1].name}, and what "
-        "they held was taken over; test the memory card, and remove them when it is replaced"
+        f"{len(damaged)} damaged outbox(es) were set aside by earlier starts, the latest {damaged[-1].name}, and "
+        "their contents recovered; test the memory card, and delete them once it is replaced"
         for damaged in [aside(path)]
         if damaged
     ]
@@ -42,13 +42,13 @@ def outbox_row(path: Path, *, is_running: bool | None) -> Row:
         if "locked" in str(error):
             return Row("ok", "outbox", "busy: maskd is writing")
         problem = (
-            f"{path} is damaged ({error}); the next start of maskd sets it aside and takes over what it and the record "
-            "still hold: sudo systemctl restart maskd; and test the memory card"
+            f"{path} is damaged ({error}); the next start of maskd sets it aside and recovers its readable events "
+            "and those of the record: sudo systemctl restart maskd; then test the memory card"
         )
         return Row("warn", "outbox", str(path), "\n".join([problem, *warnings]))
     if lost:
         warnings.append(
-            f"{lost} events were lost in its life, as it was full; bring the broker back sooner, or raise "
+            f"{lost} events were lost so far because it was full; bring the broker back sooner, or raise "
             "storage.max_events and storage.max_bytes"
         )
     waiting = f"{depth} events wait for the broker" if depth else "no event waits"
@@ -73,8 +73,8 @@ def record_row(settings: StorageSettings) -> Row:
     warnings = []
     if unreadable:
         warnings.append(
-            f"{unreadable} of its last {len(lines)} lines cannot be read: power cuts, or a failing memory card; "
-            "maskd leaves them out"
+            f"{unreadable} of its last {len(lines)} lines cannot be read, because of power cuts or a failing memory "
+            "card; maskd skips them"
         )
     detail = f"{len(days)} day(s), {megabytes(size)}"
     return judged("record", detail, warnings=warnings, figures={"days": len(days), "bytes": size})

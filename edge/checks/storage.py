@@ -38,15 +38,15 @@ def check_storage(settings: StorageSettings, *, is_running: bool | None) -> Row:
     # os.access, since Path.exists() raises below a folder that may not be entered.
     there = next(place for place in (folder, *folder.absolute().parents) if os.access(place, os.F_OK))
     if not there.is_dir():
-        raise MaskdError(f"{there} is no folder, so the outbox cannot be there; correct storage.path")
+        raise MaskdError(f"{there} is not a folder, so the outbox cannot be stored in it; correct storage.path")
     require_own_files(folder)
     filesystem = filesystem_of(there)
     files = [file for file in _outbox_files(folder) if os.access(file, os.F_OK)]
     if not filesystem.is_read_only:
         _require_writable(there, files)
-    state = "in use by a maskd that is running" if is_running else f"writable by {_user()}"
+    state = "in use by a running maskd" if is_running else f"writable by {_user()}"
     if there != folder:
-        state = f"not there yet; {_user()} may make it"
+        state = f"does not exist yet; {_user()} may create it"
     taken = sum(file.stat().st_size for file in files)
     return storage_row(settings, filesystem, taken_bytes=taken, state=state)
 
@@ -57,27 +57,27 @@ def storage_row(settings: StorageSettings, filesystem: Filesystem, *, taken_byte
     failures, warnings = [], []
     if filesystem.is_read_only:
         failures.append(
-            f"the disk of {folder} is mounted read-only, as a disk with errors is as well; see `dmesg`, then mount it "
-            "for writing, or set storage.path to another one"
+            f"the disk of {folder} is mounted read-only, perhaps because of disk errors; see `dmesg`, then remount "
+            "it for writing, or set storage.path to another disk"
         )
     elif free < LEAST_FREE_BYTES:
         failures.append(f"the disk of {folder} has only {megabytes(free)} free; free some space there")
     elif filesystem.free_files is not None and filesystem.free_files < 10:
-        failures.append(f"the disk of {folder} has no room for more files; remove some there")
+        failures.append(f"the disk of {folder} cannot hold more files; delete some there")
     elif free + taken_bytes < (wanted := settings.max_bytes + settings.keep_bytes * (settings.keep_days > 0)):
         warnings.append(
-            f"outbox and record may grow to {megabytes(wanted)}, for which the disk has no room; free some space "
+            f"outbox and record may grow to {megabytes(wanted)}, but the disk is too small for that; free some space "
             "there, or lower storage.max_bytes and storage.keep_bytes"
         )
     if filesystem.kind in _IN_MEMORY:
         warnings.append(
-            f"{folder} lies in memory ({filesystem.kind}), so events are lost with the power; "
-            "set storage.path to a folder on a disk"
+            f"{folder} is in memory ({filesystem.kind}), so a power cut loses events; set storage.path to a folder "
+            "on a disk"
         )
     elif filesystem.kind in _OVERLAYS:
         warnings.append(
-            f"{folder} lies on a layer over the disk ({filesystem.kind}), which goes with the container, or with the "
-            "power where the card is protected against writing; set storage.path to a volume or a disk of its own"
+            f"{folder} is on an overlay ({filesystem.kind}), which is lost with the container, or in a power cut if "
+            "the card is write-protected; set storage.path to a volume or a separate disk"
         )
     detail = f"{folder}, {filesystem.kind}, {state}, {megabytes(free)} free"
     figures: dict[str, Figure] = {"filesystem": filesystem.kind, "free_bytes": free}
@@ -115,12 +115,12 @@ def _require_writable(there: Path, files: Sequence[Path]) -> None:
     user = _user()
     if not os.access(there, os.W_OK | os.X_OK):
         raise MaskdError(
-            f"{there} may not be written by {user}; run this check as the daemon's user, "
-            f"give {user} the right to write there, or set storage.path to another folder"
+            f"{there} is not writable by {user}; run this check as the daemon's user, give {user} write permission, "
+            "or set storage.path to another folder"
         )
     for file in files:
         if not os.access(file, os.R_OK | os.W_OK):
-            raise MaskdError(f"{file} may not be written by {user}; give it to that user: sudo chown {user} {file}")
+            raise MaskdError(f"{file} is not writable by {user}; give it to that user: sudo chown {user} {file}")
 
 
 def _outbox_files(folder: Path) -> list[Path]:

@@ -138,7 +138,7 @@ def _remedy(error: OSError, path: Path) -> str:
         case errno.ENOSPC | errno.EDQUOT | errno.EFBIG:
             return "free some space on its disk"
         case errno.EROFS:
-            return "its disk is mounted read-only, as a disk with errors is as well; see `dmesg`"
+            return "its disk is mounted read-only, perhaps because of disk errors; see `dmesg`"
         case errno.EACCES | errno.EPERM:
             return f"let maskd's user own the folder: chown maskd: {path.parent}"
     return "check the disk"

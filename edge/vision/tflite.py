@@ -70,7 +70,9 @@ class Interpreter:
             self._runtime.allocate_tensors()
         inputs = self._runtime.get_input_details()
         if len(inputs) != 1:
-            raise MaskdError(f"the model has {len(inputs)} inputs, and maskd feeds one; convert it with maskd-convert")
+            raise MaskdError(
+                f"the model has {len(inputs)} inputs, but maskd provides one; convert it with maskd-convert"
+            )
         outputs = self._runtime.get_output_details()
         self.input = _tensor_info(inputs[0])
         self.outputs = tuple(_tensor_info(details) for details in outputs)

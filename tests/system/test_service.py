@@ -63,7 +63,7 @@ def test_nobody_gets_in_without_the_login(installed: Debian) -> None:
 def test_a_check_typed_by_root_has_the_services_login(installed: Debian) -> None:
     """And so has a purge, which is refused only because the device is there."""
     by_root = installed.run("maskd", "check", "-c", steps.CONFIG, check=False).stdout
-    assert "lets maskd in as maskd" in by_root
+    assert "accepts maskd as maskd" in by_root
     assert "commands are on" in by_root
     purge = installed.run("maskd", "purge", "-c", steps.CONFIG, check=False)
     assert "lobby is online at localhost:1883" in purge.stderr
