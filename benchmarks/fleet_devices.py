@@ -116,7 +116,7 @@ class _Device:
         (draft,) = draft_events([transition], self._topics, MODELS)
         self._seq += 1
         self._progress.sent[self._config.device] += 1
-        self._unacknowledged[self._seq] = (draft.topic, draft.numbered(self._epoch, self._seq).to_json())
+        self._unacknowledged[self._seq] = (draft.topic, draft.numbered(self._epoch, self._seq).payload)
         self._send_event(self._seq)
         presence = self._presence.presence(CAMERA, timestamp(time.time()))
         self._publish(self._topics.presence(CAMERA), presence.to_json(), retain=True)

@@ -94,7 +94,7 @@ def test_a_person_left_open_by_a_crash_ends_as_last_announced() -> None:
         models=MODELS,
         wall_time=NOW,
     )
-    ended = ended_after_crash(last, epoch=EPOCH, seq=8, now=NOW + 60)
+    ended = ended_after_crash("any", last, epoch=EPOCH, seq=8, now=NOW + 60).event
     assert (ended.type, ended.status, ended.previous, ended.seq) == ("ended", "with_mask", None, 8)
     assert (ended.started, ended.duration_s) == (last.started, last.duration_s)
     assert ended.time == "2026-11-20T15:01:00.123Z"

@@ -182,7 +182,7 @@ def published_by(config: Config) -> dict[str, list[Payload]]:
             transition("ended", camera=camera),
         ]
         drafts = draft_events(happened, topics, MODELS, wall_offset=WALL_OFFSET)
-        payloads[topics.event(camera)] = [draft.numbered(EPOCH, number) for number, draft in enumerate(drafts, 1)]
+        payloads[topics.event(camera)] = [draft.numbered(EPOCH, number).event for number, draft in enumerate(drafts, 1)]
     values: dict[str, list[Any]] = {
         "enabled": [True, False],
         "min_score": [0.0, 0.62, 1.0],

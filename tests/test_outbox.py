@@ -20,9 +20,10 @@ from edge.errors import MaskdError
 from edge.messaging.outbox import Outbox
 from edge.messaging.outbox_file import put_meta
 from edge.messaging.unsaved import HELD_LIMIT
-from edge.payloads.events import Event
+from edge.payloads.events import Event, draft_events, parse_event
+from edge.payloads.payload import parse_timestamp
 from tests.disks import small_disk
-from tests.people import WALL_OFFSET, drafts, passers_by, transition
+from tests.people import MODELS, TOPICS, WALL_OFFSET, drafts, passers_by, transition
 from tests.processes import killed_at_the_end
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +63,24 @@ def test_pending_hands_out_in_order_what_was_committed(outbox: Outbox) -> None:
     assert [row.topic for row in pending] == ["maskd/lobby/door/event"] * 2 + ["maskd/lobby/gate/event"] * 2
     assert [row.seq for row in outbox.pending(2, after_seq=1)] == [2, 3]
     assert [row.seq for row in outbox.pending(9, without_topics=["maskd/lobby/door/event"])] == [3, 4]
+
+
+def test_an_event_is_serialised_once_and_dated_as_it_says(
+    outbox: Outbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serialised: list[Event] = []
+    to_json = Event.to_json
+
+    def counting(event: Event) -> bytes:
+        serialised.append(event)
+        return to_json(event)
+
+    monkeypatch.setattr(Event, "to_json", counting)
+    (event,) = outbox.append(draft_events([transition()], TOPICS, MODELS, wall_offset=WALL_OFFSET + 0.00049))
+    (waiting,) = outbox.pending(1)
+    assert parse_event(waiting.payload) == event
+    assert len(serialised) == 1
+    assert outbox.oldest_unsent_at == parse_timestamp(event.time)
 
 
 def test_what_the_broker_has_is_gone_and_the_rest_stays(outbox: Outbox) -> None:

@@ -30,7 +30,7 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(f"edge.messaging.{module}.VERIFIED_BYTES", SMALL)
     monkeypatch.setattr("edge.messaging.outbox_recovery.STEPS", 5_000)
     (draft,) = drafts(transition())
-    payload = draft.numbered(EPOCH, 999_999).to_json()
+    payload = draft.numbered(EPOCH, 999_999).payload
 
     def rows() -> Iterator[tuple[object, ...]]:
         for row in range(1, WAITING + 1):

@@ -46,7 +46,7 @@ def new_record(
 
 
 def payload(seq: int, at: float) -> tuple[int, float, bytes]:
-    event = drafts(transition(track=f"t{seq}"))[0].numbered(EPOCH, seq)
+    event = drafts(transition(track=f"t{seq}"))[0].numbered(EPOCH, seq).event
     return seq, at, event.to_json()
 
 

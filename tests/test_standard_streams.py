@@ -25,7 +25,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The configuration of a device that has seen 5,000 people."""
     tmp_path = tmp_path_factory.mktemp("device")
     [draft] = drafts(transition())
-    payloads = [draft.numbered("0" * 12, seq).to_json() for seq in range(1, 5001)]
+    payloads = [draft.numbered("0" * 12, seq).payload for seq in range(1, 5001)]
     record = Record(tmp_path / "storage", keep_days=30_000, keep_bytes=100_000_000)
     lines = [(seq, draft.wall_time, payload) for seq, payload in enumerate(payloads, 1)]
     assert record.append(lines, draft.wall_time) == 5000

@@ -24,7 +24,7 @@ from edge.messaging.record import Record
 from edge.messaging.recording import Recording
 from edge.messaging.seq_file import Numbers, SeqFile
 from edge.messaging.unsaved import HELD_LIMIT, Unsaved
-from edge.payloads.events import Draft, Event, ended_after_crash, parse_event
+from edge.payloads.events import Draft, Event, NumberedEvent, ended_after_crash, parse_event
 from edge.payloads.numbering import Counted, new_epoch
 
 log = logging.getLogger(__name__)
@@ -297,7 +297,7 @@ class Outbox:
                 known = [(topic, event) for _, topic, payload in left if (event := _read(topic, payload)) is not None]
                 counted = self._rows.figures.counted
                 ended = [
-                    (topic, ended_after_crash(event, epoch=counted.epoch, seq=counted.seq + index, now=now))
+                    ended_after_crash(topic, event, epoch=counted.epoch, seq=counted.seq + index, now=now)
                     for index, (topic, event) in enumerate(sorted(known, key=lambda one: str(one[1].id)), 1)
                 ]
                 self._store(ended, {track: None for track, _, _ in left})
@@ -307,7 +307,7 @@ class Outbox:
         if ended:
             log.warning("maskd was not stopped in order; %d people who were there then are now ended", len(ended))
             self.on_commit()
-        return [event for _, event in ended]
+        return [one.event for one in ended]
 
     def give_up_unsaved(self) -> int:
         """At a stop: counts what neither the disk, tried once more, nor the broker has taken as lost, and returns how
@@ -366,31 +366,30 @@ class Outbox:
 
     def _commit(self, drafts: Sequence[Draft]) -> list[Event]:
         counted = self._rows.figures.counted
-        numbered = [
-            (draft.topic, draft.numbered(counted.epoch, counted.seq + index)) for index, draft in enumerate(drafts, 1)
-        ]
+        numbered = [draft.numbered(counted.epoch, counted.seq + index) for index, draft in enumerate(drafts, 1)]
         tracks = self._unsaved.tracks()
-        for topic, event in numbered:
-            tracks[event.track] = None if event.type == "ended" else (topic, event.to_json())
+        for one in numbered:
+            tracks[one.event.track] = None if one.event.type == "ended" else (one.topic, one.payload)
         with self._disk.timed():
             self._store(numbered, tracks)
         self._unsaved.tracks_are_told()
-        return [event for _, event in numbered]
+        return [one.event for one in numbered]
 
-    def _store(self, numbered: Sequence[tuple[str, Event]], tracks: dict[str, tuple[str, bytes] | None]) -> None:
+    def _store(self, events: Sequence[NumberedEvent], tracks: dict[str, tuple[str, bytes] | None]) -> None:
         """Commits events that have the next numbers, which go to the seq file first."""
         self._files.require()
         before = self._rows.figures.counted
-        rows = [(self._next_row + index, topic, event) for index, (topic, event) in enumerate(numbered)]
-        after = replace(before, row=rows[-1][0], seq=before.seq + len(rows)) if rows else before
+        last_row = self._next_row + len(events) - 1
+        after = replace(before, row=last_row, seq=before.seq + len(events)) if events else before
         given_up = self._rows.store(
-            rows,
+            self._next_row,
+            events,
             tracks,
             counted=after,
             max_events=self.max_events,
             max_bytes=self.max_bytes,
             lost=self._unsaved.lost,
-            before=lambda: self._write_ahead(before, after) if rows else None,
+            before=lambda: self._write_ahead(before, after) if events else None,
         )
         if given_up and not self._cap_is_reached:
             self._cap_is_reached = True

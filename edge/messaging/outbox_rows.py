@@ -16,9 +16,8 @@ from edge.messaging.outbox_file import (
     put_meta,
     transaction,
 )
-from edge.payloads.events import Event
+from edge.payloads.events import NumberedEvent
 from edge.payloads.numbering import Counted
-from edge.payloads.payload import parse_timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,8 @@ class OutboxRows:
 
     def store(
         self,
-        numbered: Sequence[tuple[int, str, Event]],
+        first_row: int,
+        events: Sequence[NumberedEvent],
         tracks: Mapping[str, tuple[str, bytes] | None],
         *,
         counted: Counted,
@@ -78,8 +78,10 @@ class OutboxRows:
         lost: int,
         before: Callable[[], None],
     ) -> int:
-        """Inserts events by row and topic, notes open tracks (None: it has ended), and makes room by the caps. `lost`:
-        given up elsewhere; `before` runs inside the transaction. Returns how many the caps cost."""
+        """Inserts events from `first_row` on, notes open tracks (None: it has ended), and makes room by the caps.
+
+        `lost`: given up elsewhere; `before` runs inside the transaction. Returns how many the caps cost.
+        """
         with transaction(self._db) as db:
             before()
             for track, last in tracks.items():
@@ -88,7 +90,7 @@ class OutboxRows:
                 else:
                     # An upsert, since the `started` may be among those that were lost while the disk was full.
                     insert(db, "open_tracks", [(track, *last)], or_else="REPLACE")
-            rows = [(row, topic, event.to_json(), parse_timestamp(event.time)) for row, topic, event in numbered]
+            rows = [(row, one.topic, one.payload, one.wall_time) for row, one in enumerate(events, first_row)]
             insert(db, "events", rows)
             depth = self.figures.depth + len(rows)
             size = self.figures.bytes + sum(len(t) + len(p) + ROW_OVERHEAD_BYTES for _, t, p, _ in rows)

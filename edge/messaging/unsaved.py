@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from edge.payloads.events import Draft, Event
+from edge.payloads.events import Draft, Event, NumberedEvent
 from edge.payloads.numbering import new_epoch
 
 HELD_LIMIT = 1000
 """Events kept in memory while the disk takes none."""
-
-
-@dataclass(frozen=True, slots=True)
-class SentUnsaved:
-    """An event that was numbered without the disk."""
-
-    topic: str
-    payload: bytes
-    wall_time: float
 
 
 class Unsaved:
@@ -31,9 +21,9 @@ class Unsaved:
 
     def __init__(self) -> None:
         self.drafts: deque[Draft] = deque()
-        self.sent: dict[int, SentUnsaved] = {}
+        self.sent: dict[int, NumberedEvent] = {}
         """Numbered and not acknowledged, by row."""
-        self.delivered: deque[tuple[int, SentUnsaved]] = deque(maxlen=HELD_LIMIT)
+        self.delivered: deque[tuple[int, NumberedEvent]] = deque(maxlen=HELD_LIMIT)
         """Acknowledged, with their rows; the record still lacks them."""
         self.lost = 0
         """Drafts given up since the disk took the last ones."""
@@ -66,10 +56,10 @@ class Unsaved:
         while self.drafts and len(numbered) < limit:
             draft = self.drafts.popleft()
             self._seq += 1
-            event = draft.numbered(self.epoch, self._seq, durable=False)
-            self.sent[first_row + len(numbered)] = SentUnsaved(draft.topic, event.to_json(), draft.wall_time)
-            self._note_track(event, draft.topic)
-            numbered.append(event)
+            one = draft.numbered(self.epoch, self._seq, durable=False)
+            self.sent[first_row + len(numbered)] = one
+            self._note_track(one)
+            numbered.append(one.event)
         return numbered
 
     def acknowledge(self, rows: Iterable[int]) -> set[int]:
@@ -88,9 +78,10 @@ class Unsaved:
         self._tracks.clear()
         self._began_here.clear()
 
-    def _note_track(self, event: Event, topic: str) -> None:
+    def _note_track(self, one: NumberedEvent) -> None:
+        event = one.event
         if event.type != "ended":
-            self._tracks[event.track] = (topic, event.to_json())
+            self._tracks[event.track] = (one.topic, one.payload)
             if event.type == "started":
                 self._began_here.add(event.track)
         elif event.track in self._began_here:

@@ -111,6 +111,21 @@ def event_from_transition(
 
 
 @dataclass(frozen=True, slots=True)
+class NumberedEvent:
+    """An event as it is kept and sent: serialised once, for the database, the record and the broker alike."""
+
+    topic: str
+    event: Event
+    payload: bytes
+    wall_time: float
+    """The event's `time`, in seconds since 1970."""
+
+    @classmethod
+    def of(cls, topic: str, event: Event, wall_time: float) -> NumberedEvent:
+        return cls(topic, event, event.to_json(), wall_time)
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """An event without its number, which the outbox gives it on committing it.
 
@@ -123,11 +138,11 @@ class Draft:
     device: str
     models: ModelNames
     wall_time: float
-    """Seconds since 1970 at the transition's `at`."""
+    """Seconds since 1970 at the transition's `at`, to the millisecond, as it is published."""
     id: UUID
 
-    def numbered(self, epoch: str, seq: int, *, durable: bool = True) -> Event:
-        return event_from_transition(
+    def numbered(self, epoch: str, seq: int, *, durable: bool = True) -> NumberedEvent:
+        event = event_from_transition(
             self.transition,
             id=self.id,
             epoch=epoch,
@@ -137,6 +152,7 @@ class Draft:
             models=self.models,
             wall_time=self.wall_time,
         )
+        return NumberedEvent.of(self.topic, event, self.wall_time)
 
 
 def draft_events(
@@ -144,20 +160,15 @@ def draft_events(
 ) -> list[Draft]:
     """`wall_offset`: seconds from monotonic to wall time; None: read now, once for all of them."""
     offset = time.time() - time.monotonic() if wall_offset is None else wall_offset
-    return [
-        Draft(
-            topics.event(transition.camera),
-            transition,
-            topics.device,
-            models,
-            transition.at + offset,
-            uuid7(round((transition.at + offset) * 1000)),
-        )
-        for transition in transitions
-    ]
+    drafts = []
+    for transition in transitions:
+        milliseconds = round((transition.at + offset) * 1000)
+        topic = topics.event(transition.camera)
+        drafts.append(Draft(topic, transition, topics.device, models, milliseconds / 1000, uuid7(milliseconds)))
+    return drafts
 
 
-def ended_after_crash(last: Event, *, epoch: str, seq: int, now: float) -> Event:
+def ended_after_crash(topic: str, last: Event, *, epoch: str, seq: int, now: float) -> NumberedEvent:
     """The `ended` of a person who was there when the daemon died: what was last said, as of `now` (seconds since
     1970). The duration stays what was last known, since nobody saw how long the person stayed."""
     changes: dict[str, Any] = {
@@ -169,7 +180,7 @@ def ended_after_crash(last: Event, *, epoch: str, seq: int, now: float) -> Event
         "previous": None,
         "time": timestamp(now),
     }
-    return last.model_copy(update=changes)
+    return NumberedEvent.of(topic, last.model_copy(update=changes), round(now, 3))
 
 
 def event_schema() -> dict[str, Any]:

@@ -27,7 +27,7 @@ def event(seq: int, kind: str = "started", *, track: str = "t", camera: str = "d
         at=103.0 + seq,
     )
     [draft] = drafts(made)
-    payload = json.loads(draft.numbered(EPOCH, seq).to_json())
+    payload = json.loads(draft.numbered(EPOCH, seq).payload)
     payload |= {"id": str(UUID(int=seq)), **changes}
     return arrived(payload)
 
