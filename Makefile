@@ -20,12 +20,14 @@ FACES = $(FACES_FIRST) $(foreach set,ilc_branches_voc worn_wrong_voc one_person_
 EMPTY_FIRST = --data '$(DATA)/no_people'
 EMPTY = $(EMPTY_FIRST) --data '$(DATA)/no_people_indoor'
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The tests start maskd some hundred times: Python compiles it once.
+unexport PYTHONDONTWRITEBYTECODE
 
 # The newest Python that maskd runs on and that can make an environment; PYTHON=... insists on one.
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format bench faults fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
+.PHONY: help demo test check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +48,9 @@ ROUNDS ?= 200
 SEED ?= 1
 faults: $(VENV)/.dev programs ## ROUNDS (200) of faults from SEED (1) around the running daemon; its table goes into docs/reliability.md
 	$(VENV)/bin/python -m tests.faults.run --pairs --rounds $(ROUNDS) --seed $(SEED) --report docs/reliability.md
+
+every-fault: $(VENV)/.dev programs ## One short round of each fault; make test plays one of each kind
+	$(VENV)/bin/python -m tests.faults.run --brief --jobs 4 --seed $(SEED)
 
 N ?= 10000
 fuzz: $(VENV)/.dev ## Feed N (10000) hostile files and messages of each kind; with atheris too where it is installed

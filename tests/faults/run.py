@@ -54,11 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not faults:
         print("no right to mount a disk here, which all of these faults need", file=sys.stderr)
         return 2
+    if args.sample:
+        faults = sample(faults, args.seed)
+    rounds = args.rounds or len(faults)
     folder = Path(args.folder or tempfile.mkdtemp(prefix="maskd-faults-"))
-    print(f"{args.rounds} rounds over {len(faults)} faults, seed {args.seed}, in {folder}", flush=True)
+    print(f"{rounds} rounds over {len(faults)} faults, seed {args.seed}, in {folder}", flush=True)
     begin = time.monotonic()
     results = play(
-        plan(faults, args.seed, range(args.first, args.first + args.rounds)),
+        plan(faults, args.seed, range(args.first, args.first + rounds)),
         folder=folder,
         seed=args.seed,
         jobs=args.jobs,
@@ -81,6 +84,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     shutil.rmtree(folder)
     return 0
+
+
+def sample(faults: Sequence[Fault], seed: int) -> list[Fault]:
+    """One of each kind, which is the first word of its name."""
+    kinds: dict[str, list[Fault]] = {}
+    for fault in faults:
+        kinds.setdefault(fault.name.split()[0].rstrip(":"), []).append(fault)
+    rng = random.Random(f"{seed}/sample")
+    return [rng.choice(kind) for kind in kinds.values()]
 
 
 def plan(faults: Sequence[Fault], seed: int, numbers: range) -> list[tuple[int, str]]:
@@ -179,13 +191,14 @@ def _enter_own_namespace() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.run", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=20, help="how many (20)")
+    parser.add_argument("--rounds", type=int, help="how many (one of each fault)")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random (1)")
     parser.add_argument("--first", type=int, default=1, help="number of the first round (1), to play one again")
     parser.add_argument("--jobs", type=int, default=2, help="devices side by side (2)")
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME", help="only this one, or those with NAME in it"
     )
+    parser.add_argument("--sample", action="store_true", help="one fault of each kind, chosen by the seed")
     parser.add_argument("--pairs", action="store_true", help="two faults at once as well")
     parser.add_argument("--brief", action="store_true", help="no fault lasts longer than a few seconds")
     parser.add_argument("--report", type=Path, metavar="FILE", help="Markdown file whose table is replaced")
