@@ -14,7 +14,7 @@ from tests.processes import killed_at_the_end
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parent.parent
-GROWTH_MB = 20.0
+GROWTH_MB = 5.0
 LOG_LINES = 15
 
 
