@@ -16,7 +16,7 @@ from edge.camera.latest import LatestFrame
 from edge.config import CameraSettings, Config
 from edge.config.live import is_opened_alike
 from edge.deadline import Deadline
-from edge.errors import MaskdError, UsageError
+from edge.errors import MaskdError
 from edge.masking import hide
 from edge.payloads.reports import CameraStatus
 from edge.system.part import Part, PartStatus
@@ -167,15 +167,6 @@ def state_of(capture: CaptureThread) -> Literal["opening", "connected", "lost", 
     if capture.ended:
         return "ended"
     return "opening" if capture.last_error is None else "lost"
-
-
-def require_a_camera(config: Config, *, commands: bool) -> None:
-    """Raises UsageError where nothing is watched and nobody could change that; `commands`: whether they are on."""
-    if not commands and not any(camera.enabled for camera in config.cameras.values()):
-        raise UsageError(
-            "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so that none can be "
-            "switched on; enable a camera, or set mqtt.commands to true"
-        )
 
 
 def camera_status(

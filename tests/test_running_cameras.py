@@ -10,8 +10,9 @@ import pytest
 
 from edge.config import Config
 from edge.config.live import settings_awaiting_restart
+from edge.control.changes import require_a_camera
 from edge.errors import MaskdError, UsageError
-from edge.running_cameras import RunningCameras, require_a_camera
+from edge.running_cameras import RunningCameras
 from edge.vision.thresholds import Recommendations
 from tests.pictures import numbered, write_photo
 from tests.waiting import wait_until

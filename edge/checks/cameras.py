@@ -14,9 +14,9 @@ from edge.checks.jobs import Job, run_together
 from edge.checks.row import Row, judged
 from edge.checks.sources import is_there
 from edge.config import CameraSettings, Config
+from edge.control.changes import require_a_camera
 from edge.errors import MaskdError
 from edge.messaging.mqtt.login import commands_enabled
-from edge.running_cameras import require_a_camera
 
 if TYPE_CHECKING:
     from edge.camera.base import Camera

@@ -15,10 +15,9 @@ from edge.config.settable import Settable
 from edge.config.yaml_edit import Value
 from edge.control.reload import ReloadNews, read_again
 from edge.deadline import Deadline
-from edge.errors import MaskdError
+from edge.errors import MaskdError, UsageError
 from edge.messaging.mqtt.login import commands_enabled
 from edge.rate_limit import PerMinute
-from edge.running_cameras import require_a_camera
 from edge.system.part import Part, PartStatus
 
 WRITES_PER_MINUTE = 20
@@ -165,6 +164,15 @@ class Changes(Part):
         """Whether one of these, which are off, may be on later: by a command, or since it is only off by one."""
         was_on = any(self._overrides.in_file(Settable("enabled", name)) for name in cameras)
         return was_on or (bool(cameras) and commands_enabled(config.mqtt))
+
+
+def require_a_camera(config: Config, *, commands: bool) -> None:
+    """Raises UsageError where nothing is watched and nobody could change that; `commands`: whether they are on."""
+    if not commands and not any(camera.enabled for camera in config.cameras.values()):
+        raise UsageError(
+            "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so that none can be "
+            "switched on; enable a camera, or set mqtt.commands to true"
+        )
 
 
 def _require_a_camera(layers: Layers) -> None:

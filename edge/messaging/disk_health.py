@@ -53,8 +53,8 @@ class DiskHealth:
             return f"{self._refusal(self._error)}; {consequence}; {remedy(self._error)}"
         if self._is_slow:
             return (
-                f"the disk of {self._folder} is slow: writing an event takes more than {SLOW_S:g} s, and cameras wait "
-                "for it; replace a worn memory card, or set storage.path to another disk"
+                f"the disk of {self._folder} is slow: writing an event takes more than {SLOW_S:g} s, so that events "
+                "reach the broker late; replace a worn memory card, or set storage.path to another disk"
             )
         return None
 

@@ -45,7 +45,6 @@ class EventWriter(Part):
     thread waits as well.
     """
 
-    doing = "the disk that takes the events"
     stop_s = 2.5
 
     def __init__(
@@ -61,6 +60,7 @@ class EventWriter(Part):
     ) -> None:
         """`on_committed`: called in this thread, in order, with what is on the disk, or waits in the outbox for a disk
         that refuses. `on_failure` hears, in this thread, of the error that ended it."""
+        self.doing = f"the disk of {outbox.folder}"
         self._outbox = outbox
         self._topics = topics
         self._models = models

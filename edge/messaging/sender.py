@@ -74,6 +74,8 @@ class Sender(Part):
     one event and takes the next: the refused one is kept, and offered again with growing pauses.
     """
 
+    stop_s = FLUSH_S + THREAD_STOP_S
+
     def __init__(
         self,
         outbox: Outbox,
@@ -94,6 +96,8 @@ class Sender(Part):
         """Times that the broker turned an event down since the start."""
         self.event_expiry_s = event_expiry_s
         """Seconds that the broker keeps an event for who is absent; None: for ever. Replaced by any thread."""
+        # The broker is waited for within limits; a disk may hold the outbox, and whoever asks it, for ever.
+        self.doing = f"the disk of {outbox.folder}"
         self._outbox = outbox
         self._broker = broker
         self._refusal_backoff = refusal_backoff
