@@ -17,9 +17,9 @@ def test_reasons_that_come_in_turn_are_each_logged_once_until_the_disk_works(cap
     for error in errors * 20:
         disk.failed(error)
     assert len(caplog.records) == 2
-    problem = disk.problem("events wait")
+    problem = disk.problem
     disk.failed(errors[0])
-    assert disk.problem("events wait") == problem
+    assert disk.problem == problem
     disk.works()
     assert not disk.refuses
     disk.failed(errors[0])

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge.messaging.unsaved import HELD_LIMIT
+
 log = logging.getLogger(__name__)
 
 RETRY_S = 1.0
@@ -47,10 +49,14 @@ class DiskHealth:
     def remedy(self) -> str:
         return "see that disk" if self._error is None else remedy(self._error)
 
-    def problem(self, consequence: str) -> str | None:
-        """In a sentence; `consequence`: what becomes of the events while the disk refuses."""
+    @property
+    def problem(self) -> str | None:
+        """In a sentence."""
         if self._error is not None:
-            return f"{self._refusal(self._error)}; {consequence}; {remedy(self._error)}"
+            return (
+                f"{self._refusal(self._error)}; events go to the broker as `durable: false`, and those that it has not "
+                f"taken wait in memory, at most {HELD_LIMIT}; {remedy(self._error)}"
+            )
         if self._is_slow:
             return (
                 f"the disk of {self._folder} is slow: writing an event takes more than {SLOW_S:g} s, so that events "

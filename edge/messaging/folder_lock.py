@@ -39,10 +39,6 @@ class FolderLock:
             self._descriptor = None
 
     @property
-    def is_held(self) -> bool:
-        return self._descriptor is not None
-
-    @property
     def holds_the_path(self) -> bool:
         """False where the folder was removed or replaced, so that its path leads elsewhere, or nowhere."""
         if self._descriptor is None:

@@ -40,6 +40,16 @@ class Row:
     """When it happened, in seconds since 1970."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An event that waits for the broker's acknowledgement."""
+
+    seq: int
+    """Its row: counts all events of this outbox. What it is published under, epoch and number, is in the payload."""
+    topic: str
+    payload: bytes
+
+
 class OutboxRows:
     """Belongs to the outbox's lock. Every method raises sqlite3.Error, and leaves everything as it was then."""
 

@@ -24,10 +24,6 @@ class OwnFiles:
         """Raises OSError, and MaskdError where another maskd has the folder."""
         self._lock.acquire()
 
-    @property
-    def are_acquired(self) -> bool:
-        return self._lock.is_held
-
     def release(self) -> None:
         self._lock.release()
 

@@ -10,7 +10,7 @@ from edge.messaging.record import Record
 from edge.messaging.unsaved import HELD_LIMIT, Unsaved
 
 BATCH = 1000
-"""Rows read at a time."""
+"""Rows read or deleted at a time."""
 BATCHES = 5
 """Appended at a time, where the record lacks very many; the rest comes a second later."""
 
@@ -59,10 +59,10 @@ class Recording:
             self._up_to = batch[-1].row if len(batch) == BATCH else newest
 
     def deletable(self, acknowledged: Iterable[int]) -> list[int]:
-        """Rows that need wait for the record no longer; one whose disk takes nothing is waited for by at most
-        `HELD_LIMIT` events."""
+        """Up to `BATCH` rows that need wait for the record no longer; a record whose disk takes nothing is waited for
+        by at most `HELD_LIMIT` events."""
         rows = sorted(acknowledged)
         if self._record is None:
-            return rows
+            return rows[:BATCH]
         waiting = sum(row > self._up_to for row in rows)
-        return rows[: len(rows) - min(waiting, HELD_LIMIT)]
+        return rows[: min(BATCH, len(rows) - min(waiting, HELD_LIMIT))]

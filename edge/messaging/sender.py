@@ -15,7 +15,8 @@ from edge.backoff import Backoff
 from edge.config import Config
 from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
-from edge.messaging.outbox import Outbox, Pending
+from edge.messaging.outbox import Outbox
+from edge.messaging.outbox_rows import Pending
 from edge.payloads.numbering import published
 from edge.system.part import Part, PartStatus
 from edge.worker import Worker

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from edge.messaging.outbox_rows import Pending
 from edge.payloads.events import Draft, Event, NumberedEvent
 from edge.payloads.numbering import new_epoch
 
@@ -40,6 +41,22 @@ class Unsaved:
         """Seconds since 1970."""
         first = next(iter(self.sent.values()), None) or (self.drafts[0] if self.drafts else None)
         return None if first is None else first.wall_time
+
+    def pending(self, after_row: int, without_topics: Sequence[str]) -> list[Pending]:
+        """What was sent without the disk and is not acknowledged, in order."""
+        return [
+            Pending(row, one.topic, one.payload)
+            for row, one in self.sent.items()
+            if row > after_row and one.topic not in without_topics
+        ]
+
+    def give_up(self) -> int:
+        """Counts all that waits here as lost; returns how much that is."""
+        given_up = len(self)
+        self.drafts.clear()
+        self.sent.clear()
+        self.lost += given_up
+        return given_up
 
     def hold(self, drafts: Sequence[Draft]) -> None:
         self.drafts.extend(drafts)
