@@ -28,6 +28,7 @@ cameras:
   hall:
     source: "0"
     min_score: 0.4   # of the dark corner
+mqtt: {commands: true}
 """
 _TOPICS = Topics("maskd", "lobby")
 _VALUES = {"privacy": "aggregate", "enabled": "off", "min_votes": "3"}
@@ -88,7 +89,7 @@ def feed_command(data: bytes, folder: Path) -> bool:
         effective=partial(effective_setting, recommended=Recommendations(min_score=0.35, min_confidence=0.7)),
         on_failure=device.fail,
     )
-    assert commands._is_on
+    commands.apply(before)
     # Called as its thread does, which would take its time over each.
     commands._received(Incoming(topic.decode(errors="replace"), payload, retained=False))
     commands._step(now=1000.0)
