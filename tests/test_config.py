@@ -171,7 +171,7 @@ mqtt:
             "    devise: lobby",
             "    ^",
             'config.yaml:5:10: cameras.door.fps: "fast" is not valid; it must be a number above 0 and at most 120 '
-            "(Frames per second asked of a live camera)",
+            "(Frames per second requested from a live camera)",
             "        fps: fast",
             "             ^",
             'config.yaml:6:5: cameras.door.rotat: there is no such setting; did you mean "rotate"?',
@@ -186,7 +186,7 @@ mqtt:
             "      protocol: 3.11",
             "                ^",
             'config.yaml:12:9: mqtt.port: "99999" is not valid; it must be a whole number from 1 to 65535 '
-            "(The broker's TCP port: 1883 as a rule, 8883 with TLS)",
+            "(The broker's TCP port: usually 1883, or 8883 with TLS)",
             "      port: 99999",
             "            ^",
             "config.yaml:13:19: mqtt.tls.key_file: a private key is of no use without its certificate; "

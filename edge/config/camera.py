@@ -61,18 +61,18 @@ class CameraSettings(Settings):
     """auto, demo, picamera (picamera:1 the second one), csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or
     HTTP URL, a GStreamer pipeline (gst: ...), a video file, a folder of photos."""
     enabled: Annotated[bool, Traits(effect="live", control=Control("camera", icon="mdi:cctv", is_primary=True))] = True
-    """false: this camera is left alone until it is switched on."""
+    """false: the camera is not opened until it is switched on."""
     loop: Annotated[bool, REOPENS] = False
-    """A video file or a folder of photos starts again at its end."""
+    """true: restart a video file or a folder of photos at its end."""
     width: Annotated[int, Field(ge=16, le=8192), REOPENS] = 1280
-    """Pixels asked of a live camera, which answers with the nearest size it has."""
+    """Pixels requested from a live camera, which picks the nearest size it has."""
     height: Annotated[int, Field(ge=16, le=8192), REOPENS] = 720
-    """Pixels asked of a live camera, which answers with the nearest size it has."""
+    """Pixels requested from a live camera, which picks the nearest size it has."""
     fps: Annotated[float, Field(gt=0, le=120), REOPENS] = 15
-    """Frames per second asked of a live camera."""
+    """Frames per second requested from a live camera."""
     rotate: Annotated[Literal[0, 90, 180, 270], BeforeValidator(_number_if_digits), REOPENS] = 0
-    """Degrees clockwise, for a camera that hangs on its side."""
+    """Degrees clockwise, for a camera mounted on its side or upside down."""
     photo_seconds: Annotated[float, Field(gt=0, le=3600), REOPENS] = 2.0
-    """Seconds that each photo of a folder is shown."""
+    """Seconds to show each photo of a folder."""
     zones: Annotated[dict[Name, Zone], LIVE] = {}
-    """Named polygons in fractions of the picture's width and height; an event lists those its person stands in."""
+    """Named polygons in fractions of the picture's width and height; an event lists the zones its person is in."""

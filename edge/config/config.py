@@ -38,15 +38,15 @@ class Config(Settings):
     privacy: Annotated[
         Literal["events", "aggregate"], Traits(effect="live", control=Control("privacy", icon="mdi:incognito"))
     ] = "events"
-    """aggregate: only window counts are published, no event about a single person."""
+    """events: publish an event for each person, and window counts; aggregate: publish window counts only."""
     log_level: Annotated[Literal["debug", "info", "warning", "error"], LIVE] = "info"
-    """The least serious kind of message that is logged."""
+    """Log level."""
     cameras: Annotated[
         dict[Name, CameraSettings],
         Field(min_length=1),
         LIVE,
     ] = {"camera": CameraSettings(source="auto")}
-    """One section per camera; its key is the camera's name in topics and events."""
+    """One section per camera; its name becomes part of the topics."""
     detector: DetectorSettings = DetectorSettings()
     """Finding faces."""
     classifier: ClassifierSettings = ClassifierSettings()
@@ -56,9 +56,9 @@ class Config(Settings):
     tracking: TrackingSettings = TrackingSettings()
     """Following a person from frame to frame."""
     compliance: ComplianceSettings = ComplianceSettings()
-    """From single judgements to events."""
+    """From judgements to events."""
     mqtt: MqttSettings = MqttSettings()
-    """The broker that events are sent to."""
+    """The MQTT broker that receives the events."""
     storage: StorageSettings = StorageSettings()
     """Where events wait until the broker has confirmed them, and the local record."""
 
@@ -69,7 +69,7 @@ class Config(Settings):
 
     @property
     def counting_window_s(self) -> float:
-        """Length of the windows counted: longer where they are all that is published, so that no one stands out."""
+        """Length of the windows counted: longer with `privacy: aggregate`, so that few show a single person."""
         if self.mqtt.window_s is not None:
             return self.mqtt.window_s
         return 1200.0 if self.privacy == "aggregate" else 60.0

@@ -20,13 +20,13 @@ def _host_alone(text: str) -> str:
 
 class TlsSettings(Settings):
     ca_file: Annotated[HomePath | None, LIVE] = None
-    """Authority to trust, in PEM; null: the system's."""
+    """PEM file of the authority that signed the broker's certificate; null: the system's authorities."""
     cert_file: Annotated[HomePath | None, LIVE] = None
-    """This device's certificate, in PEM; null: none is shown."""
+    """PEM file of this device's certificate; null: none."""
     key_file: Annotated[HomePath | None, LIVE] = None
-    """The certificate's private key, in PEM; null: it is in cert_file."""
+    """PEM file of the certificate's private key; null: it is in cert_file."""
     min_version: Annotated[Literal["1.2", "1.3"], BeforeValidator(text_if_number), LIVE] = "1.2"
-    """The oldest version of TLS that is spoken with the broker."""
+    """Lowest TLS version allowed."""
 
     @model_validator(mode="after")
     def _key_has_certificate(self) -> TlsSettings:
@@ -39,9 +39,9 @@ class TlsSettings(Settings):
 
 class HomeAssistantSettings(Settings):
     enabled: Annotated[bool, LIVE] = True
-    """This device and its cameras announce themselves to Home Assistant (MQTT discovery)."""
+    """true: announce this device and its cameras to Home Assistant (MQTT discovery)."""
     prefix: Annotated[TopicPrefix, LIVE] = "homeassistant"
-    """The discovery prefix that is set in Home Assistant; its birth message is awaited on <prefix>/status."""
+    """The discovery prefix that is set in Home Assistant, whose birth message comes on <prefix>/status."""
 
 
 class MqttSettings(Settings):
@@ -50,41 +50,39 @@ class MqttSettings(Settings):
     host: Annotated[Text, AfterValidator(_host_alone), LIVE] = "localhost"
     """The broker's host name or address."""
     port: Annotated[int, Field(ge=1, le=65535), LIVE] = 1883
-    """The broker's TCP port: 1883 as a rule, 8883 with TLS."""
+    """The broker's TCP port: usually 1883, or 8883 with TLS."""
     protocol: Annotated[
         Literal["auto", "5", "3.1.1"],
         BeforeValidator(text_if_number),
         WithJsonSchema({"enum": ["auto", "5", "3.1.1", 5]}),
         LIVE,
     ] = "auto"
-    """MQTT version; auto: 5, or 3.1.1 where the broker does not speak 5."""
+    """MQTT version; auto: 5, or 3.1.1 if the broker does not support 5."""
     prefix: TopicPrefix = "maskd"
     """The first level, or levels, of every topic."""
     username: Annotated[Text | None, LIVE] = None
-    """null: the systemd credential `mqtt-username`, if there is one; else the broker asks for no login."""
+    """User name at the broker; null: the systemd credential `mqtt-username`, if it exists, else no login."""
     username_file: Annotated[HomePath | None, LIVE] = None
-    """A file that holds the user name and nothing else, in place of username; null: none."""
+    """A file that holds only the user name, in place of username; null: none."""
     password_file: Annotated[HomePath | None, LIVE] = None
-    """A file that holds the password and nothing else, so that it never stands in this file; null: the systemd
-    credential `mqtt-password`, if there is one."""
+    """A file that holds only the password; null: the systemd credential `mqtt-password`, if it exists."""
     client_id: Annotated[Text | None, LIVE] = None
-    """null: maskd-<device>. Two clients of one name throw each other off the broker."""
+    """MQTT client id, unique at the broker; null: maskd-<device>."""
     keepalive_s: Annotated[int, Field(ge=5, le=3600), LIVE] = 30
-    """Seconds; after one and a half times as long in silence the broker declares this device offline."""
+    """Keep-alive in seconds; after 1.5 times this long without a sign of life, the broker marks the device offline."""
     tls: Annotated[TlsSettings | None, LIVE] = None
-    """null: a plain connection; an empty section `{}`: TLS with the system's authorities."""
+    """null: unencrypted; an empty section `{}`: TLS with the system's authorities."""
     status_interval_s: Annotated[float, Field(ge=1), LIVE] = 30
-    """Seconds from one .../status message to the next."""
+    """Seconds between status messages (.../status)."""
     window_s: Annotated[float | None, Field(ge=1), LIVE] = None
-    """Length of the windows counted in .../compliance, in seconds; null: 60, and 1200 with `privacy: aggregate`."""
+    """Length in seconds of the windows counted in .../compliance; null: 60, or 1200 with `privacy: aggregate`."""
     event_expiry_s: Annotated[int | None, Field(ge=1, le=4_294_967_295), LIVE] = None
-    """Seconds after which the broker may drop an event that an absent subscriber has not fetched (MQTT 5);
-    null: never."""
+    """Seconds until the broker may drop an event that an offline subscriber has not fetched (MQTT 5); null: never."""
     commands: Annotated[bool | None, LIVE] = None
-    """Whether thresholds, cameras and privacy can be changed by messages to .../set; null: where this device logs in at
-    the broker, which an anonymous broker asks of nobody."""
+    """true: messages to .../set may change thresholds, cameras and privacy; null: only if this device logs in at the
+    broker."""
     homeassistant: HomeAssistantSettings = HomeAssistantSettings()
-    """This device and its cameras appear in Home Assistant by themselves."""
+    """Home Assistant finds this device and its cameras by itself."""
 
     @model_validator(mode="after")
     def _login_is_complete(self) -> MqttSettings:

@@ -12,7 +12,7 @@ from edge.config.traits import LIVE, Control, Traits
 
 class TrackingSettings(Settings):
     match_iou: Annotated[Fraction, LIVE] = 0.2
-    """Least overlap of a face with a track's predicted box, as a share of both."""
+    """Smallest overlap (IoU) of a face with a track's predicted box."""
     lost_after_s: Annotated[Seconds, LIVE] = 2.0
     """Seconds without a face after which a track ends."""
     min_hits: Annotated[int, Field(ge=1), LIVE] = 3
@@ -21,19 +21,19 @@ class TrackingSettings(Settings):
 
 class ComplianceSettings(Settings):
     compliant: Annotated[list[Text], LIVE] = ["with_mask"]
-    """Statuses that keep the rule."""
+    """Statuses that comply; every other known status is a violation."""
     window_s: Annotated[float, Field(gt=0), LIVE] = 3.0
     """Votes older than this no longer count, in seconds."""
     min_votes: Annotated[
         int, Field(ge=1), Traits(effect="live", per_camera=True, control=Control("votes needed", most=1000))
     ] = 5
-    """Votes before the first status is announced."""
+    """Votes needed before the first status is announced."""
     majority: Annotated[
         float,
         Field(gt=0.5, le=1),
         Traits(effect="live", per_camera=True, control=Control("majority", widget="slider", step=0.01)),
     ] = 0.6
-    """Share of the votes that a status needs, to be announced and to replace another."""
+    """Share of the votes that a status needs to be announced or to replace another."""
     hold_s: Annotated[
         Seconds,
         Traits(effect="live", per_camera=True, control=Control("hold time", unit="s", step=0.1, most=3600)),

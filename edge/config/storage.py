@@ -15,10 +15,10 @@ class StorageSettings(Settings):
     path: HomePath = Path("/var/lib/maskd")
     """Folder of the outbox, where events wait for the broker's receipt, and of the local record."""
     max_events: Annotated[int, Field(ge=1), LIVE] = 1_000_000
-    """Past this many the oldest unsent events go first, and the loss is counted and published."""
+    """Past this many, the oldest unsent events are dropped and counted."""
     max_bytes: Annotated[int, Field(ge=1_000_000), LIVE] = 1_000_000_000
-    """Bytes on disk, past which the oldest unsent events go first; the loss is counted and published."""
+    """Bytes on disk; past this, the oldest unsent events are dropped and counted."""
     keep_days: Annotated[float, Field(ge=0, le=36_500), LIVE] = 30
-    """Days that the local record, which `maskd events` prints, goes back; 0: nothing is recorded."""
+    """Days that the local record keeps, which `maskd events` prints; 0: nothing is recorded."""
     keep_bytes: Annotated[int, Field(ge=100_000), LIVE] = 100_000_000
-    """Bytes on disk of the local record, past which its oldest days go first."""
+    """Bytes on disk of the local record; past this, its oldest days are deleted."""

@@ -30,22 +30,23 @@ ModelName = Annotated[Text, AfterValidator(text_at_home)]
 
 class DetectorSettings(Settings):
     model: ModelName = "face-detector"
-    """A shipped model's name, a .tflite beside its manifest, or with `kind` yunet or res10 a file of that network."""
+    """A built-in model, or the path of a .tflite with its manifest next to it; with `kind` yunet or res10, the path of
+    that network's file."""
     kind: Literal["tflite", "yunet", "res10"] = "tflite"
-    """The network's family: maskd's own, or one of the two public detectors with a file that you supply."""
+    """The network's family: maskd's own, or one of two public detectors, whose file you supply."""
     min_score: Annotated[
         Fraction | None,
         Traits(effect="live", per_camera=True, control=Control("face score", widget="slider", step=0.01)),
     ] = None
-    """A face counts from this score on; null: the model's recommendation."""
+    """Lowest score of a face; null: the model's recommendation."""
     low_score: Annotated[Fraction | None, LIVE] = None
-    """A fainter face still carries on a track; null: a fifth of min_score. Never above a camera's own min_score."""
+    """Lowest score of a face that continues a track; null: a fifth of min_score. Never above a camera's min_score."""
     nms_iou: Fraction = 0.5
-    """Of two boxes that overlap by more than this share, the weaker goes."""
+    """When two boxes overlap by more than this fraction (IoU), the lower-scoring one is dropped."""
     min_face_px: Annotated[float, Field(ge=0), LIVE] = 12
-    """Pixels of a face's height in the picture below which it is ignored."""
+    """Faces less than this many pixels high are ignored."""
     max_faces: Annotated[int, Field(ge=1, le=1000), LIVE] = 50
-    """Faces kept per picture, best first."""
+    """Most faces per picture; the highest scores are kept."""
 
     @model_validator(mode="after")
     def _scores_in_order(self) -> DetectorSettings:
@@ -60,23 +61,23 @@ class DetectorSettings(Settings):
 
 class ClassifierSettings(Settings):
     model: ModelName = "mask-classifier"
-    """A shipped model's name, or a .tflite beside its manifest."""
+    """A built-in model, or the path of a .tflite with its manifest next to it."""
     min_confidence: Annotated[
         Fraction | None,
         Traits(effect="live", per_camera=True, control=Control("mask confidence", widget="slider", step=0.01)),
     ] = None
-    """Below this the status is `unknown`; null: the model's recommendation."""
+    """Below this confidence the status is `unknown`; null: the model's recommendation."""
 
 
 class RuntimeSettings(Settings):
     backend: Literal["auto", "litert", "tflite-runtime"] = "auto"
     """What runs the models; auto: whichever is installed, LiteRT first."""
     threads: Annotated[int, Field(ge=1, le=64)] = 2
-    """CPU threads for each model."""
+    """CPU threads per model."""
     delegate: Annotated[Text, AfterValidator(_edgetpu_or_library), AfterValidator(text_at_home)] | None = None
     """edgetpu, or the path of another TFLite delegate's library (.so); null: the CPU runs the models."""
     delegate_options: dict[Text, Annotated[str, BeforeValidator(_text_if_scalar)]] = {}
-    """What the delegate's own documentation lists, such as {device: "usb:0"} for one of several Edge TPUs."""
+    """Options passed to the delegate, such as {device: "usb:0"} for one of several Edge TPUs."""
 
     @model_validator(mode="after")
     def _options_have_delegate(self) -> RuntimeSettings:
