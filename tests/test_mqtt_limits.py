@@ -103,7 +103,7 @@ def test_an_event_longer_than_the_broker_allows_holds_up_no_other(
             time.sleep(1.0)  # for what must not happen
             sender.stop()
             assert client.connections == 1
-            assert sender.refusals == 1
+            assert sender.status().fields["mqtt"]["refused"] == 1
             assert [json.loads(message.payload)["track"] for message in subscriber.messages] == ["a", "c", "d"]
         assert outbox.depth == 1
     assert len(warnings_in(caplog)) == 1

@@ -17,6 +17,7 @@ from edge.deadline import Deadline
 from edge.messaging.mqtt import Acknowledgement, Listener, Message, Receipt
 from edge.messaging.outbox import Outbox
 from edge.messaging.outbox_rows import Pending
+from edge.mqtt.refusals import Refusals
 from edge.payloads.numbering import published
 from edge.system.part import Part, PartStatus
 from edge.worker import Worker
@@ -59,14 +60,6 @@ class _InFlight:
     since: float
 
 
-@dataclass(slots=True)
-class _Refused:
-    """A topic on which the broker took no event: one is offered now and then, until it takes one."""
-
-    backoff: Backoff
-    retry_at: float
-
-
 class Sender(Part):
     """The thread `outbox`: events in order, at most `in_flight_limit` unacknowledged.
 
@@ -93,15 +86,12 @@ class Sender(Part):
         not acknowledged an event for `acknowledge_timeout_s` gets a new connection."""
         self.sent = 0
         """Events that the broker took since the start."""
-        self.refusals = 0
-        """Times that the broker turned an event down since the start."""
         self.event_expiry_s = event_expiry_s
         """Seconds that the broker keeps an event for who is absent; None: for ever. Replaced by any thread."""
         # The broker is waited for within limits; a disk may hold the outbox, and whoever asks it, for ever.
         self.doing = f"the disk of {outbox.folder}"
         self._outbox = outbox
         self._broker = broker
-        self._refusal_backoff = refusal_backoff
         self._acknowledge_timeout_s = acknowledge_timeout_s
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Never longer than what is in flight, plus the few status messages."""
@@ -111,12 +101,11 @@ class Sender(Part):
         self._connection: int | None = None
         self._in_flight: dict[Receipt, _InFlight] = {}
         self._offered_up_to = 0
-        self._refused: dict[str, _Refused] = {}
+        self._refusals = Refusals(refusal_backoff)
         self._forgets_refusals = threading.Event()
         self._handing_over = threading.Lock()
         """Held while an event is handed to the broker."""
         self._withholds = False
-        self._left_out_is_logged = False
         self._worker = Worker("outbox", self._work, on_failure=on_failure, on_stop=self._finish)
         outbox.on_commit = self._worker.wake
         broker.add_listener(self)
@@ -147,7 +136,7 @@ class Sender(Part):
         return PartStatus(
             fields={
                 "outbox": {"withheld": self.withheld},
-                "mqtt": {"acknowledged": self.sent, "refused": self.refusals},
+                "mqtt": {"acknowledged": self.sent, "refused": self._refusals.count},
             }
         )
 
@@ -206,22 +195,18 @@ class Sender(Part):
         self._answers.put(acknowledgement)
         self._worker.wake()
 
-    def _work(self, now: float) -> float:
-        self._step(now)
-        return min(IDLE_S, max(0.0, self._delete_at - time.monotonic()))
-
     def _finish(self) -> None:
         self._take_answers(time.monotonic())
         self._outbox.delete_acknowledged()
 
-    def _step(self, now: float) -> None:
+    def _work(self, now: float) -> float:
         if now >= self._retry_at:
             self._retry_at = now + IDLE_S
             self._outbox.retry()
         self._take_answers(now)
         if self._forgets_refusals.is_set():
             self._forgets_refusals.clear()
-            self._refused.clear()
+            self._refusals.clear()
             self._offered_up_to = 0
         if now >= self._delete_at:
             self._delete_at = math.inf if self._outbox.delete_acknowledged() else now + IDLE_S
@@ -232,6 +217,7 @@ class Sender(Part):
             if not self._withholds:
                 self._offer(now)
             self._expect_answers(now)
+        return min(IDLE_S, max(0.0, self._delete_at - time.monotonic()))
 
     def _take_answers(self, now: float) -> None:
         taken = []
@@ -242,11 +228,12 @@ class Sender(Part):
                 continue  # a status message, or an event of a connection that is gone
             if answer.refusal is None:
                 taken.append(event.seq)
-                self._accept_topic(event.topic)
-            elif answer.is_lasting and event.topic not in self._refused:
-                self._leave_out(event, answer.refusal)
+                if self._refusals.accepted(event.topic):
+                    self._offered_up_to = 0
+            elif answer.is_lasting and event.topic not in self._refusals:
+                self._refusals.too_long(event.seq, answer.refusal)
             else:
-                self._refuse(event.topic, answer.refusal, now)
+                self._refusals.refused(event.topic, answer.refusal, now)
         if taken:
             self._outbox.acknowledge(taken)
             self._delete_at = min(self._delete_at, now + GATHER_S)
@@ -256,19 +243,15 @@ class Sender(Part):
         """Nothing that an earlier connection was given can be acknowledged any more."""
         self._in_flight.clear()
         self._offered_up_to = 0
-        for refused in self._refused.values():
-            # Mosquitto 2.0.11 closes the connection on a refused event. Were it the first of the next connection, no
-            # other camera's would ever get through; so it goes on waiting for its turn.
-            if refused.retry_at == math.inf:
-                refused.retry_at = now + refused.backoff.next()
+        self._refusals.begin_again(now)
 
     def _offer(self, now: float) -> None:
-        if any(refused.retry_at <= now for refused in self._refused.values()):
+        if self._refusals.is_any_due(now):
             self._offered_up_to = 0
         has_numbered = False
         while (room := self._broker.in_flight_limit - len(self._in_flight)) > 0:
             batch = self._outbox.pending(
-                room + len(self._in_flight), after_seq=self._offered_up_to, without_topics=self._waiting_topics(now)
+                room + len(self._in_flight), after_seq=self._offered_up_to, without_topics=self._refusals.waiting(now)
             )
             if not batch:
                 # What the disk does not take, once: events on a topic that waits are not offered even then.
@@ -281,8 +264,8 @@ class Sender(Part):
             for event in batch:
                 if len(self._in_flight) >= self._broker.in_flight_limit:
                     break
-                handed_over = event.seq in in_flight
-                if not handed_over and event.topic not in self._waiting_topics(now) and not self._hand_over(event, now):
+                waits = event.seq in in_flight or event.topic in self._refusals.waiting(now)
+                if not waits and not self._hand_over(event, now):
                     return
                 self._offered_up_to = event.seq
 
@@ -293,45 +276,8 @@ class Sender(Part):
             if receipt is None:
                 return False
             self._in_flight[receipt] = _InFlight(event.seq, event.topic, now)
-        if event.topic in self._refused:
-            # One is enough to learn whether the broker has changed its mind.
-            self._refused[event.topic].retry_at = math.inf
+        self._refusals.offered(event.topic)
         return True
-
-    def _waiting_topics(self, now: float) -> list[str]:
-        return [topic for topic, refused in self._refused.items() if refused.retry_at > now]
-
-    def _accept_topic(self, topic: str) -> None:
-        if self._refused.pop(topic, None) is not None:
-            log.info("the broker takes events on %s again", topic)
-            self._offered_up_to = 0
-
-    def _leave_out(self, event: _InFlight, reason: str) -> None:
-        """Until the next connection; the events behind it go on."""
-        self.refusals += 1
-        if not self._left_out_is_logged:
-            self._left_out_is_logged = True
-            log.warning(
-                "event %d is too long for the broker (%s); it stays in the outbox, as all such events will, until the "
-                "broker's limit is raised",
-                event.seq,
-                reason,
-            )
-
-    def _refuse(self, topic: str, reason: str, now: float) -> None:
-        self.refusals += 1
-        refused = self._refused.get(topic)
-        if refused is None:
-            refused = self._refused[topic] = _Refused(self._refusal_backoff(), now)
-            log.warning(
-                "the broker refuses events on %s: %s; they are kept and offered again: "
-                "let this device's user publish there",
-                topic,
-                reason,
-            )
-        elif refused.retry_at != math.inf:
-            return  # handed over together with the one that was refused first
-        refused.retry_at = now + refused.backoff.next()
 
     def _expect_answers(self, now: float) -> None:
         oldest = min((event.since for event in self._in_flight.values()), default=now)
