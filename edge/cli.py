@@ -96,6 +96,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_config(events, "the first of the usual places, or the defaults")
     events.set_defaults(run=_events)
 
+    status = commands.add_parser(
+        "status",
+        help="how the running daemon is doing",
+        description="Asks the running daemon about cameras, models, outbox and problems; the exit status is 1 if it "
+        "names a problem, 3 if none is running.",
+    )
+    status.add_argument("--json", action="store_true", help="print the status as it is published, one JSON object")
+    _add_config(status, "the first of the usual places, or the defaults")
+    status.set_defaults(run=_status)
+
     check = commands.add_parser(
         "check",
         help="whether configuration, models, cameras and broker work",
@@ -229,6 +239,12 @@ def _events(args: argparse.Namespace) -> int:
         camera=args.camera,
         count=args.last,
     )
+
+
+def _status(args: argparse.Namespace) -> int:
+    from edge.commands.status import run_status
+
+    return run_status(args.config, as_json=args.json)
 
 
 def _check(args: argparse.Namespace) -> int:

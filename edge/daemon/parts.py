@@ -10,6 +10,7 @@ from functools import partial
 
 from edge.accelerator import Accelerator
 from edge.control.changes import Changes
+from edge.control.local_door import LocalDoor
 from edge.daemon.log_settings import LogSettings
 from edge.daemon.status_line import StatusLine
 from edge.daemon.status_report import StatusReport
@@ -80,7 +81,8 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         on_failure=hooks.fail,
     )
     client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
-    parts: list[Part] = [LogSettings(), store, changes]
+    door = LocalDoor(config, {"status": lambda _: {"status": report.status().model_dump(mode="json", by_alias=True)}})
+    parts: list[Part] = [LogSettings(), store, changes, door]
     if config.mqtt.enabled:
         parts += [client, publisher, sender, announcer]
     parts += [

@@ -1,0 +1,1 @@
+"""The commands of `maskd`, a file each."""
