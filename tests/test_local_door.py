@@ -87,7 +87,7 @@ def test_only_its_own_user_group_and_root_get_in(door: LocalDoor, tmp_path: Path
     door.path.chmod(0o666)  # as if somebody had opened it
     knock = (
         "import socket, sys; c = socket.socket(socket.AF_UNIX); c.connect(sys.argv[1]); "
-        'c.sendall(b\'{"command": "echo"}\\n\'); print(c.recv(100))'
+        'c.sendall(b\'{"command": "echo"}\\n\'); print(c.recv(4096))'
     )
     stranger = subprocess.run(
         [python, "-c", knock, str(door.path)],
