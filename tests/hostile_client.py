@@ -9,12 +9,12 @@ from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.logs import configure_logging
 from edge.messaging.mqtt import MqttClient
-from edge.messaging.mqtt import client as client_module
+from edge.mqtt import connection_history
 
 
 def main() -> None:
     configure_logging("info")
-    client_module.DEAF_S = 0.2
+    connection_history.DEAF_S = 0.2
     client = MqttClient(MqttSettings(host="127.0.0.1", port=int(sys.argv[1])), "lobby", backoff=Backoff(0.05, 0.1))
     client.subscribe("#", lambda _incoming: None)
     client.start()

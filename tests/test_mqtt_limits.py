@@ -18,9 +18,9 @@ from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.errors import MaskdError
 from edge.messaging.mqtt import Acknowledgement, Message, MqttClient, session
-from edge.messaging.mqtt import client as client_module
 from edge.messaging.outbox import Outbox
 from edge.messaging.sender import Sender
+from edge.mqtt import connection_history
 from edge.payloads.events import Draft
 from tests.connecting import connect_once
 from tests.fake_broker import CONNECT, PINGREQ, PUBLISH, SUBSCRIBE, FakeBroker, connack, puback, suback
@@ -228,7 +228,7 @@ def test_a_huge_message_over_mqtt_5_is_laid_to_the_broker(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was told the limit: whoever speaks MQTT 5 already need not be told to."""
-    monkeypatch.setattr(client_module, "DEAF_S", 0.1)
+    monkeypatch.setattr(connection_history, "DEAF_S", 0.1)
     megabyte = b"\x30\x80\x80\x40"
 
     def answer(kind: int, body: bytes) -> bytes:
@@ -270,7 +270,7 @@ def test_nonsense_from_a_broker_is_survived(
     It is told in few words, without a traceback.
     """
     monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.3)
-    monkeypatch.setattr(client_module, "DEAF_S", 0.1)
+    monkeypatch.setattr(connection_history, "DEAF_S", 0.1)
     sane = False
 
     def answer(kind: int, body: bytes) -> bytes:

@@ -14,7 +14,7 @@ import pytest
 from edge.backoff import Backoff
 from edge.config import MqttSettings
 from edge.messaging.mqtt import Incoming, Message, MqttClient
-from edge.messaging.mqtt import client as client_module
+from edge.mqtt import connection_history
 from tests.mosquitto import Mosquitto, Subscriber
 from tests.waiting import wait_until
 
@@ -207,7 +207,7 @@ def test_a_huge_message_neither_fills_the_memory_nor_keeps_the_device_offline(
 
     This one is retained, and queued for the device's session: it comes again whenever it can.
     """
-    monkeypatch.setattr(client_module, "DEAF_S", 2.0)
+    monkeypatch.setattr(connection_history, "DEAF_S", 2.0)
     huge = tmp_path / "huge"
     with huge.open("wb") as file:
         file.truncate(50_000_000)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,9 +13,10 @@ from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.mqtt.guarding import guarded
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt, Subscription
-from edge.messaging.mqtt.reasons import explain_refused_subscription, explain_short_connections
 from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
-from edge.messaging.mqtt.versions import Version, VersionChoice
+from edge.messaging.mqtt.versions import Version
+from edge.mqtt.connection_history import ConnectionHistory
+from edge.mqtt.connection_log import ConnectionLog
 from edge.payloads.topics import Topics
 from edge.system.part import Part, PartStatus
 
@@ -25,25 +25,10 @@ log = logging.getLogger(__name__)
 STOP_S = 3.0
 LOOP_S = 0.25
 """A stop is noticed after so long at the latest."""
-CONNECTION_SETTINGS = {
-    "host",
-    "port",
-    "protocol",
-    "username",
-    "username_file",
-    "password_file",
-    "client_id",
-    "keepalive_s",
-    "tls",
-    "commands",
-    "homeassistant",
-}
+_NETWORK = {"host", "port", "protocol", "client_id", "keepalive_s", "tls"}
+_LOGIN = {"username", "username_file", "password_file"}
+CONNECTION_SETTINGS = {*_NETWORK, *_LOGIN, "commands", "homeassistant"}
 """Those that a connection is made by; on the last two depends what is subscribed to."""
-SHORT_CONNECTIONS = 3
-"""So many short connections in a row are a sign of something that takes the connection away again and again."""
-DEAF_S = 300.0
-"""After a message that would have filled the memory nothing is subscribed for so long, for a retained one comes again
-with every subscription."""
 
 
 class MqttClient(Part):
@@ -57,18 +42,10 @@ class MqttClient(Part):
     doing = "the connection to the broker"
     stop_s = kept_s = 1.0
 
-    def __init__(
-        self,
-        settings: MqttSettings,
-        device: str,
-        *,
-        backoff: Backoff | None = None,
-    ) -> None:
+    def __init__(self, settings: MqttSettings, device: str, *, backoff: Backoff | None = None) -> None:
         self.topics = Topics(settings.prefix, device)
         self.connections = 0
         """Times that a broker has let us in."""
-        self.discarded = 0
-        """Incoming messages that were too large to be a command."""
         self.problem: str | None = None
         """Why there is no connection; None while there is one, or while the first attempt is under way."""
         self.on_other_broker: list[Callable[[], None]] = []
@@ -78,24 +55,12 @@ class MqttClient(Part):
         self._client_id = _client_id(settings, device)
         self._wanted = settings
         """Settings of the next connection."""
-        self._backoff = backoff or Backoff()
+        self._history = ConnectionHistory(backoff or Backoff())
+        self._log = ConnectionLog()
         self._listeners: list[Listener] = []
         self._subscriptions: tuple[Subscription, ...] = ()
         """Replaced as a whole."""
-        self._refused_filters: dict[str, str] = {}
-        """Why the broker does not let us listen to a topic, as logged."""
-        self._deaf_until = 0.0
-        self._forgets_session = False
-        """The next connection starts a new session, so that the broker drops what it was asked for and has not yet
-        delivered."""
-        self._versions = VersionChoice()
-        self._short_connections = 0
-        """Connections in a row that were lost soon after the broker had let us in."""
         self._session: Session | None = None
-        self._reported: set[str] = set()
-        """The problems logged since the last good connection; attempts every second do not fill the log with them."""
-        self._warned: set[str] = set()
-        self._connect_is_logged = False
         self._death: BaseException | None = None
         """What ended the thread."""
         self._goodbye_by: Deadline | None = None
@@ -123,7 +88,7 @@ class MqttClient(Part):
         once."""
         self._subscriptions = tuple(each for each in self._subscriptions if each.topic_filter != topic_filter)
         # The session would go on collecting them, and deliver them to whoever asks for them again.
-        self._forgets_session = True
+        self._history.forgets_session = True
 
     def apply(self, config: Config) -> None:
         """Connects anew where another broker, login or subscription is asked for."""
@@ -184,6 +149,11 @@ class MqttClient(Part):
             self._hurried.set()
 
     @property
+    def discarded(self) -> int:
+        """Incoming messages that were too large to be a command."""
+        return self._log.discarded
+
+    @property
     def connection(self) -> int | None:
         """The number of the present connection; None where there is none."""
         session = self._session
@@ -217,16 +187,14 @@ class MqttClient(Part):
                 self._connect_and_serve()
             except MaskdError as error:
                 self._report(str(error))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is logged
                 # An error of paho's or of ours must not end the thread: without it nothing is ever sent again.
-                if repr(error) not in self._reported:
-                    self._reported.add(repr(error))
-                    log.exception("the connection to the broker failed on an unexpected error and is made anew")
+                self._log.unexpected(error)
             except BaseException as error:
                 self._death = error
                 raise
             if not self._outdated.is_set():
-                self._hurried.wait(self._backoff.next())
+                self._hurried.wait(self._history.backoff.next())
             self._hurried.clear()
 
     def _take_over_settings(self) -> None:
@@ -237,17 +205,12 @@ class MqttClient(Part):
             self._client_id = _client_id(settings, self._device)
             # Whatever was said of the broker so far was about another one.
             self.problem = None
-            self._versions.forget()
-            self._backoff.reset()
-            self._reported.clear()
-            self._warned.clear()
-            self._refused_filters.clear()
-            self._deaf_until = 0.0
-            self._connect_is_logged = False
+            self._history.other_broker()
+            self._log.other_broker()
 
     def _connect_and_serve(self) -> None:
         self._take_over_settings()
-        versions = self._versions.to_try(self._settings.protocol)
+        versions = self._history.versions.to_try(self._settings.protocol)
         doubt = None
         for version in versions:
             is_last = version == versions[-1]
@@ -257,9 +220,9 @@ class MqttClient(Part):
             except MaskdError as error:
                 doubt = session.version_doubt
                 if doubt is None or self._stopping.is_set() or self._outdated.is_set():
-                    raise self._told_better(error, session) from error
+                    raise self._history.explain(error, session, self._client_id) from error
                 if is_last:
-                    self._versions.forget()
+                    self._history.versions.forget()
                     raise
             else:
                 return
@@ -272,17 +235,13 @@ class MqttClient(Part):
             self.connections + 1,
             version=version,
             is_last=is_last,
-            subscriptions=() if self._is_deaf else self._subscriptions,
-            keep_session=not self._forgets_session,
+            subscriptions=() if self._history.is_deaf else self._subscriptions,
+            keep_session=not self._history.forgets_session,
         )
         session.on_acknowledged = self._acknowledged
-        session.on_subscribed = self._subscribed
-        session.on_discarded = self._discarded
+        session.on_subscribed = lambda topic, refusal: self._log.subscribed(topic, refusal, self._client_id)
+        session.on_discarded = self._log.too_large
         return session
-
-    @property
-    def _is_deaf(self) -> bool:
-        return time.monotonic() < self._deaf_until
 
     def _serve(self, session: Session, doubt: str | None) -> None:
         """`doubt`: why the broker is not spoken to in a newer version."""
@@ -290,85 +249,43 @@ class MqttClient(Part):
         try:
             session.connect()
             for warning in session.warnings:
-                self._warn_once(warning)
+                self._log.warning(warning)
             while not self._stopping.is_set() and not self._outdated.is_set():
                 session.serve(LOOP_S)
-                if session.is_accepted and not self._is_deaf and session.subscriptions is not self._subscriptions:
+                listens = session.is_accepted and not self._history.is_deaf
+                if listens and session.subscriptions is not self._subscriptions:
                     session.subscribe(self._subscriptions)
             session.say_goodbye(self._goodbye_by)
         finally:
             was_connected = self._session is not None
             self._session = None
             session.close()
-            if session.was_flooded:
-                self._deaf_until = time.monotonic() + DEAF_S
-                self._forgets_session = True
+            self._history.ended(session)
             if session.is_stable:
-                # Past a good connection the next attempt follows soon, and a problem is news again.
-                self._backoff.reset()
-                self._reported.clear()
-                self._short_connections = 0
-            elif session.is_accepted:
-                self._short_connections += 1
+                self._log.good_connection()
             if was_connected:
                 self._tell_state()
 
-    def _told_better(self, error: MaskdError, session: Session) -> MaskdError:
-        """What several connections tell together, where one alone says little."""
-        if session.end is None or not session.is_accepted or self._short_connections < SHORT_CONNECTIONS:
-            return error
-        return MaskdError(explain_short_connections(session.end, session.address, self._client_id))
-
     def _accepted(self, session: Session, doubt: str | None) -> None:
         self._session = session
-        self._versions.spoken(session.version)
-        if not session.keeps_session:
-            self._forgets_session = False
+        self._history.accepted(session)
         self.connections = session.number
         self.problem = None
-        if not self._connect_is_logged:
-            spoken = f"MQTT {session.version}" + ("" if doubt is None else f", since {doubt},")
-            log.info("connected to the broker %s with %s as %s", session.address, spoken, self._client_id)
-            self._connect_is_logged = True
+        self._log.connected(session, self._client_id, doubt)
         self._tell_state()
 
     def _acknowledged(self, acknowledgement: Acknowledgement) -> None:
         for listener in self._listeners:
             guarded(listener.acknowledged)(acknowledgement)
 
-    def _subscribed(self, topic_filter: str, refusal: str | None) -> None:
-        if refusal is None:
-            if self._refused_filters.pop(topic_filter, None) is not None:
-                log.info("the broker lets %s listen to %s again", self._client_id, topic_filter)
-        elif self._refused_filters.get(topic_filter) != refusal:
-            self._refused_filters[topic_filter] = refusal
-            log.warning("%s", explain_refused_subscription(topic_filter, refusal, self._client_id))
-
-    def _discarded(self, topic: str, size: int) -> None:
-        self.discarded += 1
-        if self.discarded == 1:
-            log.warning(
-                "a message of %d bytes on %s is too large for a command and was ignored, as all such will be; "
-                "find who publishes it, or forbid it in the broker's access list",
-                size,
-                topic[:200],
-            )
-
     def _tell_state(self) -> None:
         for listener in self._listeners:
             guarded(listener.connection_changed)()
 
-    def _warn_once(self, warning: str) -> None:
-        if warning not in self._warned:
-            log.warning("%s", warning)
-            self._warned.add(warning)
-
     def _report(self, problem: str) -> None:
         self.problem = problem
-        if problem not in self._reported and not self._stopping.is_set():
-            log.warning("%s", problem)
-            self._reported.add(problem)
-            self._connect_is_logged = False
+        if not self._stopping.is_set():
+            self._log.problem(problem)
 
 
 def _client_id(settings: MqttSettings, device: str) -> str:
