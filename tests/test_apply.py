@@ -20,8 +20,8 @@ from tests.pictures import numbered, write_video
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from tests.test_daemon import CLEAN_STOP_S, assert_each_person_ends, availability, events, running, write_config
-from tests.waiting import wait_until
+from tests.test_daemon import assert_each_person_ends, availability, events, running, write_config
+from tests.waiting import PATIENCE_S, wait_until
 from tools.demo_clip.clip import make_clip
 
 
@@ -77,17 +77,15 @@ class Device:
 def watched_device(
     folder: Path, broker: Mosquitto, environment: Mapping[str, str] | None = None, **changes: Any
 ) -> Iterator[Device]:
-    """Stops it at the end, and sees that this is quick and in order."""
+    """Stops it at the end, and sees that this is in order."""
     mqtt = {"host": HOST, "port": broker.port, "commands": True, "homeassistant": {"enabled": False}}
     config = write_config(folder, broker.port, mqtt=mqtt, **changes)
     with Subscriber(broker.port, "maskd/#") as subscriber, running(config, **(environment or {})) as process:
         device = Device(subscriber, broker.port, process, config)
         wait_until(lambda: availability(subscriber), what="the connection")
         yield device
-        began = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 0, device.log
-        assert time.monotonic() - began < CLEAN_STOP_S
+        assert process.wait(timeout=PATIENCE_S) == 0, device.log
         wait_until(lambda: availability(subscriber)[-1:] == [b"offline"], what="the goodbye")
         assert device.present() == 0
         assert "Traceback" not in device.log
@@ -165,7 +163,7 @@ def test_all_cameras_off_wait_for_a_command_and_one_that_cannot_be_opened_is_a_p
         wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
 
 
-def test_a_stop_is_quick_where_neither_the_camera_nor_the_broker_answers(
+def test_a_stop_ends_where_neither_the_camera_nor_the_broker_answers(
     tmp_path: Path, mosquitto: Mosquitto, clip: Path
 ) -> None:
     mqtt = {"host": HOST, "port": mosquitto.port, "commands": True}
@@ -180,12 +178,9 @@ def test_a_stop_is_quick_where_neither_the_camera_nor_the_broker_answers(
             camera.silent.set()
             mosquitto.freeze()
             time.sleep(1)  # both are waited for by now
-            began = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=30) == 0
-            took = time.monotonic() - began
+            assert process.wait(timeout=PATIENCE_S) == 0
             mosquitto.thaw()
-    assert took < CLEAN_STOP_S
 
 
 @contextmanager

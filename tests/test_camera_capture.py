@@ -205,9 +205,7 @@ def test_a_stream_that_is_late_falls_silent_and_comes_back(caplog: pytest.LogCap
         server.silent.clear()
         wait_until(lambda: capture.connected and capture.frames > silent_at + 5, "the camera is back")
     wait_until(lambda: not capture.connected, "the camera is gone")
-    started = time.monotonic()
     capture.stop()
-    assert time.monotonic() - started < 2
     assert failures == []
     assert latest.take(0) is None or latest.closed
 

@@ -85,7 +85,7 @@ def test_of_mjpeg_that_piled_up_most_is_left_out() -> None:
                 count += 1
                 time.sleep(0.02)  # a slow board
         pictures.close()
-    assert 20 < count < sent / 2
+    assert 0 < count < sent / 2
 
 
 def test_many_cameras_do_not_start_threads_of_their_own(tmp_path: Path) -> None:

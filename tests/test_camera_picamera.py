@@ -6,7 +6,6 @@ import concurrent.futures
 import importlib
 import logging
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -247,10 +246,8 @@ def test_a_capture_that_hangs_is_given_up_and_takes_no_picture_later(fake: Any) 
     camera = PiCamera("door", settings(width=64, height=48), read_timeout_s=0.2)
     camera.open()
     fake.world.hangs.set()
-    started = time.monotonic()
     with pytest.raises(MaskdError, match=r"gives no more pictures \(none came for 0\.2 s\); check its ribbon cable"):
         read_until_it_fails(camera)  # some pictures were under way
-    assert time.monotonic() - started < 5
     for _ in range(10):
         with pytest.raises(MaskdError, match="none came"):
             camera.read()

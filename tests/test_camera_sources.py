@@ -71,16 +71,12 @@ def test_a_stream_gives_rgb_pictures_and_its_silence_is_an_error() -> None:
         assert is_colour(image, 0.5, 0.2, RED)
         assert is_colour(image, 0.5, 0.8, BLUE)
         server.silent.set()
-        started = time.monotonic()
         with pytest.raises(MaskdError, match="gives no more pictures"):
             collections.deque((camera.read() for _ in range(100)), maxlen=0)
-        assert time.monotonic() - started < 5
         camera.close()
-        started = time.monotonic()
         camera = StreamCamera("door", server.url, settings(), open_timeout_ms=500, read_timeout_ms=500)
         with pytest.raises(MaskdError, match="does not open"):
             camera.open()
-        assert time.monotonic() - started < 5
 
 
 def test_a_stream_that_is_not_there_is_refused_without_its_password(capfd: pytest.CaptureFixture[str]) -> None:

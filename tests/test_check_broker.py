@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,12 +100,9 @@ def test_an_access_list_that_forbids_it_is_named(
     mosquitto_folder: Path, tmp_path: Path, acl: list[str], mqtt: dict[str, Any], result: str, names: str | None
 ) -> None:
     with running(Mosquitto(mosquitto_folder, users=USERS, acl=acl)) as broker:
-        started = time.monotonic()
         row = rows_of(config_for(tmp_path, broker, **login(tmp_path), **mqtt))["broker"]
-        elapsed = time.monotonic() - started
     assert row.result == result, row
     assert (row.problem is None) if names is None else (names in (row.problem or "")), row
-    assert elapsed < 6
 
 
 # --- the daemon, and Home Assistant ---
