@@ -108,8 +108,8 @@ def run_tune(
     if not tunings:
         labels = ", ".join(vision.classifier.labels)
         raise MaskdError(
-            f"the photos in {', '.join(map(str, data))} show no face labelled {labels}, and none is without a face: "
-            "there is nothing to tune with"
+            f"the photos in {', '.join(map(str, data))} show no face labelled {labels}, and there are no photos "
+            "without faces: nothing can be tuned"
         )
     drawn, no_plot = _try_to_draw(tunings, plot or DEFAULT_PLOT, data)
     report = _report(data, photos, measured, tunings, config, vision, drawn)
@@ -264,7 +264,10 @@ def _try_to_draw(tunings: Sequence[Tuning], path: Path, data: Sequence[Path]) ->
     if any(path.resolve().is_relative_to(folder.resolve()) for folder in data):
         return (
             None,
-            f"no curves are drawn: in {path.resolve().parent} they would be taken for a photo; give --plot FILE.png",
+            (
+                f"no curves are drawn: the next run would read them as a photo in {path.resolve().parent}; give "
+                "--plot FILE.png"
+            ),
         )
     try:
         return draw_curves(tunings, path), None

@@ -131,7 +131,7 @@ def test_the_same_label_again_confirms_it(voc: Path) -> None:
         ),
         ({"photo": "0.png", "label": "with_mask"}, "0.png: has not exactly one labelled face"),
         ({"photo": "0.png", "box": LEFT, "label": "with_mask", "add": True}, "labelled already; leave `add` out"),
-        ({"photo": "0.png", "box": [70, 4, 90, 44], "label": "with_mask", "add": True}, "off a photo of 64x48"),
+        ({"photo": "0.png", "box": [70, 4, 90, 44], "label": "with_mask", "add": True}, "outside a photo of 64x48"),
         ({"photo": "nobody.png", "box": LEFT, "label": "with_mask"}, "nobody.png: the set has no such photo"),
     ],
 )

@@ -309,7 +309,7 @@ def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFi
     assert figures["detectors"]["person_voc"][detector]["AP50"] == {"value": 1.0, "low": 0.0, "high": 1.0, "count": 3}
     assert figures["detectors"]["person_voc"][detector]["recall"]["value"] == 1
     assert figures["served"]["person_voc"][detector]["recall, 32 px and more"]["value"] == 1
-    assert "== Faces found as served ==" in printed
+    assert "== Faces found at the recommended score ==" in printed
     assert figures["classifiers"]["person_voc"][classifier]["recall without_mask"]["value"] == 1
     assert figures["false_faces"]["nobody"][detector] == {"value": 0.0, "low": 0.0, "high": 100.0, "count": 3}
     assert figures["latency_ms"][detector] > 0
@@ -362,20 +362,23 @@ def test_nothing_imports_keras_without_a_keras_model() -> None:
         [sys.executable, "-c", code, os.devnull + "/out"], capture_output=True, text=True, check=False, timeout=100
     )
     assert (out.returncode, out.stderr.count("\n")) == (1, 1)
-    assert "the folder /dev/null/out cannot be made" in out.stderr
+    assert "the folder /dev/null/out cannot be created" in out.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         (["--detector", "face-finder"], "there is no shipped model 'face-finder'"),
-        (["--detector", "mask-classifier"], "is made for mask_classification, and face_detection is needed here"),
-        (["--classifier", "face-detector"], "is made for face_detection, and mask_classification is needed here"),
+        (["--detector", "mask-classifier"], "is for mask_classification, but face_detection is needed here"),
+        (["--classifier", "face-detector"], "is for face_detection, but mask_classification is needed here"),
         (["--detector", "gone.onnx"], "gone.onnx does not exist; give the path to face_detection_yunet_2023mar.onnx"),
         (["--detector", "gone.pb"], "gone.pb does not exist; give the path to opencv_face_detector_uint8.pb"),
         (["--detector", "gone.keras"], "gone.keras does not exist; give the model.keras of a maskd-train run"),
         (["--classifier", "gone.keras"], "gone.keras does not exist; give the model.keras of a maskd-train run"),
-        (["--classifier", "yunet.onnx"], "yunet.onnx is a face detector and knows no masks; give it with --detector"),
+        (
+            ["--classifier", "yunet.onnx"],
+            ("yunet.onnx is a face detector and cannot judge masks; give it with --detector"),
+        ),
         (["--detector", "face-detector", "--detector", "face-detector"], "the same model is given twice"),
         ([], "gone: no such folder"),
     ],
@@ -392,7 +395,7 @@ def test_a_tflite_of_another_kind(tmp_path: Path, capsys: pytest.CaptureFixture[
     shutil.copy(Path(__file__).parents[1] / "models" / "face-detector.tflite", tmp_path / "lonely.tflite")
     assert evaluate("--data", "gone", "--out", tmp_path, "--detector", tmp_path / "lonely.tflite") == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "lonely.tflite has no manifest beside it and is not AIZOO's model" in line
+    assert "lonely.tflite has no manifest next to it and is not AIZOO's model" in line
 
 
 def test_two_sets_of_one_name_are_refused(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -405,7 +408,7 @@ def test_two_sets_of_one_name_are_refused(people: Path, capsys: pytest.CaptureFi
 def test_a_folder_that_takes_no_file(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (people / "out" / "report.md").mkdir(parents=True)
     assert evaluate("--data", people / "nobody", "--out", people / "out") == 1
-    assert "report.md cannot be written (Is a directory); give another folder with --out" in capsys.readouterr().err
+    assert "report.md cannot be written (Is a directory); choose another --out" in capsys.readouterr().err
 
 
 def test_a_split_without_photos(people: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -482,7 +485,7 @@ def test_models_before_conversion(tmp_path: Path) -> None:
     assert classifier.classifier.probabilities(coloured, []).shape == (0, 3)
 
     (tmp_path / "colour.json").write_text(card.model_copy(update={"labels": LABELS[:2]}).model_dump_json())
-    with pytest.raises(MaskdError, match="does not fit the 2 labels"):
+    with pytest.raises(MaskdError, match="does not match the 2 labels"):
         open_classifiers([str(tmp_path / "colour.keras")])
     (tmp_path / "far.json").unlink()
     with pytest.raises(MaskdError, match=r"far\.json is missing"):

@@ -37,7 +37,7 @@ def test_sets_of_every_kind_lie_next_to_each_other(tmp_path: Path) -> None:
     (tmp_path / "site" / "videos").mkdir()
     assert kinds(tmp_path / "site") == {"crowd": "voc", "faces": "classes", "empty": "plain"}
     assert kinds(tmp_path / "site", tmp_path / "site" / "crowd") == kinds(tmp_path / "site")
-    assert any("empty: 1 photos without labels, taken to show nobody" in line
+    assert any("empty: 1 photos without labels, taken as photos without people" in line
                for line in load(tmp_path / "site").taken_lines())  # fmt: skip
     with pytest.raises(MaskdError, match="holds no photos"):
         layout(tmp_path / "site" / "videos")
@@ -61,7 +61,7 @@ def test_a_folder_of_class_folders_may_be_called_for_a_label(tmp_path: Path) -> 
         "e.jpg": ("with_mask",),
     }
     (problem,) = data.problems
-    assert f"{tmp_path / 'site' / 'empty'} is named for no label" in problem
+    assert f"{tmp_path / 'site' / 'empty'} is not named after a label" in problem
 
 
 def test_what_is_in_no_set_is_counted_by_kind(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_what_is_in_no_set_is_counted_by_kind(tmp_path: Path) -> None:
     write_photo(folder / "__MACOSX" / "._a.png")
     data = load(folder)
     assert set(photos_of(data)) == {"a.png"}
-    assert data.not_looked_at_text() == ("files not looked at: 2 .docx, 1 .mp4, 1 .png, 3 hidden, 1 without a suffix")
+    assert data.not_looked_at_text() == ("files ignored: 2 .docx, 1 .mp4, 1 .png, 3 hidden, 1 without a suffix")
 
 
 @pytest.mark.parametrize("hidden", [".Trash-1000", ".ipynb_checkpoints", "__MACOSX", "@eaDir"])
@@ -121,10 +121,10 @@ def test_what_has_no_class_is_left_out_and_reported(tmp_path: Path) -> None:
     data = load(folder)
     assert set(photos_of(data)) == {"a.jpg", "b.jpg"}
     nobody, above, both = sorted(data.problems, key=len, reverse=True)
-    assert f"{folder / 'nobody'} is named for no label" in nobody
+    assert f"{folder / 'nobody'} is not named after a label" in nobody
     assert f"--data {folder / 'nobody'}" in nobody
     assert "photos above the class folders, 1 of them such as stray.jpg" in above
-    assert "d.jpg: lies in folders of two labels, with_mask and without_mask" in both
+    assert "d.jpg: is in folders of two labels, with_mask and without_mask" in both
     assert data.not_looked_at == {".jpg": 2}
 
 
@@ -147,14 +147,14 @@ def test_a_class_folder_of_nobody_is_named_by_the_user(tmp_path: Path) -> None:
 def test_folders_of_unknown_names_are_an_error(files: list[str], tmp_path: Path) -> None:
     for name in files:
         write_photo(tmp_path / "set" / name)
-    with pytest.raises(MaskdError, match=r"is named for no label .* --map '.*=LABEL', or if they show nobody"):
+    with pytest.raises(MaskdError, match=r"is not named after a label .* --map '.*=LABEL', or if they show no people"):
         load(tmp_path / "set")
 
 
 def test_a_folder_that_is_called_for_masks_hardly_shows_nobody(tmp_path: Path) -> None:
     folder = tmp_path / "people with masks"
     write_photo(folder / "a.jpg")
-    with pytest.raises(MaskdError, match="or if they show nobody, --map 'people with masks=no_face'"):
+    with pytest.raises(MaskdError, match="or if they show no people, --map 'people with masks=no_face'"):
         load(folder)
     assert faces_of(load(folder, names=LabelNames(mapping={"people with masks": "no_face"}))) == {"a.jpg": []}
     labelled = load(folder, names=LabelNames(mapping={"people with masks": "with_mask"}))
@@ -178,7 +178,7 @@ def test_photos_next_to_labels_of_another_kind_are_not_photos_of_nobody(
 ) -> None:
     write_photo(tmp_path / "set" / "a.jpg")
     write_text(tmp_path / "set" / name, content)
-    with pytest.raises(MaskdError, match=r"may hold labels of the photos in .* maskd reads Pascal VOC") as error:
+    with pytest.raises(MaskdError, match=r"may contain labels of the photos in .* maskd reads Pascal VOC") as error:
         load(tmp_path / "set")
     assert str(tmp_path / "set" / name) in str(error.value)
 
@@ -202,7 +202,7 @@ def test_other_files_are_not_taken_for_labels(name: str, tmp_path: Path) -> None
 def test_the_photos_alone_of_a_labelled_set_are_refused(photos: str, labels: str, tmp_path: Path) -> None:
     write_photo(tmp_path / photos / "a.jpg")
     write_text(tmp_path / labels, "a.jpg,1,2,30,40")
-    with pytest.raises(MaskdError, match=f"labels of these photos seem to lie in .*--data {tmp_path / 'set'}"):
+    with pytest.raises(MaskdError, match=f"labels of these photos seem to be in .*--data {tmp_path / 'set'}"):
         load(tmp_path / photos)
 
 
@@ -216,7 +216,7 @@ def test_labels_of_two_kinds_are_an_error(tmp_path: Path) -> None:
     folder = with_voc(tmp_path / "set")
     write_text(folder / "labels" / "a.txt", "0 0.5 0.5 0.5 0.5\n")
     write_text(folder / "classes.txt", "Mask\n")
-    with pytest.raises(MaskdError, match=r"has labels of two kinds, .*a\.xml and .*a\.txt; move one kind away"):
+    with pytest.raises(MaskdError, match=r"has labels of two kinds, .*a\.xml and .*a\.txt; move one kind elsewhere"):
         load(folder)
 
 
@@ -224,7 +224,7 @@ def test_labels_that_belong_to_no_photos_are_an_error(tmp_path: Path) -> None:
     with_voc(tmp_path / "site" / "door")
     write_photo(tmp_path / "site" / "hall" / "b.png")
     write_xml(tmp_path / "site" / "xmls" / "b.xml", face("with_mask", 1, 2, 30, 40))
-    with pytest.raises(MaskdError, match=r"b\.xml: which photos these labels are for cannot be told"):
+    with pytest.raises(MaskdError, match=r"b\.xml: cannot tell which photos these labels are for"):
         load(tmp_path / "site")
 
 

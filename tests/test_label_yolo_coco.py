@@ -87,7 +87,7 @@ def test_a_polygon_of_yolo_gives_the_box_around_it(tmp_path: Path) -> None:
 def test_yolo_without_its_classes_is_an_error(tmp_path: Path) -> None:
     write_photo(tmp_path / "set" / "images" / "a.jpg")
     write_text(tmp_path / "set" / "labels" / "a.txt", LINES)
-    with pytest.raises(MaskdError, match=r"a\.txt: is a YOLO label, and the names of its classes are missing"):
+    with pytest.raises(MaskdError, match=r"a\.txt: is a YOLO label, but the names of its classes are missing"):
         load(tmp_path / "set")
     write_text(tmp_path / "set" / "classes.txt", "Mask\nNo Mask\n")
     write_text(tmp_path / "set" / "data.yaml", "names: [No Mask, Mask]")
@@ -169,7 +169,7 @@ def test_a_photo_with_one_unusable_annotation_is_left_out(change: dict[str, Any]
     [
         ([{"id": 7}], [], "cannot be read as COCO's JSON"),
         ([IMAGE], [{"image_id": 9, "category_id": 1}], "annotation 1: its image 9 is not listed"),
-        ([IMAGE], [[1, 2]], "annotation 1: belongs to none of the images"),
+        ([IMAGE], [[1, 2]], "annotation 1: its image is not listed"),
     ],
 )
 def test_a_broken_coco_file_is_an_error(

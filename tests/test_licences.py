@@ -111,7 +111,7 @@ def test_only_licensed_photos_are_kept(tmp_path: Path, capsys: pytest.CaptureFix
     ]
 
     unlicensed = load(tmp_path / "ilc_voc")
-    with pytest.raises(MaskdError, match=r"no photo to learn from; .* into a file licence\.txt"):
+    with pytest.raises(MaskdError, match=r"no photo to train on; .* into a file licence\.txt"):
         keep_licensed(unlicensed, Licences(unlicensed.sets))
 
 
@@ -142,7 +142,7 @@ def test_a_model_that_learnt_from_unlicensed_photos_is_no_licensed_start(tmp_pat
     require_licensed([card(tmp_path / "good.keras", mit)])
     for licence in ("none stated", "ImageNet terms: research use"):
         bad = card(tmp_path / "bad.keras", mit, TrainingData(name="theirs", photos=1, licence=licence))
-        with pytest.raises(UsageError, match=f"{bad} learnt from theirs, licence: {licence}"):
+        with pytest.raises(UsageError, match=f"{bad} was trained on theirs, licence: {licence}"):
             require_licensed([bad])
     with pytest.raises(UsageError, match=r"unknown\.keras has no card next to it"):
         require_licensed([tmp_path / "unknown.keras"])

@@ -59,10 +59,7 @@ def test_the_most_suspicious_labels_come_first_and_can_be_copied(
     out = tmp_path / "out" / "space_voc"
     assert review("--data", voc, "--out", out.parent) == 0
     printed = capsys.readouterr().out
-    assert (
-        "2 labels looked at; of the 2 most suspicious the model would change 1; faces that no label covers: 1"
-        in printed
-    )
+    assert "2 labels checked; of the 2 most suspicious the model would change 1; faces without a label: 1" in printed
     assert content(out / "suggestions.json") == [
         {"photo": "wrong.png", "box": MIRRORED, "label": "without_mask", "reason": ""},
         {"photo": "right.png", "box": FACE, "label": "without_mask", "reason": ""},
@@ -80,7 +77,7 @@ def test_the_most_suspicious_labels_come_first_and_can_be_copied(
     # What a person has judged is not shown again, and the boxes of before stay in unlabelled.json.
     before = content(out / "unlabelled.json")
     assert review("--data", voc, "--out", out.parent) == 0
-    assert "space_voc: 0 labels looked at" in capsys.readouterr().out
+    assert "space_voc: 0 labels checked" in capsys.readouterr().out
     assert content(out / "suggestions.json") == []
     assert content(out / "unlabelled.json") == before
     assert list(out.glob("*.png")) == []
@@ -141,8 +138,8 @@ def test_it_runs_without_keras(voc: Path, tmp_path: Path) -> None:
     [
         (("--model", "mask-clasifier"), "there is no shipped model 'mask-clasifier'"),
         (("--model", "nowhere/model.keras"), "the model nowhere/model.keras does not exist"),
-        (("--model", "face-detector"), "is made for face_detection"),
-        (("--out", "/dev/null/out"), "give another one with --out"),
+        (("--model", "face-detector"), "is for face_detection"),
+        (("--out", "/dev/null/out"), "choose another --out"),
         (("--data", "/nowhere"), "no such folder"),
     ],
 )
@@ -190,7 +187,7 @@ def test_opinions_of_several_models_are_averaged(voc: Path, tmp_path: Path, caps
     assert dict(opinion) == pytest.approx({"with_mask": 0.75, "without_mask": 0.25}, abs=1e-5)
 
     assert review("--data", voc, "--out", tmp_path / "out", "--model", one, "--model", "mask-classifier") == 2
-    assert "know different labels" in capsys.readouterr().err
+    assert "have different labels" in capsys.readouterr().err
     one.with_suffix(".json").unlink()
     assert review("--data", voc, "--out", tmp_path / "out", "--model", one) == 1
     assert "model.json is missing" in capsys.readouterr().err

@@ -44,7 +44,9 @@ def complaint_of(status: int, data: Path, out: Path, capsys: pytest.CaptureFixtu
 
 def test_the_model_of_another_run_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "model.keras").write_bytes(b"months of work")
-    with pytest.raises(UsageError, match=r"holds the model\.keras of another run; .* --out, or --overwrite"):
+    with pytest.raises(
+        UsageError, match=r"holds the model\.keras of another run; .* --out, or replace it with --overwrite"
+    ):
         refuse_used(tmp_path, resume=False, overwrite=False)
     refuse_used(tmp_path, resume=True, overwrite=False)
     refuse_used(tmp_path, resume=False, overwrite=True)
@@ -88,7 +90,7 @@ def test_a_checkpoint_on_a_full_disk_is_an_error_and_no_crash(tmp_path: Path) ->
 
 def test_the_space_is_asked_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     require_space(tmp_path, 1)
-    with pytest.raises(MaskdError, match=r"is full: .* MB are left, and at least 1000000000.0 MB are needed"):
+    with pytest.raises(MaskdError, match=r"is full: .* MB are free, but at least 1000000000.0 MB are needed"):
         require_space(tmp_path, 10**15)
 
 

@@ -245,8 +245,8 @@ def test_a_checkpoint_of_other_settings(mask_run: Ran, faces: Path, tmp_path: Pa
     shutil.copytree(mask_run.out, out)
     run = train(out, "mask", "--data", faces, *TINY, "--epochs", 2, "--classes", 2, "--resume")
     line = complaint_of(run, 1)
-    assert f"the checkpoint {out / 'checkpoint'} is not of this training" in line
-    assert line.endswith("give the settings that it was made with, or train without --resume")
+    assert f"the checkpoint {out / 'checkpoint'} belongs to another training" in line
+    assert line.endswith("use the settings it was made with, or train without --resume")
 
 
 def test_figures_of_an_epoch_that_was_repeated_count_once(tmp_path: Path) -> None:
@@ -281,9 +281,9 @@ def test_a_teacher_or_a_start_of_another_form(mask_run: Ran, faces: Path, tmp_pa
     trained = mask_run.out / "model.keras"
     two = ("mask", "--data", faces, *TINY, "--epochs", 1, "--classes", 2)
     line = complaint_of(train(tmp_path / "run", *two, "--teacher", trained), 1)
-    assert f"{trained} cannot teach here: it takes 32 px and gives 3 labels, not 32 px and 2" in line
+    assert f"{trained} cannot be a teacher here: it takes 32 px and outputs 3 labels, not 32 px and 2" in line
     line = complaint_of(train(tmp_path / "run", *two, "--start-from", trained), 1)
-    assert f"{trained}: not the same form" in line
+    assert f"{trained}: another architecture" in line
     line = complaint_of(train(tmp_path / "run", *two, "--teacher", faces / "images" / "0.png"), 1)
     assert "0.png: not a Keras model" in line
 
@@ -293,7 +293,7 @@ def test_folds_that_a_trained_model_has_seen(option: str, faces: Path, tmp_path:
     trained = tmp_path / "model.keras"
     trained.write_bytes(b"opened only where it may be used")
     seen = ("--folds", 2, option, trained)
-    assert "--folds measures what was" in complaint_of(
+    assert "--folds needs a model that" in complaint_of(
         train(tmp_path / "run", "mask", "--data", faces, *TINY, *seen), 2
     )
     assert not (tmp_path / "run").exists()
@@ -440,7 +440,7 @@ def test_a_label_without_photos(tmp_path: Path) -> None:
 def test_more_folds_than_photos(tmp_path: Path) -> None:
     data = write_voc(tmp_path / "data", ["with_mask", "without_mask"] * 2)
     line = complaint_of(train(tmp_path / "run", "mask", "--data", data, *TINY, "--classes", 2, "--folds", 9), 2)
-    assert "--folds 9 is more than there are photos to learn from, 4" in line
+    assert "--folds 9 exceeds the number of training photos, 4" in line
 
 
 @pytest.mark.parametrize("command", ["mask", "face"])
@@ -452,11 +452,11 @@ def test_weights_that_are_none(command: str, faces: Path, tmp_path: Path) -> Non
     other = tmp_path / "other.weights.h5"
     keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)]).save_weights(other)
     line = complaint_of(train(tmp_path / "run", command, "--data", faces, "--weights", other), 1)
-    assert f"{other} does not hold weights of MobileNetV2 of alpha 0.35" in line
+    assert f"{other} does not contain weights of MobileNetV2 of alpha 0.35" in line
 
     other.write_bytes(b"no weights at all")
     line = complaint_of(train(tmp_path / "run", command, "--data", faces, "--weights", other), 1)
-    assert f"{other} does not hold weights of MobileNetV2 of alpha 0.35" in line
+    assert f"{other} does not contain weights of MobileNetV2 of alpha 0.35" in line
 
 
 def test_an_alpha_without_imagenet_weights(faces: Path, tmp_path: Path) -> None:
@@ -475,7 +475,7 @@ def test_no_face_to_learn_from(tmp_path: Path) -> None:
 def test_an_out_that_is_a_file(faces: Path, tmp_path: Path) -> None:
     (tmp_path / "run").touch()
     line = complaint_of(train(tmp_path / "run", "mask", "--data", faces, *TINY), 1)
-    assert f"the folder {tmp_path / 'run'} cannot be made (File exists)" in line
+    assert f"the folder {tmp_path / 'run'} cannot be created (File exists)" in line
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_wish_that_nothing_keeps_names_the_best() -> None:
     assert recommendation.best.threshold == 0.31
     sentence = outcome(tuning_of(points, recommendation, Wish("false_faces", 0.01)))
     assert sentence == (
-        "No min_score keeps to 1 false face per 100 photos; the best that can be had is 100 per 100, at 0.31."
+        "No min_score meets the target of 1 false face per 100 photos; the best possible is 100 per 100, at 0.31."
     )
 
 
@@ -260,7 +260,7 @@ def test_a_low_score_that_would_contradict_is_reset(low_score: float | None, lin
     assert load_config(tmp_path / "config.yaml").detector.min_score == 0.31
 
 
-def test_a_wish_that_costs_many_faces_is_called_dear() -> None:
+def test_a_wish_that_costs_many_faces_is_called_expensive() -> None:
     photos = [detected((0.9, True), (0.55, True), (0.54, False), faces=2)] * 40
     points = curve(photos, detector_figures, THRESHOLDS)
     wish = Wish("false_faces", 0.01)
@@ -270,8 +270,8 @@ def test_a_wish_that_costs_many_faces_is_called_dear() -> None:
     points = curve(photos, detector_figures, THRESHOLDS)
     dear = tuning_of(points, recommend(points, wish, useful="recall"), wish)
     assert notes([dear], {}, (), 20)[-1] == (
-        "detector.min_score 0.57 is dear: 50 % of the faces are found instead of 100 %; "
-        "a milder --false-alarms costs less."
+        "detector.min_score 0.57 is expensive: 50 % of the faces are found instead of 100 %; "
+        "relax --false-alarms to lose fewer."
     )
 
 
@@ -367,7 +367,7 @@ def test_curves_are_not_laid_among_the_photos(
     write_photo(elsewhere / "room" / "a.png", empty_room(0))
     monkeypatch.chdir(elsewhere / "room")
     assert main(["tune", "--data", "."]) == 0
-    assert "they would be taken for a photo; give --plot FILE.png" in capsys.readouterr().err
+    assert "; give --plot FILE.png" in capsys.readouterr().err
     assert main(["tune", "--data", ".", "--plot", "curves.png"]) == 1
     assert [path.name for path in (elsewhere / "room").iterdir()] == ["a.png"]
     assert main(["tune", "--data", ".", "--plot", "../curves.png"]) == 0
@@ -408,10 +408,10 @@ def test_the_printed_lines_are_a_configuration(site: Path, tmp_path: Path, capsy
 def test_an_empty_room_tunes_the_detector_only(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tune", "--data", str(site / "room")]) == 0
     shown = capsys.readouterr().out
-    assert "detector.min_score was tuned by false faces alone" in shown
+    assert "detector.min_score was tuned by false faces only" in shown
     assert "classifier.min_confidence was not tuned" in shown
     assert "precision" not in shown.split("For config.yaml")[0]
-    assert "No false face on 3 photos still allows for up to 100 per 100." in shown
+    assert "No false face on 3 photos is still compatible with up to 100 per 100." in shown
     current = build_vision(Config()).recommended.min_score
     assert f"\n  min_score: {current:g}\n" in shown, "nothing speaks for a lower one"
     assert "classifier:" not in shown
@@ -509,7 +509,7 @@ def test_what_cannot_be_read_is_listed_and_passed_over(
     write_photo(folder / "nobody" / "empty.png", empty_room(1))
     problems = tuned(capsys, "--data", folder)["problems"]
     assert any("broken.jpg cannot be decoded" in problem for problem in problems)
-    assert any("faceless.png: no face found" in problem for problem in problems)
+    assert any("faceless.png: no face was found" in problem for problem in problems)
     assert any(f"--data {folder / 'nobody'}" in problem for problem in problems)
 
 
@@ -537,14 +537,14 @@ def test_labels_that_the_classifier_does_not_know(
     )
     assert main(["tune", "--data", str(tmp_path / "voc")]) == 1
     output = capsys.readouterr()
-    assert "object 1: 'visor' names none of the labels with_mask, without_mask, mask_weared_incorrect" in output.err
+    assert "object 1: 'visor' is not one of the labels with_mask, without_mask, mask_weared_incorrect" in output.err
     assert "--map 'visor=LABEL'" in output.err
     assert output.out == ""
 
     result = tuned(capsys, "--data", tmp_path / "voc", "--map", "visor=unsure")
     assert "classifier" not in result
     assert result["detector"]["points"][0]["recall"]["whole"] == 1
-    assert any("labelled unsure say nothing of the classifier" in note for note in result["notes"])
+    assert any("labelled unsure do not measure the classifier" in note for note in result["notes"])
     assert result["taken"] == ["labels taken: visor as unsure (1)"]
     result = tuned(capsys, "--data", tmp_path / "voc", "--map", "visor=with_mask")
     assert result["faces"]["with_mask"] == 1
@@ -586,7 +586,7 @@ def test_the_last_line_counts_the_files_that_were_not_looked_at(
     (folder / "visit.mp4").write_bytes(b"a film")
     assert main(["tune", "--data", str(folder), "--plot", str(tmp_path / "curves.png")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "files not looked at: 1 .mp4, 1 .png"
+    assert lines[-1] == "files ignored: 1 .mp4, 1 .png"
     assert any(line.startswith(f"left out: {folder}: photos above the class folders, 1 of them") for line in lines)
 
 
@@ -599,7 +599,8 @@ def test_a_wish_that_cannot_be_kept_prints_no_line(
     assert main(["tune", "--data", str(tmp_path / "mislabelled")]) == 0
     shown = capsys.readouterr().out
     assert (
-        "No min_confidence keeps to 2 % of the judged faces judged wrongly; the best that can be had is 100 %" in shown
+        "No min_confidence meets the target of 2 % of the judged faces judged wrongly; the best possible is 100 %"
+        in shown
     )
     assert "For config.yaml" not in shown
 
@@ -613,10 +614,10 @@ def test_a_wish_that_cannot_be_kept_prints_no_line(
         (
             ["--data", "unknown"],
             1,
-            "unknown/visor is named for no label (with_mask, without_mask, mask_weared_incorrect)",
+            "unknown/visor is not named after a label (with_mask, without_mask, mask_weared_incorrect)",
         ),
         (["--data", "voc"], 1, "voc: holds no photos; maskd reads Pascal VOC (.xml), YOLO"),
-        (["--data", "site"], 1, "if they show nobody, give the folder by itself: --data site/room"),
+        (["--data", "site"], 1, "if they show no people, give the folder separately: --data site/room"),
         (["--data", "room", "-c", "gone.yaml"], 2, "there is no configuration file gone.yaml"),
         (["--data", "room", "-c", "bad.yaml"], 2, 'did you mean "min_score"'),
         (["--data", "room", "-c", "model.yaml"], 1, "nobody.tflite"),
@@ -719,7 +720,7 @@ def test_names_that_are_not_text_are_read_and_printed_escaped(tmp_path: Path) ->
     ("confidences", "recommended", "words"),
     [
         # All are judged at 0.5 already, so that 0.33 would change nothing but call every guess an answer.
-        ([0.9] * 100, 0.5, "The current min_confidence, 0.5, is fine: it keeps to at most 2 %"),
+        ([0.9] * 100, 0.5, "The current min_confidence, 0.5, is fine: it meets the target of at most 2 %"),
         ([0.9] * 60 + [0.4] * 40, 0.33, "Recommended: 0.33, the lowest with at most 2 %"),
     ],
 )

@@ -124,7 +124,7 @@ def test_every_problem_of_a_manifest_is_named(tmp_path: Path) -> None:
 
 
 def test_wrong_task() -> None:
-    with pytest.raises(MaskdError, match="made for mask_classification, and face_detection is needed"):
+    with pytest.raises(MaskdError, match="is for mask_classification, but face_detection is needed"):
         open_model("mask-classifier", "face_detection")
 
 

@@ -31,8 +31,8 @@ class Checkpoint(keras.callbacks.BackupAndRestore):  # type: ignore[misc]  # ker
         except (OSError, ValueError) as error:
             reason = " ".join(str(error).split())[:160]
             raise MaskdError(
-                f"the checkpoint {self.folder} is not of this training ({reason}); "
-                "give the settings that it was made with, or train without --resume"
+                f"the checkpoint {self.folder} belongs to another training ({reason}); use the settings it was made "
+                "with, or train without --resume"
             ) from error
 
     def _save_model(self) -> None:

@@ -24,7 +24,7 @@ from training.architectures import ARCHITECTURES
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
 EVALUATE_DESCRIPTION = "Measure detectors and classifiers side by side on labelled photos."
-REVIEW_DESCRIPTION = "Show the labels that a classifier doubts, and the faces that nobody labelled."
+REVIEW_DESCRIPTION = "Show the labels that a classifier doubts, and the faces without a label."
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"maskd-train: {of_the_disk(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        resumable = "; --resume goes on from the last finished epoch" if hasattr(arguments, "resume") else ""
+        resumable = "; --resume continues after the last finished epoch" if hasattr(arguments, "resume") else ""
         print(f"maskd-train: stopped{resumable}", file=sys.stderr)
         return 130
     return 0
@@ -90,7 +90,7 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         "--input-size", type=whole_number(32, 512), default=96, metavar="PX", help="side of the crop (default: 96)"
     )
     parser.add_argument(
-        "--classes", type=int, choices=(2, 3), default=3, help="2 leaves incorrect wear out (default: 3)"
+        "--classes", type=int, choices=(2, 3), default=3, help="2 leaves out incorrectly worn masks (default: 3)"
     )
     parser.add_argument(
         "--folds", type=whole_number(1), default=1, metavar="K", help="cross-validate on K folds, before training"
@@ -100,13 +100,16 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         type=number(0, 1),
         default=0.2,
         metavar="A",
-        help="blend crops in pairs, by shares from Beta(A, A) (default: 0.2)",
+        help="blend pairs of crops, with weights from Beta(A, A) (default: 0.2)",
     )
     parser.add_argument(
         "--landmarks",
         type=existing_file,
         metavar="FILE",
-        help="a YuNet .onnx file, to paint masks on bare faces, worn rightly and wrongly (default: none are painted)",
+        help=(
+            "a YuNet .onnx file, to paint masks on bare faces, worn correctly and incorrectly (default: none are "
+            "painted)"
+        ),
     )
     parser.add_argument(
         "--painted",
@@ -121,7 +124,10 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODEL",
-        help="learn half from the labels, half from what this model.keras says of each crop; of several, their mean",
+        help=(
+            "learn half from the labels, half from this model.keras's answer for each crop; with several, from "
+            "their mean"
+        ),
     )
     parser.add_argument("--whole-image", action="store_true", help="class folders: use the whole photo, not its face")
     parser.add_argument(
@@ -151,28 +157,29 @@ def _add_face(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         choices=("mobilenet_v2", "patches"),
         default="mobilenet_v2",
-        help="patches is the same from stride 8 on, behind a stem that takes half the time (default: %(default)s)",
+        help="patches is the same from stride 8 on, with a stem that takes half the time (default: %(default)s)",
     )
     parser.add_argument(
         "--teacher",
         type=existing_file,
         metavar="FILE",
-        help="a YuNet .onnx file: faces of which it is sure and that no label covers are learnt, suspected ones are no "
-        "background",
+        help="a YuNet .onnx file: its confident detections without a label are learnt as faces, uncertain ones are "
+        "excluded from the background",
     )
     parser.add_argument(
         "--repeat-empty",
         type=number(0, 100),
         default=2.0,
         metavar="TIMES",
-        help="how often an epoch shows each photo without people, to teach what is no face (default: %(default)s)",
+        help="how often an epoch shows each photo without people, to teach what is not a face (default: %(default)s)",
     )
 
 
 def _add_review(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
-        "A model that learnt these very labels is kind to them, wrong ones included: it has learnt some by heart. One "
-        "that was trained on other sets judges best; several with different --seed, given together, come next."
+        "A model trained on these labels tends to agree with them, even with wrong ones, because it has memorised "
+        "some. A model trained on other sets judges best; several with different --seed, given together, come "
+        "second."
     )
     _add_places(parser, data="labelled photos", out="runs/review")
     parser.add_argument(
@@ -180,11 +187,14 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="MODEL",
-        help="classifier: a shipped model's name, a .tflite or a model.keras; of several, their mean "
-        "(default: the shipped one)",
+        help="classifier: a shipped model's name, a .tflite or a model.keras; with several, their mean (default: "
+        "the shipped one)",
     )
     parser.add_argument(
-        "--detector", default="face-detector", metavar="MODEL", help="finds unlabelled faces (default: the shipped one)"
+        "--detector",
+        default="face-detector",
+        metavar="MODEL",
+        help=("detector that finds unlabelled faces (default: the shipped one)"),
     )
     parser.add_argument(
         "--count", type=whole_number(1), default=200, metavar="N", help="most labels of a set to show (default: 200)"
@@ -215,9 +225,9 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         default="test",
         help="the photos to measure on (default: test)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the split, as in training (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the split, as in training (default: 1)")
     parser.add_argument(
-        "--published-labels", action="store_true", help="labels as they were published, without the corrections"
+        "--published-labels", action="store_true", help="use the published labels, without the corrections"
     )
 
 
@@ -235,58 +245,61 @@ def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: i
         action="append",
         default=[],
         metavar="MODEL",
-        help="train a model.keras further, at a lower rate; of several, their average",
+        help="train a model.keras further, at a lower rate; with several, their average",
     )
     parser.add_argument(
         "--keep-stem",
         action="store_true",
-        help="with --start-from: leave the layers down to stride 8 as they are, which halves the time of a step",
+        help="with --start-from: freeze the layers down to stride 8, which halves the time of a step",
     )
     parser.add_argument(
         "--imitate",
         type=existing_file,
         metavar="MODEL",
-        help="for a network of patches: begin with the layers of this model.keras, a MobileNetV2, and teach the stem "
-        "its features first",
+        help="for a network of patches: start with the layers of this model.keras, a MobileNetV2, and first train "
+        "the stem to produce its features",
     )
     parser.add_argument(
         "--imitation-steps",
         type=whole_number(1),
         default=600,
         metavar="N",
-        help="of the stem, in batches (default: 600)",
+        help="batches to train the stem (default: 600)",
     )
     parser.add_argument(
         "--learning-rate",
         type=number(1e-6, 1),
         metavar="RATE",
-        help="at its peak (default: 2e-3 for a detector and 1e-3 for a classifier, a third of it with --start-from)",
+        help=(
+            "peak learning rate (default: 2e-3 for a detector and 1e-3 for a classifier, a third of it with "
+            "--start-from)"
+        ),
     )
     parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
     parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, help="of the split and of every random choice (default: 1)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the split and of every random choice (default: 1)")
     parser.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint of an interrupted run in --out"
+        "--resume", action="store_true", help="continue from the checkpoint of an interrupted run in --out"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="into the --out of an earlier run, whose model is lost"
+        "--overwrite", action="store_true", help="write into the --out of an earlier run and replace its model"
     )
     parser.add_argument(
         "--licensed-only",
         action="store_true",
-        help="learn only from photos whose licence is stated and allows products, see docs/training.md",
+        help="train only on photos whose licence is stated and allows products, see docs/training.md",
     )
     parser.add_argument(
         "--with-validation",
         action="store_true",
-        help="the final run, once its settings are chosen: learn from the validation photos too, to the last epoch",
+        help="the final run, once its settings are chosen: also train on the validation photos, to the last epoch",
     )
 
 
 def _add_places(parser: argparse.ArgumentParser, *, data: str, out: str) -> None:
     add_data(parser, data)
     parser.add_argument(
-        "--out", type=path, default=Path(out), metavar="DIR", help="where it goes (default: %(default)s)"
+        "--out", type=path, default=Path(out), metavar="DIR", help="output folder (default: %(default)s)"
     )
 
 

@@ -46,14 +46,14 @@ def print_data(data: PhotoData) -> None:
     print(table(data.splits))
     print(data.not_looked_at_text(), flush=True)
     if not data.splits["train"]:
-        raise MaskdError("the folders given with --data hold no photo to learn from")
+        raise MaskdError("the folders given with --data hold no photo to train on")
 
 
 def no_test(what: str, splits: Mapping[SplitName, Sequence[LabelledPhoto]]) -> str:
     """The sentence where nothing is left to test on."""
     return (
-        f"of {sum(map(len, splits.values()))} photos no {what} is left to test on, so nothing could be said of the "
-        "result, and maskd-convert would refuse it; give more photos, at least ten of each label"
+        f"of {sum(map(len, splits.values()))} photos no {what} is left to test on, so the result could not be "
+        "measured, and maskd-convert would refuse it; give more photos, at least ten of each label"
     )
 
 

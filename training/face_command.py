@@ -121,7 +121,7 @@ def _repetition(faces_per_photo: float, empty: float) -> float:
 
 
 def _no_boxes(_image: Image) -> list[Box]:
-    raise MaskdError("class folders have no boxes, and a detector cannot learn from them; give Pascal VOC folders")
+    raise MaskdError("class folders have no boxes, so a detector cannot be trained on them; give Pascal VOC folders")
 
 
 def _write_report(

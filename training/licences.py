@@ -104,7 +104,7 @@ def keep_licensed(data: PhotoData, licences: Licences) -> None:
         print(f"left out by --licensed-only: {name}, {count} photos, licence: {licence.text}")
     if not data.splits["train"]:
         raise MaskdError(
-            "--licensed-only leaves no photo to learn from; where you know the licence of a set, write it into a file "
+            "--licensed-only leaves no photo to train on; if you know the licence of a set, write it into a file "
             "licence.txt in the set's folder"
         )
 
@@ -115,10 +115,10 @@ def require_licensed(models: Iterable[Path]) -> None:
     for path in models:
         learnt = _learnt_before(path)
         if not learnt:
-            raise UsageError(f"--licensed-only: {path} has no card next to it that says what it learnt from")
+            raise UsageError(f"--licensed-only: {path} has no card next to it that lists its training photos")
         for each in learnt:
             if each.licence == NONE_STATED or _NO_PRODUCTS.search(each.licence):
-                raise UsageError(f"--licensed-only: {path} learnt from {each.name}, licence: {each.licence}")
+                raise UsageError(f"--licensed-only: {path} was trained on {each.name}, licence: {each.licence}")
 
 
 def learnt_from(photos: Iterable[LabelledPhoto], licences: Licences, models: Sequence[Path]) -> list[TrainingData]:

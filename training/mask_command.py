@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if arguments.folds > 1 and (options.start_from or options.teachers or options.imitate):
         raise UsageError(
-            "--folds measures what was learnt from the other folds alone, and a model of --start-from, --teacher or "
-            "--imitate has seen them all; leave one or the other out"
+            "--folds needs a model that has not seen the photos, but one of --start-from, --teacher or --imitate "
+            "has seen them all; remove one or the other"
         )
     require_start(options.keep_stem, options.start_from)
     require_patches(options.imitate, options.architecture, "--arch patches")
@@ -138,7 +138,7 @@ def _painted(samples: Sequence[FaceSample], options: MaskTraining, landmarks: Pa
 def _require_enough_photos(folds: int, splits: Mapping[SplitName, Sequence[LabelledPhoto]]) -> None:
     count = len(splits["train"]) + len(splits["validation"])
     if folds > count:
-        raise UsageError(f"--folds {folds} is more than there are photos to learn from, {count}")
+        raise UsageError(f"--folds {folds} exceeds the number of training photos, {count}")
 
 
 def _cross_validate(
@@ -175,8 +175,8 @@ def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraini
     print(f"confidence: divided by a temperature of {temperature:.2f}, fitted to {len(validation)} validation faces")
     if temperature > _FAR_FROM_FITTED * fitted:
         print(
-            f"warning: {len(validation)} validation faces cannot prove how sure the model may be (they would allow "
-            f"{fitted:.2f}); on photos from elsewhere its confidence may mean less, so validate on more faces"
+            f"warning: {len(validation)} validation faces are too few to calibrate the model (they would allow "
+            f"{fitted:.2f}); its confidence may be less reliable on other photos, so validate on more faces"
         )
 
 

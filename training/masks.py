@@ -226,8 +226,8 @@ def _teachers(options: MaskTraining) -> list[Any]:
         size, labels = teacher.input_shape[1], teacher.output_shape[-1]
         if (size, labels) != (options.input_size, len(options.labels)):
             raise MaskdError(
-                f"{path} cannot teach here: it takes {size} px and gives {labels} labels, "
-                f"not {options.input_size} px and {len(options.labels)}"
+                f"{path} cannot be a teacher here: it takes {size} px and outputs {labels} labels, not "
+                f"{options.input_size} px and {len(options.labels)}"
             )
         teachers.append(teacher)
     return teachers

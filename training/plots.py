@@ -208,7 +208,7 @@ def mistake_sheet(items: Sequence[Mistake], path: Path, columns: int = 10, *, li
     columns = max(1, min(columns, len(worst)))
     rows = max(1, -(-len(worst) // columns))
     total = "1 mistake" if len(items) == 1 else f"{len(items)} mistakes"
-    shown = f"the {len(worst)} surest of {total}" if len(worst) < len(items) else total
+    shown = f"the {len(worst)} most confident of {total}" if len(worst) < len(items) else total
     # Captions have a fixed height in inches below each photo, and the title one above them all.
     width, height, caption, heading = 1.5, 2.05, 0.55, 0.4
     sheet_width, sheet_height = max(3.0, columns * width), rows * height + heading
@@ -271,7 +271,7 @@ def _curve_panel(axes: Axes, history: Mapping[str, Sequence[float]], name: str, 
 
 def _mark_unfreezing(axes: Axes, epochs: int) -> None:
     """Between the last epoch of the head alone and the first of the whole network, where figures jump."""
-    axes.axvline(epochs + 0.5, color=GREY, linewidth=1.2, linestyle="--", label="whole network from here on")
+    axes.axvline(epochs + 0.5, color=GREY, linewidth=1.2, linestyle="--", label="whole network trained from here")
     axes.legend(loc="best")
 
 

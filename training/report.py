@@ -26,7 +26,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise MaskdError(f"the folder {path} cannot be made ({error.strerror}); give another one with --out") from error
+        raise MaskdError(f"the folder {path} cannot be created ({error.strerror}); choose another --out") from error
 
 
 def write_history(history: Mapping[str, Sequence[float]], path: Path) -> None:
@@ -49,7 +49,7 @@ def write_text(text: str, path: Path) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise MaskdError(f"{path} cannot be written ({error.strerror}); give another folder with --out") from error
+        raise MaskdError(f"{path} cannot be written ({error.strerror}); choose another --out") from error
 
 
 def classification_metrics(

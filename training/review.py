@@ -83,13 +83,14 @@ def run(arguments: argparse.Namespace) -> None:
         _write_overlooked(findings, found, folder)
         other = sum(doubt.likeliest != doubt.face.label for doubt in findings.doubts)
         print(
-            f"{found.name}: {findings.judged} labels looked at; of the {len(findings.doubts)} most suspicious the "
-            f"model would change {other}; faces that no label covers: {len(findings.overlooked)}",
+            f"{found.name}: {findings.judged} labels checked; of the {len(findings.doubts)} most suspicious the "
+            f"model would change {other}; faces without a label: {len(findings.overlooked)}",
             flush=True,
         )
     print(
-        f"\nThe sheets are in {arguments.out}; next: look at them, edit suggestions.json (take out what is labelled "
-        "rightly) and unlabelled.json, and copy them to the set's folder as corrections.json and unlabelled.json"
+        "\n"
+        f"The sheets are in {arguments.out}; next: look at them, edit suggestions.json (remove correct labels) and "
+        "unlabelled.json, and copy them to the set's folder as corrections.json and unlabelled.json"
     )
     print(PhotoData(not_looked_at=layout.not_looked_at).not_looked_at_text())
 
@@ -144,7 +145,7 @@ def mean_opinion(classifiers: Sequence[Classifier], image: Image, boxes: Sequenc
 def _classifiers(models: Sequence[str]) -> list[Classifier]:
     classifiers = [entry.classifier for entry in open_classifiers(models)]
     if any(set(classifier.labels) != set(classifiers[0].labels) for classifier in classifiers):
-        raise UsageError("the models given with --model know different labels; give those of the same labels together")
+        raise UsageError("the models given with --model have different labels; give models with the same labels")
     return classifiers
 
 
@@ -160,7 +161,7 @@ def _write_doubts(findings: Findings, found: PhotoSet, folder: Path) -> None:
     for doubt in findings.doubts:
         if doubt not in doubts:
             name = one_line(doubt.photo.path)
-            print(f"left out: {name}, whose name is not UTF-8, so no correction can hold it; rename it", flush=True)
+            print(f"left out: {name}: its name is not UTF-8, so corrections cannot refer to it; rename it", flush=True)
     for number, doubt in enumerate(doubts, start=1):
         box, likeliest = doubt.face.box, doubt.likeliest
         key = found.key(doubt.photo.path)

@@ -19,7 +19,7 @@ def refuse_used(folder: Path, *, resume: bool, overwrite: bool) -> None:
     """Raises UsageError where another run has left its model in the folder."""
     if (folder / MODEL).exists() and not (resume or overwrite):
         raise UsageError(
-            f"{folder} holds the {MODEL} of another run; give another folder with --out, or --overwrite to lose it"
+            f"{folder} holds the {MODEL} of another run; choose another --out, or replace it with --overwrite"
         )
 
 
@@ -35,8 +35,8 @@ def require_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise MaskdError(
-            f"the disk of {folder} is full: {free / 1e6:.1f} MB are left, and at least {needed / 1e6:.1f} MB are "
-            "needed; free some, or give another folder with --out"
+            f"the disk of {folder} is full: {free / 1000000.0:.1f} MB are free, but at least "
+            f"{needed / 1000000.0:.1f} MB are needed; free some space, or choose another --out"
         )
 
 
@@ -47,7 +47,7 @@ def save_model(model: Any, folder: Path) -> Path:
     try:
         model.save(path)
     except OSError as error:
-        raise MaskdError(f"{path} cannot be written ({error.strerror or error}); see --out") from error
+        raise MaskdError(f"{path} cannot be written ({error.strerror or error}); choose another --out") from error
     return path
 
 

@@ -26,13 +26,13 @@ def weights_argument(text: str) -> str | None:
 def require_patches(imitate: Path | None, network: str, option: str) -> None:
     """Raises UsageError where --imitate is given for a network without a stem of its own."""
     if imitate and network != "patches":
-        raise UsageError(f"--imitate {imitate} needs {option}: other networks have no stem of their own to teach")
+        raise UsageError(f"--imitate {imitate} needs {option}: other networks have no separate stem to train")
 
 
 def require_start(keep_stem: bool, start_from: Sequence[Path]) -> None:
     """Raises UsageError where --keep-stem is given without --start-from."""
     if keep_stem and not start_from:
-        raise UsageError("--keep-stem needs --start-from: an untrained stem is not worth keeping")
+        raise UsageError("--keep-stem needs --start-from: there is no trained stem to keep")
 
 
 def build_backbone(application: str, weights: str | None, **options: Any) -> Any:
@@ -60,7 +60,7 @@ def build_backbone(application: str, weights: str | None, **options: Any) -> Any
                 backbone.load_weights(weights)
         except (OSError, ValueError) as error:
             raise MaskdError(
-                f"{weights} does not hold weights of {_described(application, options)} without its top "
+                f"{weights} does not contain weights of {_described(application, options)} without its top "
                 f"({_one_line(error)}); give imagenet, none or another file"
             ) from error
     return backbone
@@ -73,7 +73,7 @@ def averaged_weights(paths: Sequence[Path], model: Any) -> list[NDArray[np.float
     for path in paths:
         weights = load_trained(path).get_weights()
         if [each.shape for each in weights] != [each.shape for each in model.get_weights()]:
-            raise MaskdError(f"{path}: not the same form; give the options of its training")
+            raise MaskdError(f"{path}: another architecture; give the options of its training")
         collected.append(weights)
     return [np.mean(same, axis=0, dtype=np.float32) for same in zip(*collected, strict=True)]
 

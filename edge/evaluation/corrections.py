@@ -139,7 +139,7 @@ def _corrected(photo: LabelledPhoto, corrections: Sequence[Correction]) -> tuple
             if box.area > 0:
                 added[box] = correction.label
             else:
-                problems.append(f"the box {correction.corners} lies off a photo of {width}x{height}")
+                problems.append(f"the box {correction.corners} is outside a photo of {width}x{height}")
         elif correction.add:
             problems.append(f"the face at {correction.corners} is labelled already; leave `add` out")
         elif index is None and correction.box is None:

@@ -54,7 +54,7 @@ class PhotoData:
     def taken_lines(self) -> list[str]:
         """What was taken for something without being called so: sets to show nobody, names for labels."""
         lines = [
-            f"{found.path}: {len(found.photos)} photos without labels, taken to show nobody"
+            f"{found.path}: {len(found.photos)} photos without labels, taken as photos without people"
             for found in self.sets
             if found.kind == "plain"
         ]
@@ -63,7 +63,7 @@ class PhotoData:
     def not_looked_at_text(self) -> str:
         """One line that counts, by kind, the files that belong to no set."""
         counts = ", ".join(f"{count} {kind}" for kind, count in sorted(self.not_looked_at.items()))
-        return f"files not looked at: {counts or 'none'}"
+        return f"files ignored: {counts or 'none'}"
 
     def corrections_text(self) -> str:
         """One line that says how many labels were corrected."""

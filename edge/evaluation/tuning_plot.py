@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 # Blue, vermilion, green and purple of Okabe & Ito's palette, which every common colour blindness tells apart.
 CURVES = {
-    "precision": ("precision: faces among what is found", "#0072B2", "-"),
-    "recall": ("recall: labelled faces found", "#D55E00", "-"),
+    "precision": ("precision: share of found faces that are faces", "#0072B2", "-"),
+    "recall": ("recall: share of labelled faces found", "#D55E00", "-"),
     "f1": ("F1", "#CC79A7", "--"),
     "judged": ("judged, not unknown", "#CC79A7", "--"),
-    "right": ("judged rightly, of the judged", "#000000", "-."),
+    "right": ("judged correctly, of the judged", "#000000", "-."),
     "alarm_precision": ("alarms justified (precision)", "#0072B2", "-"),
-    "alarm_recall": ("violations that raise one (recall)", "#D55E00", "-"),
+    "alarm_recall": ("violations that raise an alarm (recall)", "#D55E00", "-"),
 }
 RECOMMENDED_COLOR, CURRENT_COLOR = "#009E73", "#767676"
 _STYLE: dict[Any, object] = {
@@ -51,7 +51,7 @@ def draw_curves(tunings: Sequence[Tuning], path: Path) -> Path:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MaskdError(
-            "the curves are not drawn, since matplotlib is not installed; to get them: pip install matplotlib"
+            "the curves are not drawn because matplotlib is not installed: pip install matplotlib"
         ) from error
     with mpl.rc_context(_STYLE):
         # Made without pyplot, it needs no screen.

@@ -35,9 +35,9 @@ _MEANINGS = {
     "recall": "of the labelled faces are found",
     "false_faces": "false faces per 100 photos",
     "judged": "of the faces are judged, the rest is unknown",
-    "right": "of those are judged rightly",
+    "right": "of those are judged correctly",
     "alarm_precision": "of the alarms are justified",
-    "alarm_recall": "of those who break the rule raise one",
+    "alarm_recall": "of the rule breakers raise one",
 }
 _ROWS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 
@@ -101,14 +101,14 @@ def outcome(tuning: Tuning) -> str:
     point, best = tuning.recommendation.point, tuning.recommendation.best
     if point is not None and tuning.keeps_current:
         kept = f"The current {tuning.key}, {point.threshold:g}, is fine"
-        return f"{kept}: it keeps to at most {_wish(tuning)}, {_no_gain(tuning)}."
+        return f"{kept}: it meets the target of at most {_wish(tuning)}, {_no_gain(tuning)}."
     if point is not None:
         least = " from the current value on" if _tells_of_false_faces_alone(tuning) else ""
         return f"Recommended: {point.threshold:g}, the lowest{least} with at most {_wish(tuning)}."
     if best is None:
-        return f"No {tuning.key} can be recommended: whatever it is, nothing is left to measure."
+        return f"No {tuning.key} can be recommended: there is nothing to measure."
     return (
-        f"No {tuning.key} keeps to {_wish(tuning)}; the best that can be had is "
+        f"No {tuning.key} meets the target of {_wish(tuning)}; the best possible is "
         f"{_amount(tuning, best.figures[tuning.wish.figure])}, at {best.threshold:g}."
     )
 
@@ -121,13 +121,13 @@ def as_text(report: Report) -> str:
             lines += _with_intervals(tuning, point)
         if tuning.surest_mistakes:
             what = "false faces" if tuning.section == "detector" else "wrong judgements"
-            lines.append(f"The surest {what}; look whether a label is wrong or missing:")
+            lines.append(f"The most confident {what}; check whether a label is wrong or missing:")
             lines += [f"  {mistake.score:.2f}  {one_line(mistake.path)}" for mistake in tuning.surest_mistakes]
         lines.append(outcome(tuning))
     if report.notes:
         lines += ["", *report.notes]
     if report.config:
-        lines += ["", "For config.yaml, each line in the section that stands there already:", ""]
+        lines += ["", "For config.yaml, each line into the existing section:", ""]
         lines += config_lines(report.config)
     return "\n".join(lines)
 
@@ -158,25 +158,25 @@ def notes(
 
 def _untuned(tunings: Sequence[Tuning], faces: Mapping[str, int], labels: Sequence[str]) -> list[str]:
     sentences = [
-        f"Faces labelled {label} say nothing of the classifier: it knows {', '.join(labels)}."
+        f"Faces labelled {label} do not measure the classifier, whose labels are {', '.join(labels)}."
         for label in faces
         if label not in labels
     ]
     tuned = {tuning.section for tuning in tunings}
     if "detector" not in tuned:
         sentences.append(
-            "detector.min_score was not tuned: that takes photos with a box around every face (Pascal VOC), "
-            "photos of the empty room, or both."
+            "detector.min_score was not tuned: it needs photos with a box around every face (Pascal VOC), photos of "
+            "the empty room, or both."
         )
     if any(_tells_of_false_faces_alone(tuning) for tuning in tunings):
         sentences.append(
-            "detector.min_score was tuned by false faces alone, which never speak for a lower value: how many faces "
-            "it misses takes photos with a box around every face (Pascal VOC)."
+            "detector.min_score was tuned by false faces only, which never suggest a lower value: to measure missed "
+            "faces, give photos with a box around every face (Pascal VOC)."
         )
     if "classifier" not in tuned:
         sentences.append(
-            f"classifier.min_confidence was not tuned: that takes photos of faces labelled {', '.join(labels)}, "
-            "with boxes (Pascal VOC) or in class folders."
+            f"classifier.min_confidence was not tuned: it needs photos of faces labelled {', '.join(labels)}, with "
+            "boxes (Pascal VOC) or in class folders."
         )
     return sentences
 
@@ -189,27 +189,28 @@ def _doubts(
         detects = tuning.section == "detector"
         if detects and photos_without_faces < FEW_PHOTOS:
             sentences.append(
-                f"{_only(photos_without_faces, 'photo')} without a face: false faces are counted on all photos, where "
-                f"a missing label counts as one too; {FEW_PHOTOS} or more photos of the empty room tell better."
+                f"{_only(photos_without_faces, 'photo')} without a face: false faces are counted on all photos, "
+                f"where a missing label also counts as one; {FEW_PHOTOS} or more photos of the empty room are more "
+                "accurate."
             )
         point = tuning.recommendation.point
         if detects and point is not None and not point.figures["false_faces"].part:
             counted = point.figures["false_faces"].whole
             sentences.append(
-                f"No false face on {_count(counted, 'photo')} still allows for up to {300 / counted:.3g} per 100."
+                f"No false face on {_count(counted, 'photo')} is still compatible with up to {300 / counted:.3g} "
+                "per 100."
             )
         labelled = tuning.current.figures["recall" if detects else "judged"].whole
         if 0 < labelled < FEW_FACES:
             sentences.append(
-                f"{_only(labelled, 'labelled face')} for {tuning.setting}: take each figure for its whole interval."
+                f"{_only(labelled, 'labelled face')} for {tuning.setting}: the whole interval of each figure is "
+                "plausible."
             )
         if price := _price(tuning):
             sentences.append(price)
         missing = [label for label in labels if not faces.get(label)]
         if missing and not detects:
-            sentences.append(
-                f"No face is labelled {' or '.join(missing)}: how often such faces are judged wrongly is not known."
-            )
+            sentences.append(f"No face is labelled {' or '.join(missing)}: so the error rate of such faces is unknown.")
     return sentences
 
 
@@ -223,8 +224,8 @@ def _price(tuning: Tuning) -> str | None:
     if point is None or kept is None or before is None or kept >= DEAR_SHARE * before:
         return None
     return (
-        f"{tuning.setting} {point.threshold:g} is dear: {100 * kept:.0f} % of the faces are {what} instead of "
-        f"{100 * before:.0f} %; a milder {option} costs less."
+        f"{tuning.setting} {point.threshold:g} is expensive: {100 * kept:.0f} % of the faces are {what} instead of "
+        f"{100 * before:.0f} %; relax {option} to lose fewer."
     )
 
 
@@ -308,11 +309,11 @@ def _wish(tuning: Tuning) -> str:
 def _no_gain(tuning: Tuning) -> str:
     if _tells_of_false_faces_alone(tuning):
         return "and these photos cannot tell whether a lower one would find more"
-    return f"and no lower one would {'find' if tuning.section == 'detector' else 'judge'} more of the faces"
+    return f"and a lower one would not {'find' if tuning.section == 'detector' else 'judge'} more of the faces"
 
 
 def _amount(tuning: Tuning, ratio: Ratio) -> str:
-    assert ratio.value is not None, "the best point was chosen by its value"
+    assert ratio.value is not None, "the best point has a value"
     amount = f"{100 * ratio.value:.3g}" if ratio.value < 1 else f"{100 * ratio.value:.0f}"
     return f"{amount} per 100" if tuning.wish.figure == "false_faces" else f"{amount} %"
 

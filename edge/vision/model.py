@@ -219,7 +219,7 @@ def open_model(name_or_path: str | Path, task: Task) -> Model:
     """A model for `task`, its content checked against the manifest's hash. Raises MaskdError."""
     path, manifest = find_model(name_or_path)
     if manifest.task != task:
-        raise MaskdError(f"the model {path} is made for {manifest.task}, and {task} is needed here")
+        raise MaskdError(f"the model {path} is for {manifest.task}, but {task} is needed here")
     content = read_model(path)
     # Before the runtime sees it: tflite-runtime crashes the process on a file that was cut short.
     digest = hashlib.sha256(content).hexdigest()

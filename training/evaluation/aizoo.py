@@ -52,8 +52,8 @@ class AizooModel:
         shapes = [info.shape for info in self._interpreter.outputs]
         if self._interpreter.input.shape != (1, SIZE, SIZE, 3) or len(shapes) != 2 or set(shapes) != expected:
             raise MaskdError(
-                f"{path} has no manifest beside it and is not AIZOO's model of {SIZE}x{SIZE} pixels; "
-                "give a model that maskd-convert wrote, with its .json"
+                f"{path} has no manifest next to it and is not AIZOO's model of {SIZE}x{SIZE} pixels; give a model "
+                "that maskd-convert wrote, with its .json"
             )
 
     def detect(self, image: Image, min_score: float) -> list[Face]:

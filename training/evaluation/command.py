@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
     run_report.write_json(report.as_json(results, detectors, classifiers), out / "metrics.json")
     print(report.as_text(parts))
     _draw(records, detectors, classifiers, without_boxes, out)
-    print(f"\nThe report is {out / 'report.md'}, with pictures beside it.")
+    print(f"\nThe report is {out / 'report.md'}, with pictures next to it.")
 
 
 def _labels(classifiers: Sequence[ClassifierEntry]) -> list[str]:

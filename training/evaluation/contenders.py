@@ -147,7 +147,7 @@ def _open_classifier(argument: str) -> ClassifierEntry:
         trained = KerasClassifier(path)
         return ClassifierEntry(trained.identity, trained, argument)
     if path.suffix in (".onnx", ".pb", ".caffemodel"):
-        raise MaskdError(f"{path} is a face detector and knows no masks; give it with --detector")
+        raise MaskdError(f"{path} is a face detector and cannot judge masks; give it with --detector")
     if _has_no_manifest(path):
         return ClassifierEntry("AIZOO", AizooModel(path), argument)
     converted = TfliteClassifier(argument)
@@ -164,8 +164,8 @@ def _require_that_it_runs(entry: DetectorEntry) -> None:
         entry.detector.detect(np.full((64, 64, 3), 128, dtype=np.uint8), 0.9)
     except (cv2.error, ValueError, IndexError) as error:
         raise MaskdError(
-            f"{entry.source} does not run as {entry.name} ({' '.join(str(error).split())[:160]}); "
-            "give the file that its maker published"
+            f"{entry.source} does not run as {entry.name} ({' '.join(str(error).split())[:160]}); give the original "
+            "file of its publisher"
         ) from error
 
 

@@ -32,7 +32,7 @@ class KerasClassifier:
         shape = tuple(self._network.input_shape)
         if shape[1] != shape[2] or self._network.output_shape != (None, len(card.labels)):
             raise MaskdError(
-                f"{path} takes {shape} and answers {self._network.output_shape}, which does not fit the "
+                f"{path} takes {shape} and outputs {self._network.output_shape}, which does not match the "
                 f"{len(card.labels)} labels in {card_path(path)}; train it again"
             )
         self.identity = f"{card.name} (Keras)"
@@ -73,9 +73,9 @@ def _card(path: Path, task: Task) -> ModelCard:
         raise MaskdError(f"the model {path} does not exist; give the model.keras of a maskd-train run")
     card = read_card(path)
     if card is None:
-        raise MaskdError(f"{card_path(path)} is missing; a trained model travels with the .json of its run")
+        raise MaskdError(f"{card_path(path)} is missing; keep a trained model together with the .json of its run")
     if card.task != task:
-        raise MaskdError(f"the model {path} is made for {card.task}, and {task} is needed here")
+        raise MaskdError(f"the model {path} is for {card.task}, but {task} is needed here")
     return card
 
 

@@ -18,14 +18,13 @@ from training.evaluation.slice_figures import FEW_FACES, SliceFigures
 NOTHING = "–"
 
 HOW_TO_READ = """\
-Each figure stands with its 95 % interval (1000 bootstrap draws of whole photos; where all or none hit, the rule of
-three) and the number n of faces, photos or detections that it was measured on. Accuracy: faces of 10 px and more in
-their labelled boxes, in class folders in the box that the shipped detector finds, if it finds one; an answer counts
-before the threshold for `unknown`. "Mask or none": faces labelled `with_mask` or `without_mask`, the more probable
-of the two. Calibration error: 15 bins, of the probability of the answer; chance alone raises it where faces are few,
-and in the draws once more, so its interval leans upwards. AP: area under the precision-recall curve of faces 16 px
-high and more in the photo, at an IoU of 0.5, 0.4 and 0.3; smaller and unlabelled faces count neither way. Precision
-and recall: at IoU 0.5 and the score that each detector recommends."""
+Each figure has its 95 % interval (1000 bootstrap draws of whole photos; if all or none hit, the rule of three) and the
+number n of faces, photos or detections behind it. Accuracy: faces of 10 px and more in their labelled boxes, in class
+folders in the box of the shipped detector, if it finds one; an answer counts before the threshold for `unknown`. "Mask
+or none": faces labelled `with_mask` or `without_mask`, the more probable of the two. Calibration error: 15 bins, of the
+probability of the answer; chance raises it if there are few faces, and again in the draws, so its interval is biased
+upwards. AP: area under the precision-recall curve of faces 16 px high and more in the photo, at an IoU of 0.5, 0.4 and
+0.3; smaller and unlabelled faces count neither way. Precision and recall: at IoU 0.5 and the recommended score."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ def sections(
         Section("Photos", [_sets_table(results.sets)]),
         Section("Classifiers", [_by_measure(name, each) for name, each in results.classifiers.items() if each]),
         Section(
-            "Faces found as served",
+            "Faces found at the recommended score",
             [_by_model(name, each, detectors) for name, each in results.served.items()],
             _SERVED_TEXT,
         ),
@@ -74,7 +73,7 @@ def sections(
         Section(
             "Photos without people", [_false_faces_table(*each, detectors) for each in results.false_faces.items()]
         ),
-        Section("What bounds the detectors", _bounds_tables(results), _BOUNDS_TEXT),
+        Section("What limits the detectors", _bounds_tables(results), _BOUNDS_TEXT),
         Section("Latency", _latency_tables(results)),
         Section("Slices", [_slice_table(each, detectors, classifiers) for each in results.slices], _SLICES_TEXT),
     ]
@@ -82,18 +81,18 @@ def sections(
 
 
 _SERVED_TEXT = f"""\
-What a user gets: each detector at the score that it recommends, a face counting as found where a box overlaps the
-label's by an IoU of {SERVED_IOU:g}. The styles in which sets draw their boxes cost nothing here."""
+What a user gets: each detector at its recommended score; a face counts as found if a box overlaps the label's by an IoU
+of {SERVED_IOU:g}, so that the sets' different box styles do not matter."""
 
 _BOUNDS_TEXT = """\
-Faces of 16 px and more that are not found at the recommended score, by the first cause that holds: a detection of a
+Faces of 16 px and more that are not found at the recommended score, by the first cause that applies: a detection of a
 lower score (down to 0.02) matches; a box of any score overlaps by 0.3 or more, but not enough or taken by a neighbour;
 or there is no box, by the face's height in the photo. Then the false faces at the recommended score."""
 
 _SLICES_TEXT = f"""\
-All sets with people together, cut up by what can be measured on the pixels: nobody labelled these traits. Accuracy is
-that of a classifier on the labels that it knows, recall that of a detector at its recommended score. Slices of fewer
-than {FEW_FACES} faces are marked; they say next to nothing."""
+All sets with people together, sliced by what can be measured in the pixels; these traits were not labelled. Accuracy is
+a classifier's on the labels it knows, recall a detector's at its recommended score. Slices of fewer than {FEW_FACES}
+faces are marked: they mean almost nothing."""
 
 
 def as_markdown(parts: Sequence[Section], facts: Mapping[str, Any]) -> str:
@@ -203,7 +202,8 @@ def _latency_tables(results: Results) -> list[Table]:
         return []
     note = (
         "One thread, the models taking turns on the same photos, from the decoded picture to the faces or answers. "
-        "Models before conversion (Keras) are the exception: they take every core, and tell nothing of a device."
+        "Models before conversion (Keras) are the exception: they use every core, and do not predict the speed on a "
+        "device."
     )
     return [latency_table(results.timings, results.reference, note=note)]
 

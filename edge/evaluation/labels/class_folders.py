@@ -30,11 +30,11 @@ def read_class_folders(photo_set: PhotoSet, names: LabelNames, find_faces: FindF
     result = SetContent()
     for path in photo_set.photos:
         name = class_of(photo_set, path)
-        assert name is not None, "the layout lists photos in class folders alone"
+        assert name is not None, "the layout lists only photos in class folders"
         meaning = names.folder_meaning(name)
         inner = {names.folder_meaning(part) for part in path.relative_to(photo_set.path).parts[:-1]} - {None, meaning}
         if inner:
-            result.problems.append(f"{path}: lies in folders of two labels, {meaning} and {inner.pop()}")
+            result.problems.append(f"{path}: is in folders of two labels, {meaning} and {inner.pop()}")
             continue
         try:
             image = read_photo(path)
@@ -45,7 +45,7 @@ def read_class_folders(photo_set: PhotoSet, names: LabelNames, find_faces: FindF
         if meaning != NO_FACE:
             boxes = find_faces(image)
             if not boxes:
-                result.problems.append(f"{path}: no face found on it")
+                result.problems.append(f"{path}: no face was found on it")
                 continue
             faces = (LabelledFace(boxes[0], names.take(name) or name),)
         result.photos.append(LabelledPhoto(path, faces, (), photo_set.name, photo_set.split_of(path)))

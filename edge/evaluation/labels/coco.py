@@ -118,7 +118,7 @@ def _entries(path: Path) -> list[tuple[_Image, list[FoundObject], list[str]]]:
         except ValidationError as error:
             image_id = entry.get("image_id") if isinstance(entry, dict) else None
             if not isinstance(image_id, (int, str)) or image_id not in known:
-                raise MaskdError(f"{place}: belongs to none of the images") from None
+                raise MaskdError(f"{place}: its image is not listed") from None
             first = error.errors()[0]
             wrong[image_id].append(f"{place}: {'.'.join(map(str, first['loc']))}: {first['msg']}")
             continue

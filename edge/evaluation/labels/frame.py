@@ -66,7 +66,7 @@ def frame_of(path: Path, stated: tuple[float, float] | None) -> Frame:
     if turn in _TURNED and _same_shape(stated, (height, width)):
         return Frame(path, width, height, stated, turn)
     shown = "x".join(f"{side:g}" for side in stated)
-    raise UnusableError(f"{path}: is {width}x{height}, and its labels are for a picture of {shown}; label it again")
+    raise UnusableError(f"{path}: is {width}x{height}, but its labels are for a picture of {shown}; label it again")
 
 
 def bounding_box(points: Sequence[tuple[float, float]]) -> Box:

@@ -93,8 +93,8 @@ class _Finder:
             return [boxed, *(found for part in parts if part not in pure for found in self.sets_in(part, lists))]
         if labels_here:
             raise MaskdError(
-                f"{labels_here[0]}: which photos these labels are for cannot be told; put them next to their photos, "
-                "or into a folder `annotations` next to the folder `images`"
+                f"{labels_here[0]}: cannot tell which photos these labels are for; put them next to their photos, or "
+                "into a folder `annotations` next to the folder `images`"
             )
         if any(self._is_class(part) for part in pure):
             return self._classes(folder, parts, pure, lists)
@@ -129,7 +129,7 @@ class _Finder:
         present = [kind for kind, found in kinds.items() if found]
         if len(present) > 1:
             first, second = (kinds[kind][0] for kind in present[:2])
-            raise MaskdError(f"{folder.path}: has labels of two kinds, {first} and {second}; move one kind away")
+            raise MaskdError(f"{folder.path}: has labels of two kinds, {first} and {second}; move one kind elsewhere")
         if not present:
             self._refuse_weak([path for path in files if path not in photos], folder)
             raise MaskdError(f"{folder.path}: no photo in {base} has a label file; {READ}")
@@ -185,7 +185,7 @@ class _Finder:
             raise MaskdError(self._nameless(plain[0]))
         for path in weak_labels(folder.files):
             if any(mention(path, part.all_photos()) for part in plain):
-                raise MaskdError(f"{path}: may hold labels, and is of no kind that maskd reads; {READ}")
+                raise MaskdError(f"{path}: may contain labels, but of a kind that maskd does not read; {READ}")
         sets = [each for _, sets in found for each in sets]
         if folder.photos:
             stray = (
@@ -207,25 +207,25 @@ class _Finder:
         self._refuse_weak(folder.all_files(), folder)
         if folder.path == self._given and (elsewhere := labels_around(folder.path, photos)):
             raise MaskdError(
-                f"{folder.path}: labels of these photos seem to lie in {elsewhere}; give the folder that holds both: "
-                f"--data {elsewhere.parent}"
+                f"{folder.path}: the labels of these photos seem to be in {elsewhere}; give the folder that contains "
+                f"both: --data {elsewhere.parent}"
             )
         return PhotoSet(folder.path, "plain", photos, photos_folder=folder.path)
 
     def _nameless(self, folder: Folder, nobody: str | None = None) -> str:
         name = folder.path.name
-        otherwise = f"--map '{name}={nobody}'" if nobody else f"give the folder by itself: --data {folder.path}"
+        otherwise = f"--map '{name}={nobody}'" if nobody else f"give the folder separately: --data {folder.path}"
         return (
-            f"{folder.path} is named for no label ({self._names.choices()}), and its photos have none; say what they "
-            f"show, --map '{name}=LABEL', or if they show nobody, {otherwise}"
+            f"{folder.path} is not named after a label ({self._names.choices()}), and its photos have no labels; "
+            f"give their label, --map '{name}=LABEL', or if they show no people, {otherwise}"
         )
 
     def _refuse_weak(self, files: Iterable[Path], folder: Folder) -> None:
         found = next(iter(weak_labels(files, folder.all_photos())), None)
         if found:
             raise MaskdError(
-                f"{found}: may hold labels of the photos in {folder.path}, and is of no kind that maskd reads; {READ}; "
-                "move it elsewhere if it holds none"
+                f"{found}: may contain labels of the photos in {folder.path}, but of a kind that maskd does not "
+                f"read; {READ}; move it elsewhere if it does not"
             )
 
 

@@ -69,11 +69,11 @@ def _usable(found: FoundObject, frame: Frame, names: LabelNames) -> Box:
         raise UnusableError(f"{found.place}: has no name")
     if names.meaning(found.name) is None:
         raise UnusableError(
-            f"{found.place}: {found.name!r} names none of the labels {names.choices()}; "
-            f"say what it is: --map '{found.name}=LABEL'"
+            f"{found.place}: {found.name!r} is not one of the labels {names.choices()}; give its meaning: --map "
+            f"'{found.name}=LABEL'"
         )
     if not found.in_fractions and max(found.box.x2, found.box.y2) <= 1 and min(found.box.x1, found.box.y1) >= 0:
-        raise UnusableError(f"{found.place}: its box is as likely the whole photo as its first pixel")
+        raise UnusableError(f"{found.place}: its box could be the whole photo or its first pixel")
     box = frame.from_fractions(found.box) if found.in_fractions else frame.place(found.box)
     shown = f"({box.x1:g}, {box.y1:g}, {box.x2:g}, {box.y2:g})"
     if box.x2 < box.x1 or box.y2 < box.y1:
@@ -83,6 +83,6 @@ def _usable(found: FoundObject, frame: Frame, names: LabelNames) -> Box:
         raise UnusableError(f"{found.place}: its box {shown} is empty on a photo of {frame.width}x{frame.height}")
     if clipped.area < _LEAST_INSIDE * box.area:
         raise UnusableError(
-            f"{found.place}: its box {shown} lies mostly outside the photo, which is {frame.width}x{frame.height}"
+            f"{found.place}: its box {shown} is mostly outside the photo, which is {frame.width}x{frame.height}"
         )
     return clipped

@@ -64,7 +64,7 @@ class PhotoIndex:
             if places:
                 fitting = places
         names = " and ".join(str(photo) for photo in fitting[:2])
-        raise UnusableError(f"{label_file}: fits {names}; rename one of them, or name the photo's suffix in it")
+        raise UnusableError(f"{label_file}: fits {names}; rename one of them, or give the photo's suffix in it")
 
     def _place(self, path: Path) -> tuple[str, ...]:
         """The folders above, without those that only tell photos from labels."""

@@ -61,8 +61,8 @@ def _without_labels(photo_set: PhotoSet, content: SetContent) -> list[str]:
     if not bare:
         return []
     return [
-        f"{len(bare)} of the photos in {photo_set.photos_folder}, such as {bare[0].name}, have no label file; if they "
-        "show nobody, move them to a folder of their own and give it with --data as well"
+        f"{len(bare)} of the photos in {photo_set.photos_folder}, such as {bare[0].name}, have no label file; if "
+        "they show no people, move them to a separate folder and give it with --data too"
     ]
 
 

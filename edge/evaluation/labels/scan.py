@@ -86,9 +86,7 @@ def _scan(path: Path, seen: set[tuple[int, int]]) -> Folder:
             seen.add(identity)
             result.folders.append(_scan(path / entry.name, seen))
     except OSError as error:
-        raise MaskdError(
-            f"the folder {path} cannot be read: {error.strerror}; check who may read and enter it"
-        ) from error
+        raise MaskdError(f"the folder {path} cannot be read: {error.strerror}; check its permissions") from error
     return result
 
 

@@ -39,7 +39,7 @@ class _RefusingDoctypes(ET.TreeBuilder):
     """Labels need no DTD, and a DTD's entities can be made to fill the memory or to read other files."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:  # noqa: ARG002
-        raise ValueError("has a document type declaration, which label files do not need")
+        raise ValueError("has a document type declaration, which label files must not have")
 
 
 def read_voc(photo_set: PhotoSet, names: LabelNames, unlabelled: Mapping[str, Sequence[Box]]) -> SetContent:
@@ -81,7 +81,8 @@ def read_annotation(path: Path) -> Annotation:
         element.tag = str(element.tag).rpartition("}")[2].casefold()
     if root.tag != "annotation":
         raise UnusableError(
-            f"{path}: its root is <{root.tag}>, and Pascal VOC's is <annotation>; export it as Pascal VOC, YOLO or COCO"
+            f"{path}: its root is <{root.tag}> instead of Pascal VOC's <annotation>; export it as Pascal VOC, "
+            "YOLO or COCO"
         )
     objects = [found for found in root.iter("object") if found.findtext("deleted") != "1"]
     foreign = [child for child in root if child.tag not in _ABOUT_THE_PHOTO and not any(child.iter("object"))]

@@ -94,13 +94,13 @@ def read_classes(photo_set: PhotoSet) -> dict[int, str]:
     lists = {path: found for path in photo_set.names_files if (found := _classes_in(path))}
     if not lists:
         raise MaskdError(
-            f"{photo_set.label_files[0]}: is a YOLO label, and the names of its classes are missing; put classes.txt, "
-            f"with one name a line in their order, or data.yaml with `names` into {photo_set.path}"
+            f"{photo_set.label_files[0]}: is a YOLO label, but the names of its classes are missing; put "
+            f"classes.txt, with one name a line in their order, or data.yaml with `names` into {photo_set.path}"
         )
     (first, classes), *others = lists.items()
     for path, other in others:
         if other != classes:
-            raise MaskdError(f"{first} and {path} name different classes; keep the one that the labels were made with")
+            raise MaskdError(f"{first} and {path} name different classes; keep the one used for the labels")
     return classes
 
 
