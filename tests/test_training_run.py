@@ -213,7 +213,7 @@ def test_a_licensed_model_does_not_start_from_an_unlicensed_one(
 ) -> None:
     start = mask_run.out / "model.keras"
     run = train(tmp_path / "run", command, "--data", faces, "--licensed-only", "--start-from", start)
-    assert f"{start} learnt from colours, licence: none stated" in complaint_of(run, 2)
+    assert f"{start} was trained on colours, licence: none stated" in complaint_of(run, 2)
 
 
 def test_resume_goes_on_after_the_last_epoch(mask_run: Ran, faces: Path, tmp_path: Path) -> None:

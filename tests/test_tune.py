@@ -265,11 +265,11 @@ def test_a_wish_that_costs_many_faces_is_called_expensive() -> None:
     points = curve(photos, detector_figures, THRESHOLDS)
     wish = Wish("false_faces", 0.01)
     cheap = tuning_of(points, recommend(points, wish, useful="recall"), wish)
-    assert not any("dear" in sentence for sentence in notes([cheap], {}, (), 20))
+    assert not any("expensive" in sentence for sentence in notes([cheap], {}, (), 20))
     photos = [detected((0.9, True), (0.55, True), (0.56, False), faces=2)] * 40
     points = curve(photos, detector_figures, THRESHOLDS)
-    dear = tuning_of(points, recommend(points, wish, useful="recall"), wish)
-    assert notes([dear], {}, (), 20)[-1] == (
+    expensive = tuning_of(points, recommend(points, wish, useful="recall"), wish)
+    assert notes([expensive], {}, (), 20)[-1] == (
         "detector.min_score 0.57 is expensive: 50 % of the faces are found instead of 100 %; "
         "relax --false-alarms to lose fewer."
     )
