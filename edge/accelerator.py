@@ -146,7 +146,7 @@ class StartsFile:
             return None
         except (OSError, ValidationError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or "it is damaged"
-            _log.warning("the count of abrupt ends cannot be read from %s: %s; it starts anew", self._path, reason)
+            _log.warning("the count of abrupt ends cannot be read from %s: %s; it restarts at 0", self._path, reason)
             return None
 
     def write(self, starts: Starts) -> None:
@@ -155,8 +155,8 @@ class StartsFile:
             write_own_file(self._path, starts.model_dump_json().encode() + b"\n")
         except OSError as error:
             _log.warning(
-                "the start cannot be counted in %s: %s; a delegate that ends maskd again and again will not be given "
-                "up before that is mended",
+                "the start cannot be counted in %s: %s; until this is fixed, maskd keeps using a delegate that "
+                "crashes it",
                 self._path,
                 error.strerror or error,
             )

@@ -43,14 +43,13 @@ def try_delegate(config: Config, timeout: float = TRIAL_S) -> Trial:
         )
     except subprocess.TimeoutExpired as error:
         raise MaskdError(
-            f"{delegate.describe()} does not answer within {timeout:g} s; pull it out and plug it in again, or set "
-            "runtime.delegate to null"
+            f"{delegate.describe()} timed out after {timeout:g} s; replug it, or set runtime.delegate to null"
         ) from error
     if done.returncode < 0:
         raise MaskdError(
-            f"{delegate.describe()} ends the whole process ({_signal_name(-done.returncode)}): its library may be made "
-            "for another runtime than the one installed, or its cable, port or power supply fails; see "
-            "docs/accelerators.md, or set runtime.delegate to null"
+            f"{delegate.describe()} ends the whole process ({_signal_name(-done.returncode)}): its library may be "
+            "built for another runtime, or its cable, port or power supply may be faulty; see docs/accelerators.md, "
+            "or set runtime.delegate to null"
         )
     try:
         return Trial(**json.loads(done.stdout))

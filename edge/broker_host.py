@@ -17,10 +17,10 @@ def problem_of_host(text: str) -> str | None:
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
     host, port = _split(place)
     if not host:
-        return "it names no host; write the broker's host name or address alone"
+        return "it has no host; write only the broker's host name or address"
     if scheme and scheme not in _PORTS:
-        known = "WebSockets are not spoken" if scheme in ("ws", "wss") else f"{scheme}:// is not MQTT"
-        return f"{known}; write the host name alone, {_line('host', host)}, and the broker's TCP port as mqtt.port"
+        known = "WebSockets are not supported" if scheme in ("ws", "wss") else f"{scheme}:// is not MQTT"
+        return f"{known}; write only the host name, {_line('host', host)}, and the broker's TCP port as mqtt.port"
     found = [
         what
         for what, is_there in (
@@ -41,9 +41,9 @@ def problem_of_host(text: str) -> str | None:
             lines.append("tls: {}")
         if login:
             lines.append("username: ... and password_file: ...")
-        return f"it is the host's name alone, without {_joined(found)}; write {_joined(lines)}"
+        return f"it must be only the host's name, without {_joined(found)}; write {_joined(lines)}"
     if re.search(r"[\s\x00-\x1f\x7f]", host):
-        return "a host name has no space in it; take it out"
+        return "a host name cannot contain a space; remove it"
     if ":" in host and not _is_ipv6(host):
         return "it is neither a host name nor an IPv6 address; write the port, if it is one, as mqtt.port"
     return None

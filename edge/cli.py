@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.give_up_output()
         if isinstance(error.reason, BrokenPipeError):
             return 141  # the reader has gone, as `head` does
-        streams.complain(f"maskd: what is printed cannot be written: {error.reason.strerror}")
+        streams.complain(f"maskd: the output cannot be written: {error.reason.strerror}")
         return 1
     return status
 
@@ -46,13 +46,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     run = commands.add_parser("run", help="the daemon", description="Runs the daemon until it is stopped.")
-    _add_config(run, "the first of the usual places, or the defaults")
+    _add_config(run, "./config.yaml, then /etc/maskd/config.yaml, then the defaults")
     run.set_defaults(run=_run)
 
     detect = commands.add_parser(
         "detect",
-        help="faces and masks on photos, in videos or before a camera",
-        description="Finds faces on photos, in videos or before a camera, and says how each wears a mask.",
+        help="find faces and masks in photos, videos or a camera's picture",
+        description="Finds faces in photos, videos or a camera's picture, and prints how each wears a mask.",
     )
     detect.add_argument(
         "sources",
@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument(
         "--out", type=path, metavar="DIR", help="write copies with boxes and labels drawn to this folder"
     )
-    detect.add_argument("--min-score", type=number(0, 1), metavar="X", help="the least score of a face, 0 to 1")
+    detect.add_argument("--min-score", type=number(0, 1), metavar="X", help="the lowest score of a face, 0 to 1")
     _add_threads(detect)
     _add_config(detect, "the defaults")
     detect.set_defaults(run=_detect)
@@ -79,21 +79,23 @@ def _parser() -> argparse.ArgumentParser:
 
     events = commands.add_parser(
         "events",
-        help="what happened lately, from the local record",
+        help="print recent events from the local record",
         description="Prints the events recorded on this device, sent or not; a table of the last ones by default.",
     )
-    events.add_argument("-f", "--follow", action="store_true", help="then go on with new ones, until Ctrl-C")
+    events.add_argument("-f", "--follow", action="store_true", help="then print new ones, until Ctrl-C")
     events.add_argument(
         "--since",
         metavar="WHEN",
-        help="all from then on: 30m, 2h, 7d, 15:00, 2026-11-20 or 2026-11-20T15:00, local time unless a Z follows",
+        help=(
+            "only events since then: 30m, 2h, 7d, 15:00, 2026-11-20 or 2026-11-20T15:00, local time unless a Z follows"
+        ),
     )
     events.add_argument("--json", action="store_true", help="print the recorded lines, one JSON object each")
     events.add_argument("--camera", metavar="NAME", help="only events of this camera")
     events.add_argument(
         "-n", "--last", type=whole_number(1), metavar="N", help="only the last N (default 50, all with --since)"
     )
-    _add_config(events, "the first of the usual places, or the defaults")
+    _add_config(events, "./config.yaml, then /etc/maskd/config.yaml, then the defaults")
     events.set_defaults(run=_events)
 
     status = commands.add_parser(
@@ -108,36 +110,39 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser(
         "check",
-        help="whether configuration, models, cameras and broker work",
-        description="Tries what the configuration names and changes nothing; the exit status is 1 if anything fails.",
+        help="check that configuration, models, cameras and broker work",
+        description=(
+            "Tries everything that the configuration names, without changing anything; the exit status is 1 if "
+            "anything fails."
+        ),
     )
     check.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
-    _add_config(check, "the first of the usual places, or the defaults")
+    _add_config(check, "./config.yaml, then /etc/maskd/config.yaml, then the defaults")
     check.set_defaults(run=_check)
 
     purge = commands.add_parser(
         "purge",
-        help="clear what the broker keeps of this device",
-        description="Clears every retained message of this device at the broker, with Home Assistant's entities: for a "
-        "device that goes away or gets another name.",
+        help="clear what the broker retains for this device",
+        description="Clears every retained message of this device at the broker, including Home Assistant's "
+        "entities, before you remove or rename the device.",
     )
     purge.add_argument("--force", action="store_true", help="even while maskd is running under this name")
-    _add_config(purge, "the first of the usual places, or the defaults")
+    _add_config(purge, "./config.yaml, then /etc/maskd/config.yaml, then the defaults")
     purge.set_defaults(run=_purge)
 
     config = commands.add_parser("config", help="the configuration", description="Explains the configuration.")
     views = config.add_subparsers(metavar="WHAT", required=True)
-    show = views.add_parser("show", help="the settings in effect, with secrets masked")
-    _add_config(show, "the first of the usual places, or the defaults")
+    show = views.add_parser("show", help="print the settings in effect, with secrets masked")
+    _add_config(show, "./config.yaml, then /etc/maskd/config.yaml, then the defaults")
     show.set_defaults(run=_config_show)
-    schema = views.add_parser("schema", help="JSON Schema of config.yaml, for editors")
+    schema = views.add_parser("schema", help="print the JSON Schema of config.yaml, for editors")
     schema.set_defaults(run=_config_schema)
     table = views.add_parser("table", help="every setting with its values and when it takes effect, in Markdown")
     table.set_defaults(run=_config_table)
 
     bench = commands.add_parser(
         "bench",
-        help="latency of each stage on this device",
+        help="measure the latency of each stage on this device",
         description="Measures how long each stage of vision takes on this device.",
     )
     bench.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -150,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
 
     tune = commands.add_parser(
         "tune",
-        help="thresholds for config.yaml, from labelled photos of your site",
+        help="find thresholds for config.yaml, from labelled photos of your site",
         description="Measures the configured models on labelled photos of your own site, recommends thresholds and "
         "prints them as lines for config.yaml.",
     )
@@ -163,18 +168,18 @@ def _parser() -> argparse.ArgumentParser:
         type=number(0, 10_000),
         default=1.0,
         metavar="PER_100",
-        help="at most so many false faces per 100 photos without people (default 1)",
+        help="most false faces per 100 photos without people (default 1)",
     )
     tune.add_argument(
         "--misjudged",
         type=number(0, 100),
         default=2.0,
         metavar="PERCENT",
-        help="at most this share of the judged faces judged wrongly (default 2)",
+        help="largest share of judged faces with a wrong status, in percent (default 2)",
     )
-    tune.add_argument("--plot", type=path, metavar="FILE.png", help="where the curves are drawn (default tune.png)")
+    tune.add_argument("--plot", type=path, metavar="FILE.png", help="file for the curves (default tune.png)")
     tune.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
-    _add_config(tune, "the first of the usual places, or the defaults")
+    _add_config(tune, "./config.yaml, then /etc/maskd/config.yaml, then the defaults")
     tune.set_defaults(run=_tune)
     return parser
 

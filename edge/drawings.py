@@ -68,7 +68,7 @@ class DrawingsFolder:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise DrawingError(f"the folder {one_line(target.parent)} cannot be made: {error.strerror}") from error
+            raise DrawingError(f"the folder {one_line(target.parent)} cannot be created: {error.strerror}") from error
         return target
 
 
@@ -103,7 +103,7 @@ class VideoDrawing:
             if not self._writer.isOpened():
                 raise DrawingError(
                     f"the drawing {one_line(self.path)} cannot be written: the disk is full or read-only, or OpenCV "
-                    f"{cv2.__version__} was built without a writer of MP4"
+                    f"{cv2.__version__} was built without MP4 support"
                 )
         if (image.shape[1], image.shape[0]) != self._size:
             image = resize(image, *self._size)

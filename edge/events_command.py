@@ -55,12 +55,9 @@ def run_events(
     except FileNotFoundError:
         raise MaskdError(_why_there_is_none(folder, storage)) from None
     except PermissionError:
-        raise MaskdError(
-            f"the record in {folder} may not be read by this user; "
-            "ask as one who may, for example with: sudo -u maskd maskd events"
-        ) from None
+        raise MaskdError(f"this user may not read the record in {folder}; run: sudo -u maskd maskd events") from None
     except OSError as error:
-        raise MaskdError(f"the record in {folder} cannot be read: {error.strerror or error}; see that disk") from None
+        raise MaskdError(f"the record in {folder} cannot be read: {error.strerror or error}; check that disk") from None
     return 0
 
 
@@ -145,7 +142,7 @@ class _Listing:
     def _report_unreadable(self) -> None:
         for file_name, count in self._unreadable.items():
             print(
-                f"lines of {self._folder / file_name} that are not as they were written, and are left out: {count}",
+                f"lines of {self._folder / file_name} that are damaged and left out: {count}",
                 file=sys.stderr,
             )
         self._unreadable.clear()
@@ -200,17 +197,17 @@ def _require_events(config_path: Path | None, storage: StorageSettings) -> None:
     privacy = values.get("privacy") if isinstance(values, dict) else None
     if is_aggregate(storage.path, privacy if isinstance(privacy, str) else None):
         raise MaskdError(
-            "privacy is aggregate, so no event about a single person is shown; what was recorded before stays in "
-            f"{storage.path / FOLDER_NAME}, one line of JSON for each event, and is shown here once privacy is events"
+            "privacy is aggregate, so no event about a single person is shown; events recorded before stay in "
+            f"{storage.path / FOLDER_NAME}, one line of JSON per event, and are shown here once privacy is events"
         )
 
 
 def _why_there_is_none(folder: Path, storage: StorageSettings) -> str:
     if storage.keep_days == 0:
-        return "nothing is recorded, since storage.keep_days is 0; set it to the days that the record shall go back"
+        return "nothing is recorded, because storage.keep_days is 0; set it to the number of days to keep"
     if not os.access(folder.parent, os.F_OK):
-        return f"there is no folder {folder.parent}; name the daemon's configuration with -c, or start maskd"
+        return f"there is no folder {folder.parent}; give the daemon's configuration with -c, or start maskd"
     return (
-        f"there is no record in {folder} yet: maskd writes it from its first event on; "
-        "start maskd, and see that `privacy` is `events`"
+        f"there is no record in {folder} yet: maskd creates it with its first event; start maskd, and check that "
+        "`privacy` is `events`"
     )

@@ -82,7 +82,7 @@ class PatientHandler(logging.Handler):
 
     def _tell_gap(self) -> None:
         if self._dropped:
-            text = f"lines of the log that are missing here, since its reader did not keep up: {self._dropped}"
+            text = f"log lines dropped because the reader did not keep up: {self._dropped}"
             record = logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)
             self._waiting.append(self.format(record).encode() + b"\n")
             self._dropped = 0

@@ -13,4 +13,4 @@ def expanded(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError:
         user = Path(name).parts[0]
-        raise UsageError(f"there is no home folder for {user}; write the whole path, from / on") from None
+        raise UsageError(f"there is no home folder for {user}; write the absolute path") from None

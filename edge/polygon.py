@@ -13,9 +13,9 @@ def problem_of_polygon(points: Sequence[Point]) -> str | None:
     corners = [point for i, point in enumerate(points) if point != points[i - 1]]
     sides = [(corners[i - 1], corners[i]) for i in range(len(corners))]
     if any(_cross(*a, *b) for a, b in combinations(sides, 2)):
-        return "the outline crosses itself; list the corners in the order in which you walk around the zone"
+        return "the outline crosses itself; list the corners in order around the zone"
     if len(corners) < 3 or abs(_signed_area(corners)) < 1e-6:
-        return "the corners lie on one line, so the zone has no area; give at least 3 corners around it, in order"
+        return "the corners are on one line, so the zone has no area; give at least 3 corners in order around it"
     return None
 
 

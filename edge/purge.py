@@ -39,12 +39,12 @@ def run_purge(config_path: Path | None, *, force: bool = False) -> int:
     print(f"cleared {len(cleared)} retained messages of {config.device} at {address}")
     for topic in cleared:
         print(f"  {topic}")
-    print(f"{len(unseen) - len(refused.keys() & unseen)} more topics were emptied unseen, where nothing was to be read")
+    print(f"{len(unseen) - len(refused.keys() & unseen)} more topics were cleared without seeing their contents")
     for topic, reason in refused.items():
-        print(f"not emptied: {topic}: {reason}", file=sys.stderr)
+        print(f"not cleared: {topic}: {reason}", file=sys.stderr)
     if left:
         raise MaskdError(
-            f"the broker still keeps {', '.join(sorted(left))}; give this device's login the right to write there, and "
-            "see that nobody else publishes there"
+            f"the broker still retains {', '.join(sorted(left))}; give this device's login the right to write there, "
+            "and check that no other client publishes there"
         )
     return 0

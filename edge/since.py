@@ -20,8 +20,8 @@ def parse_since(text: str, now: datetime) -> datetime:
         moment.timestamp()
     except (ValueError, OverflowError):
         raise UsageError(
-            f"--since {text!r} is no moment; write 30m, 2h, 7d, 15:00, 2026-11-20 or 2026-11-20T15:00, "
-            "the last three in local time unless a Z follows"
+            f"--since {text!r} is not a time; write 30m, 2h, 7d, 15:00, 2026-11-20 or 2026-11-20T15:00, the last "
+            "three in local time unless a Z follows"
         ) from None
     return moment
 

@@ -69,7 +69,7 @@ def _problem(path: Path, wanted: int) -> str | None:
     except (FileNotFoundError, PermissionError):
         return None  # to be made, or told of by the part that opens it
     except OSError as error:
-        return f"cannot be looked at ({error.strerror})"
+        return f"cannot be examined ({error.strerror})"
     if kind != wanted:
         return f"is {_KINDS.get(kind, 'something else')}"
     return None
@@ -77,7 +77,7 @@ def _problem(path: Path, wanted: int) -> str | None:
 
 def _unreadable(path: Path) -> str | None:
     if os.access(path, os.F_OK) and not os.access(path, os.R_OK, effective_ids=True):
-        return f"may not be read by this user (number {os.geteuid()})"
+        return f"cannot be read by this user (uid {os.geteuid()})"
     return None
 
 

@@ -33,8 +33,8 @@ def test_a_host_alone_is_taken(tmp_path: Path, host: str) -> None:
         ("ssl://broker:8884", "write host: broker, port: 8884 and tls: {}"),
         ("mqtt://me:secret@broker", "write host: broker and username: ... and password_file: ..."),
         ("me:secret@broker", "write host: broker and username: ... and password_file: ..."),
-        ("ws://broker:9001/mqtt", "WebSockets are not spoken; write the host name alone, host: broker"),
-        ("http://broker", "http:// is not MQTT; write the host name alone, host: broker"),
+        ("ws://broker:9001/mqtt", "WebSockets are not supported; write only the host name, host: broker"),
+        ("http://broker", "http:// is not MQTT; write only the host name, host: broker"),
         ("broker:1883", "without the port 1883; write host: broker and port: 1883"),
         ("10.0.0.5:8883", "write host: 10.0.0.5 and port: 8883"),
         ("[::1]", 'without brackets; write host: "::1"'),
@@ -42,9 +42,9 @@ def test_a_host_alone_is_taken(tmp_path: Path, host: str) -> None:
         ("mqtt://[::1]", 'write host: "::1"'),
         ("broker/", "without a path; write host: broker"),
         (" broker ", "without a space; write host: broker"),
-        ("my broker", "a host name has no space in it"),
+        ("my broker", "a host name cannot contain a space"),
         ("broker:port", "write the port, if it is one, as mqtt.port"),
-        ("mqtt://", "it names no host"),
+        ("mqtt://", "it has no host"),
     ],
 )
 def test_what_stands_around_a_host_is_answered_with_the_right_lines(tmp_path: Path, host: str, advice: str) -> None:
@@ -60,7 +60,7 @@ def test_what_stands_around_a_host_is_answered_with_the_right_lines(tmp_path: Pa
     ("prefix", "meant"), [("maskd/", "maskd"), ("/maskd", "maskd"), ("a//b", "a/b"), ("//site/a//", "site/a")]
 )
 def test_no_prefix_has_an_empty_level(tmp_path: Path, key: str, prefix: str, meant: str) -> None:
-    with pytest.raises(UsageError, match=f'"{prefix}" has a / too many, .*; write {meant}\n'):
+    with pytest.raises(UsageError, match=f'"{prefix}" has one / too many, .*; write {meant}\n'):
         load(tmp_path, key % prefix + "\n")
     load(tmp_path, key % meant + "\n")
 

@@ -67,9 +67,9 @@ def test_a_login_is_sent_and_never_told(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with RtspServer(user="me", password=PASSWORD, scheme=scheme) as server:  # type: ignore[arg-type]
-        wrongs = {"asks for a user": server.url, "refuses this user": with_login(server.url, "me", "hunter2-wrong")}
+        wrongs = {"requires a user": server.url, "refuses this user": with_login(server.url, "me", "hunter2-wrong")}
         for reason, wrong in wrongs.items():
-            with pytest.raises(MaskdError, match=rf"does not open: the camera {reason}") as refused:
+            with pytest.raises(MaskdError, match=rf"cannot be opened: the camera {reason}") as refused:
                 camera(wrong).open()
             assert "hunter2" not in str(refused.value)
         assert "PLAY" not in server.requests
@@ -89,7 +89,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(scheme: str) -> None:
         stream = camera(f"{scheme}://me:hunter2@127.0.0.1:{server.port}/live", open_timeout_ms=1000)
 
         def refused() -> None:
-            with pytest.raises(MaskdError, match=r"me:\*\*\*@127.0.0.1:\d+/live does not open"):
+            with pytest.raises(MaskdError, match=r"me:\*\*\*@127.0.0.1:\d+/live cannot be opened"):
                 stream.open()
 
         assert how_long(refused) > 0.5
@@ -104,7 +104,7 @@ def test_a_stream_that_stops_in_the_middle_of_a_picture_is_an_error_in_time() ->
         server.silent.set()
 
         def read_on() -> None:
-            with pytest.raises(MaskdError, match="gives no more pictures; check the camera and the network"):
+            with pytest.raises(MaskdError, match="sends no more pictures; check the camera and the network"):
                 read_until_it_fails(stream)
 
         assert how_long(read_on) > 0.5
@@ -125,7 +125,7 @@ def test_a_camera_that_stalls_dies_and_comes_back_is_connected_again(
         wait_until(lambda: capture.frames > 5, "the camera is connected")
         server.silent.set()
         wait_until(lambda: not capture.connected, "the stall is noticed")
-        assert "gives no more pictures" in str(capture.last_error)
+        assert "sends no more pictures" in str(capture.last_error)
         server.silent.clear()
         wait_until(lambda: capture.connected, "the camera is back after the stall")
         server.kill()

@@ -201,7 +201,8 @@ def test_a_metadata_node_is_named_with_the_node_that_gives_pictures(usb: Usb) ->
     error = line(usb.start(OPEN, "video1"))
     node = usb.folder / "video1"
     assert error == (
-        f"{node} is the metadata node of the camera Fake Camera, which gives no pictures; write {usb.folder / 'video0'}"
+        f"{node} is the metadata node of the camera Fake Camera, which delivers no pictures; "
+        f"write {usb.folder / 'video0'}"
     )
     assert line(usb.start(OPEN, "video0")) == "opened"
 

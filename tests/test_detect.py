@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_goes_on(photos: Path, tmp_
     assert [record["source"] for record in failed] == arguments[:-1]
     assert all(list(record) == ["source", "error"] for record in failed)
     errors = [record["error"] for record in failed]
-    assert "broken.jpg is cut off" in errors[0]
+    assert "broken.jpg is truncated" in errors[0]
     assert errors[1] == "no file matches photos/c*.jpg; check the pattern"
     assert errors[2] == "there is no file or folder gone.jpg; check the path"
     assert errors[3] == "the folder void holds no photos or videos; check the path"

@@ -311,7 +311,7 @@ def test_a_model_is_compiled_and_used(
     )
     problems: list[str] = []
     build_vision(config, problems.append).detector.detect(np.zeros((64, 64, 3), np.uint8), 0.5)
-    assert "face-detector runs on the CPU, for the Edge TPU cannot run" in problems[0]
+    assert "face-detector runs on the CPU because the Edge TPU cannot run" in problems[0]
     assert "edgetpu-custom-op" in problems[0]
 
 

@@ -143,7 +143,7 @@ def test_the_last_fifty_are_found_though_lines_are_torn(tmp_path: Path, capfd: p
     assert main(["events", "-c", str(tmp_path / "config.yaml"), "--json"]) == 0
     printed = capfd.readouterr()
     assert [json.loads(line)["seq"] for line in printed.out.splitlines()] == list(range(250, 300))
-    assert printed.err == f"lines of {path} that are not as they were written, and are left out: 1\n"
+    assert printed.err == f"lines of {path} that are damaged and left out: 1\n"
 
 
 NOW = datetime(2026, 11, 20, 4, 0, tzinfo=timezone.utc)
@@ -173,16 +173,16 @@ def test_moments_are_written_as_people_write_them(text: str, meant: datetime) ->
     "text", ["", "yesterday", "5", "h", "-2h", "25:00", "9:5:1:2", "2026-13-01", "0001-01-01", "9" * 30 + "d", "Z"]
 )
 def test_another_moment_is_one_sentence(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no moment; write 30m, 2h, 7d, 15:00"):
+    with pytest.raises(UsageError, match=r"is not a time; write 30m, 2h, 7d, 15:00"):
         parse_since(text, NOW)
 
 
 @pytest.mark.parametrize(
     ("storage", "message"),
     [
-        ("path: {tmp}/gone", "there is no folder {tmp}/gone; name the daemon's configuration with -c"),
-        ("path: {tmp}", "there is no record in {tmp}/record yet: maskd writes it from its first event on"),
-        ("path: {tmp}, keep_days: 0", "nothing is recorded, since storage.keep_days is 0; set it"),
+        ("path: {tmp}/gone", "there is no folder {tmp}/gone; give the daemon's configuration with -c"),
+        ("path: {tmp}", "there is no record in {tmp}/record yet: maskd creates it with its first event"),
+        ("path: {tmp}, keep_days: 0", "nothing is recorded, because storage.keep_days is 0; set it"),
         ("path: {tmp}/file", "the record in {tmp}/file/record cannot be read: Not a directory"),
         ("paths: here", "config.yaml:1"),
     ],
@@ -211,7 +211,7 @@ def test_a_user_who_may_not_read_it_is_told(capsys: pytest.CaptureFixture[str]) 
         finally:
             os.seteuid(was)
             (storage / "record").chmod(0o755)
-    assert "may not be read by this user; ask as one who may" in capsys.readouterr().err
+    assert "this user may not read the record in" in capsys.readouterr().err
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def test_missing_file(make: type[YuNetFaceDetector | Res10FaceDetector], tmp_pat
 def test_yunet_that_is_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "face.onnx").write_bytes(b"not a network")
     with pytest.raises(
-        MaskdError, match=r"cannot read .*face\.onnx as a YuNet .*OpenCV 4 wants the 2023mar one"
+        MaskdError, match=r"cannot read .*face\.onnx as a YuNet .*OpenCV 4 needs the 2023mar one"
     ) as refusal:
         YuNetFaceDetector(tmp_path / "face.onnx")
     assert "\n" not in str(refusal.value)
@@ -71,13 +71,13 @@ def test_yunet_without_support_in_opencv(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_res10_in_caffe_form(tmp_path: Path) -> None:
     (tmp_path / "res10.caffemodel").touch()
-    with pytest.raises(MaskdError, match=r"OpenCV 5 reads no Caffe model; give opencv_face_detector_uint8\.pb"):
+    with pytest.raises(MaskdError, match=r"OpenCV 5 cannot read Caffe models; give opencv_face_detector_uint8\.pb"):
         Res10FaceDetector(tmp_path / "res10.caffemodel")
 
 
 def test_res10_without_its_graph(tmp_path: Path) -> None:
     (tmp_path / "net.pb").touch()
-    with pytest.raises(MaskdError, match=r"the graph .*net\.pbtxt that belongs to .* is missing"):
+    with pytest.raises(MaskdError, match=r"the graph .*net\.pbtxt for .* is missing"):
         Res10FaceDetector(tmp_path / "net.pb")
 
 

@@ -291,7 +291,7 @@ def test_config_show_explains_a_damaged_file_and_leaves_it_alone(
     assert main(["config", "show", "-c", str(device.path)]) == 0
     out = capsys.readouterr().out
     assert yaml.safe_load(out)["privacy"] == "aggregate"
-    assert "cannot be read (it is not as maskd wrote it)" in out
+    assert "cannot be read (it was changed by something other than maskd)" in out
     assert (device.folder / FILE_NAME).read_text() == "{"
 
 

@@ -78,7 +78,7 @@ KINDS = {
     "progressive": jpeg(NOISE, cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
     "restart markers": jpeg(NOISE, cv2.IMWRITE_JPEG_RST_INTERVAL, 2),
     "a thumbnail": with_thumbnail(WHOLE),
-    "a thumbnail that is cut off": with_thumbnail(WHOLE, cut=200),
+    "a thumbnail that is truncated": with_thumbnail(WHOLE, cut=200),
 }
 
 
@@ -101,7 +101,7 @@ def test_a_picture_of_which_data_is_missing_is_cut_off(tmp_path: Path, data: byt
     for share in (0.5, 0.8, 0.9):
         for padding in (b"", bytes(5000)):
             path.write_bytes(data[: int(len(data) * share)] + padding)
-            with pytest.raises(MaskdError, match="is cut off; copy it again"):
+            with pytest.raises(MaskdError, match="is truncated; copy it again"):
                 read_photo(path)
 
 
@@ -186,7 +186,7 @@ def png_header(width: int, height: int) -> bytes:
 def test_a_picture_of_too_many_pixels_is_refused_by_its_header(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(data)
-    with pytest.raises(MaskdError, match=r"larger than is read, 12000 x 12000 pixels; scale it down to 67"):
+    with pytest.raises(MaskdError, match=r"is too large, 12000 x 12000 pixels; scale it down to 67"):
         read_photo(path)
 
 

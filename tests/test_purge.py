@@ -160,8 +160,8 @@ def test_a_topic_that_is_forbidden_does_not_keep_the_others(
     finally:
         broker.stop()
     assert [line.rpartition(": ")[0] for line in capsys.readouterr().err.splitlines()] == [
-        "not emptied: maskd/lobby/status",
-        f"not emptied: {discovery_topic(path)}",
+        "not cleared: maskd/lobby/status",
+        f"not cleared: {discovery_topic(path)}",
     ]
 
 
@@ -176,8 +176,8 @@ def test_what_may_be_read_but_not_written_is_reported(
     finally:
         broker.stop()
     assert capsys.readouterr().err.splitlines()[-1] == (
-        f"maskd: the broker still keeps {', '.join(sorted(OF_LOBBY[1:]))}; give this device's login "
-        "the right to write there, and see that nobody else publishes there"
+        f"maskd: the broker still retains {', '.join(sorted(OF_LOBBY[1:]))}; give this device's login "
+        "the right to write there, and check that no other client publishes there"
     )
 
 

@@ -105,7 +105,7 @@ def test_bad_lines_are_counted_and_named_and_the_rest_is_shown(
     assert main(["events", "-c", str(config), "--json"]) == 0
     printed = capfd.readouterr()
     assert [json.loads(line)["seq"] for line in printed.out.splitlines()] == [1, 2, 3]
-    assert printed.err == f"lines of {path} that are not as they were written, and are left out: {len(nonsense)}\n"
+    assert printed.err == f"lines of {path} that are damaged and left out: {len(nonsense)}\n"
 
 
 @pytest.mark.parametrize("piece", [b"{}\n", b'"}\n', b"x" * 999 + b"\n", b"\n", b"x"])

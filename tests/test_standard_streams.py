@@ -41,9 +41,9 @@ WRITING = ["--version", "--help", "config schema", "config show -c {config}", "e
 @pytest.mark.parametrize(
     ("redirection", "status", "told"),
     [
-        (">&-", 1, "maskd: what is printed cannot be written: Bad file descriptor\n"),
-        (">&- <&-", 1, "maskd: what is printed cannot be written: Bad file descriptor\n"),
-        (">/dev/full", 1, "maskd: what is printed cannot be written: No space left on device\n"),
+        (">&-", 1, "maskd: the output cannot be written: Bad file descriptor\n"),
+        (">&- <&-", 1, "maskd: the output cannot be written: Bad file descriptor\n"),
+        (">/dev/full", 1, "maskd: the output cannot be written: No space left on device\n"),
         (">&- 2>&-", 1, ""),
         (">/dev/full 2>/dev/full", 1, ""),
     ],

@@ -44,7 +44,7 @@ def device(path: Path) -> str:
 
 def symlink_loop(path: Path) -> str:
     path.symlink_to(path)
-    return "cannot be looked at (Too many levels of symbolic links)"
+    return "cannot be examined (Too many levels of symbolic links)"
 
 
 odd = pytest.mark.parametrize("make", [directory, fifo, a_socket, device, symlink_loop])
@@ -93,7 +93,7 @@ def test_what_others_keep_there_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
 def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     (tmp_path / "outbox.db").touch(mode=0)
-    with pytest.raises(MaskdError, match="may not be read by this user"):
+    with pytest.raises(MaskdError, match="cannot be read by this user"):
         require_own_files(tmp_path)
 
 

@@ -114,7 +114,7 @@ def test_check_passes_four_slow_cameras_and_fails_only_a_silent_one(tmp_path: Pa
         rows = rows_of(write_config(tmp_path, cameras=cameras))
     failed = [what for what, row in rows.items() if row.result == "FAIL" and what.startswith("camera")]
     assert failed == ["camera silent"]
-    assert "no answer came within" in (rows["camera silent"].problem or "")
+    assert "no answer within" in (rows["camera silent"].problem or "")
 
 
 def test_the_live_one_of_sixteen_runs_at_its_full_rate_and_problems_name_the_others() -> None:

@@ -135,7 +135,7 @@ def test_what_was_found_is_printed_and_what_was_not_is_listed(mask_run: Ran, fac
     before = mask_run.printed.partition("train: 30 faces")[0]
     assert "2 problem(s) in the data" in before
     assert f"missing.xml: its photo is missing from {faces / 'images'}" in before
-    assert "broken.png is cut off" in before
+    assert "broken.png is truncated" in before
     table = {row[0]: row[1:] for row in (line.split() for line in before.splitlines()) if row}
     assert sorted(table["photos"]) == sorted(LABELS)
     assert table["train"] == ["30", "10", "10", "10"]

@@ -138,7 +138,7 @@ def test_a_file_without_pictures_is_named(tmp_path: Path) -> None:
         silence.sample_rate = 8000
         container.mux(stream.encode(silence))
         container.mux(stream.encode(None))
-    assert "holds sound alone" in why(path)
+    assert "has only sound" in why(path)
 
 
 @pytest.mark.parametrize("sample_entry", [b"evc1", b"zzzz"])
@@ -146,7 +146,7 @@ def test_an_intact_file_whose_codec_is_missing_is_not_called_damaged(tmp_path: P
     intact = write_av(tmp_path / "intact.mp4", [red_left_blue_right()] * 3).read_bytes()
     path = tmp_path / "exotic.mp4"
     path.write_bytes(intact.replace(b"mp4v", sample_entry).replace(b"esds", b"free"))
-    assert "there is no decoder for the codec" in why(path)
+    assert "the codec of" in why(path)
 
 
 def test_av1_is_read_or_its_codec_named(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_av1_is_read_or_its_codec_named(tmp_path: Path) -> None:
     if "libdav1d" in av.codecs_available:
         assert len(list(frames(path))) == 3
     else:
-        assert "there is no decoder for the codec" in why(path)
+        assert "the codec of" in why(path)
 
 
 def test_a_claim_of_an_enormous_size_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_model_given_as_a_path_from_another_folder(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(MaskdError, match=r"nothing\.tflite does not exist; give a path"):
+    with pytest.raises(MaskdError, match=r"nothing\.tflite does not exist; give the path"):
         find_model(tmp_path / "nothing.tflite")
 
 
@@ -106,7 +106,7 @@ def test_manifest_that_is_no_json(tmp_path: Path) -> None:
         ("mask-classifier", {"labels": None}, "mask_classification needs labels"),
         ("mask-classifier", {"crop_margin": None, "labels": None}, "needs labels and crop_margin"),
         ("mask-classifier", {"labels": ["a", "a", "b"]}, "labels has the same label twice"),
-        ("mask-classifier", {"labels": ["a", "unknown", "b"]}, "unknown is no label"),
+        ("mask-classifier", {"labels": ["a", "unknown", "b"]}, "unknown cannot be a label"),
     ],
 )
 def test_bad_manifests_are_explained(name: str, changes: dict[str, Any], problem: str, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_wrong_task() -> None:
 def test_truncated_model_is_refused_by_its_hash(tmp_path: Path) -> None:
     path = copied("face-detector", tmp_path)
     path.write_bytes(path.read_bytes()[:100_000])
-    with pytest.raises(MaskdError, match=r"refused: the sha256 of its 100000 bytes is .* cut short"):
+    with pytest.raises(MaskdError, match=r"refused: the sha256 of its 100000 bytes is .* truncated"):
         open_model(path, "face_detection")
 
 
@@ -151,9 +151,9 @@ def test_truncated_model_with_a_matching_hash_is_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"input__height": 128}, r"its input has the shape \(1, \d+, \d+, 3\), its manifest says \(1, 128, "),
+        ({"input__height": 128}, r"its input has the shape \(1, \d+, \d+, 3\), but its manifest says \(1, 128, "),
         ({"quantization__input": {"scale": 0.5, "zero_point": 3}}, "its manifest says 0.5 and 3"),
-        ({"strides": [8, 16, 64]}, r"one score map of shape \(1, \d+, \d+, 1\) for stride 64, its outputs are"),
+        ({"strides": [8, 16, 64]}, r"one score map of shape \(1, \d+, \d+, 1\) for stride 64, but its outputs are"),
     ],
 )
 def test_detector_that_differs_from_its_manifest_is_refused(changes: dict[str, Any], why: str, tmp_path: Path) -> None:

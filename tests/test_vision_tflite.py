@@ -193,8 +193,8 @@ def test_a_delegate_that_does_not_start(behaviour: str, message: str, tmp_path: 
             r"^the library libedgetpu\.so\.1 is not on this device; install it: sudo apt install libedg",
         ),
         ("/nowhere/libnpu.so", r"libnpu\.so is not on this device; correct runtime\.delegate$"),
-        ("libc.so.6", r"libc\.so\.6 is no TFLite delegate: it has no tflite_plugin_create_delegate"),
-        ("text.so", r"text\.so does not load \(.*\); install the one that was built for this device's processor"),
+        ("libc.so.6", r"libc\.so\.6 is not a TFLite delegate: it lacks tflite_plugin_create_delegate"),
+        ("text.so", r"text\.so does not load \(.*\); install one built for this device's processor"),
     ],
 )
 def test_a_library_that_is_none(library: str, message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -214,7 +214,7 @@ def python_output(*command: str) -> str:
 
 def test_no_edge_tpu_is_plugged_in(tmp_path: Path) -> None:
     library = str(fake_delegate(tmp_path, "libedgetpu.so.1"))
-    with pytest.raises(DelegateError, match=r"(no Edge TPU is there|the Edge TPU is there but cannot be opened); "):
+    with pytest.raises(DelegateError, match=r"(there is no Edge TPU|the Edge TPU cannot be opened); "):
         load_interpreter(CLASSIFIER, delegate=Delegate(library, {"behaviour": "silent"}))
 
 
@@ -229,7 +229,7 @@ def test_a_delegate_that_fails_at_a_picture() -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(self._model, name)
 
-    with pytest.raises(DelegateError, match=r"the Edge TPU failed at a picture \(Node number 0 .* failed to invoke"):
+    with pytest.raises(DelegateError, match=r"the Edge TPU failed on a picture \(Node number 0 .* failed to invoke"):
         Interpreter(Failing(), Delegate("libedgetpu.so.1")).run(BLANK)
     with pytest.raises(RuntimeError, match="Node number 0"):
         Interpreter(Failing()).run(BLANK)
@@ -287,13 +287,13 @@ def test_what_was_compiled_is_no_model_of_its_own(tmp_path: Path, monkeypatch: p
 
 def test_nothing_was_compiled(tmp_path: Path) -> None:
     model = open_model("face-detector", "face_detection")
-    with pytest.raises(DelegateError, match=r"there is no face-detector_edgetpu\.tflite, compiled .* maskd-convert"):
+    with pytest.raises(DelegateError, match=r"there is no face-detector_edgetpu\.tflite \(compiled .* maskd-convert"):
         with_delegate(model, Delegate("libedgetpu.so.1"))
 
 
 def test_what_was_compiled_from_another_model_is_not_used(tmp_path: Path) -> None:
     path = compiled_beside("face-detector", tmp_path, source_sha256="0" * 64)
-    with pytest.raises(DelegateError, match=r"was not compiled from face-detector\.tflite as it is now; compile it"):
+    with pytest.raises(DelegateError, match=r"was not compiled from the current face-detector\.tflite; compile it"):
         with_delegate(open_model(path, "face_detection"), Delegate("libedgetpu.so.1"))
 
 
@@ -325,7 +325,7 @@ def test_vision_on_the_edge_tpu_and_back_on_the_cpu(tmp_path: Path) -> None:
     assert vision.detector.prepare(picture).image.shape == (256, 320, 3)  # type: ignore[attr-defined]
     vision.detector.detect(picture, 0.5)
     vision = build_vision(config_with(tmp_path, library, behaviour="silent"), problems.append)
-    assert [problem.partition(", for")[0] for problem in problems] == [
+    assert [problem.partition(" because")[0] for problem in problems] == [
         "face-detector runs on the CPU",
         "mask-classifier runs on the CPU",
     ]
@@ -341,14 +341,14 @@ def test_a_compiled_model_that_is_none_leaves_the_cpu_at_work(tmp_path: Path) ->
     problems: list[str] = []
     build_vision(config, problems.append)
     assert len(problems) == 1
-    assert "face-detector runs on the CPU, for the model" in problems[0]
-    assert "is refused: its input has the shape (1, 256, 320, 3), its manifest says (1, 224, 320, 3)" in problems[0]
+    assert "face-detector runs on the CPU because the model" in problems[0]
+    assert "is refused: its input has the shape (1, 256, 320, 3), but its manifest says (1, 224, 320, 3)" in problems[0]
 
 
 def test_a_delegate_is_edgetpu_or_a_library() -> None:
     with pytest.raises(ValueError, match="edgtpu is neither edgetpu nor a library"):
         RuntimeSettings(delegate="edgtpu")
-    with pytest.raises(ValueError, match="there is no delegate to take them"):
+    with pytest.raises(ValueError, match="there is no delegate for them"):
         RuntimeSettings(delegate_options={"device": "usb:0"})
     settings = RuntimeSettings.model_validate({"delegate": "edgetpu", "delegate_options": {"a": 1, "b": True}})
     assert settings.delegate_options == {"a": "1", "b": "true"}

@@ -26,9 +26,11 @@ _ELSEWHERE = {
     "share": ("ftp", "ftps", "sftp", "scp", "smb", "cifs", "nfs", "afp", "dav", "davs", "webdav"),
 }
 _INSTEAD = {
-    "mqtt.host": "it is a broker's address, which belongs in mqtt.host; a camera's begins with rtsp:// or http://",
-    "onvif": "ONVIF is not supported; write the RTSP address, which the camera's manual or its app shows",
-    "device": "a camera of this device is written as its path, such as /dev/video0, or auto for the first that works",
+    "mqtt.host": (
+        "it is a broker's address, which belongs in mqtt.host; a camera's address begins with rtsp:// or http://"
+    ),
+    "onvif": "ONVIF is not supported; write the RTSP address from the camera's manual or app",
+    "device": "for a camera on this device, write its path, such as /dev/video0, or auto for the first that works",
     "share": "files are read from this device only; mount the share, or copy the file, and write its path",
 }
 
@@ -58,8 +60,7 @@ def file_of_address(text: str) -> str:
         rest = rest.removeprefix("//")
     if not re.match(r"///|/(?!/)|~", rest) or not rest.strip("/"):
         raise UsageError(
-            "file:// is followed by a whole path, which begins with a third slash: file:///home/me/visit.mp4; "
-            "or write the path alone"
+            "file:// needs an absolute path, with a third slash: file:///home/me/visit.mp4; or write only the path"
         )
     return unquote(re.sub(r"^//+", "/", rest))
 
@@ -68,12 +69,12 @@ def near_address(text: str) -> str | None:
     """What is wrong with a text that looks like an address, yet has no `scheme://`; None: it does not look like one."""
     if match := re.match(r"(rtsps?|https?|rtmps?)(?:\s*[:;]|\s*//|\s*\\\\)", text, re.IGNORECASE):
         scheme = match[1].lower()
-        return f"an address begins with {scheme}://, a colon and two slashes; write {scheme}://host/..."
+        return f"an address begins with {scheme}:// (a colon and two slashes); write {scheme}://host/..."
     if re.match(r"[^\s/:@]+:[^\s@]*@[\w.\[-]", text):
-        return "it looks like an address with a login, yet without its beginning; write rtsp:// or http:// before it"
+        return "it looks like an address with a login but without a scheme; write rtsp:// or http:// in front of it"
     host, port = r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]|(?=[\w.-]*[A-Za-z])[\w-]+(?:\.[\w-]+)*)", r":\d{2,5}"
     if re.fullmatch(rf"{host}{port}(/.*)?|\d{{1,3}}(\.\d{{1,3}}){{3}}(/.*)?", text):
-        return f"it looks like a network camera's address without its beginning; write rtsp://{text} or http://{text}"
+        return f"it looks like a network camera's address without a scheme; write rtsp://{text} or http://{text}"
     return None
 
 
@@ -117,7 +118,7 @@ def _problem_of_login(scheme: str, authority: str, after: str) -> str | None:
     found = dict.fromkeys(c for c in before_login_ends if c in "#/?@")
     spelled = " and ".join(f"{character} as {_ENCODED[character]}" for character in found)
     return (
-        f"the user name or password in the address holds {' and '.join(found)}, which ends it too early; "
+        f"the user name or password in the address contains {' and '.join(found)}, which would end it early; "
         f"percent-encode it: write {spelled}, as in {scheme}://user:p{_ENCODED[next(iter(found))]}ss@host/..."
     )
 
@@ -126,18 +127,18 @@ def _problem_of_host(scheme: str, host: str) -> str | None:
     if host.startswith("["):
         inside, closing, port = host[1:].partition("]")
         if not closing or not _is_ipv6(inside):
-            return f"the IPv6 address in it is not valid; write it in brackets, such as {scheme}://[fe80::1]:554/..."
+            return f"the IPv6 address is not valid; write it in brackets, such as {scheme}://[fe80::1]:554/..."
         if port and not port.startswith(":"):
-            return f"the port follows the brackets after a colon, such as {scheme}://[fe80::1]:554/..."
+            return f"write the port after the brackets and a colon, such as {scheme}://[fe80::1]:554/..."
         port = port[1:]
     elif host.count(":") > 1:
         if _is_ipv6(host):
-            return f"an IPv6 address stands in brackets; write {scheme}://[{host}]/..."
-        return f"it holds a colon too many; write {scheme}://user:password@host:port/..., a : in a password as %3A"
+            return f"an IPv6 address needs brackets; write {scheme}://[{host}]/..."
+        return f"it has one colon too many; write {scheme}://user:password@host:port/..., a : in a password as %3A"
     else:
         name, _, port = host.partition(":")
         if not name:
-            return f"it names no host; write {scheme}://host/..., such as {scheme}://192.168.1.20/..."
+            return f"it has no host; write {scheme}://host/..., such as {scheme}://192.168.1.20/..."
     if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
         return f"what follows the host's colon is not a port from 1 to 65535; write {scheme}://host:port/..."
     return None

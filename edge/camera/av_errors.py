@@ -16,38 +16,34 @@ class Cause(Enum):
     """What keeps a source from being read. The value says it of a stream, with its remedy."""
 
     NEEDS_LOGIN = (
-        "the camera asks for a user and a password; put them into the address, as in {scheme}://user:password@{host}"
+        "the camera requires a user and a password; add them to the address, as in {scheme}://user:password@{host}"
     )
     WRONG_LOGIN = (
-        "the camera refuses this user or password; check both, and write special characters in percent form (@ as %40)"
+        "the camera refuses this user or password; check both, and percent-encode special characters (@ as %40)"
     )
-    FORBIDDEN = "this user may not watch it (403); allow it in the camera's settings, or take another user"
-    NOT_FOUND = (
-        "the camera is there but knows no such path (404); look up the path of its stream in its manual or its settings"
-    )
-    SERVER_ERROR = "the camera answers with an error of its own (5xx); close other viewers, or restart it"
+    FORBIDDEN = "this user may not view it (403); give it the right in the camera's settings, or use another user"
+    NOT_FOUND = "the camera has no such path (404); look up the path of its stream in its manual or settings"
+    SERVER_ERROR = "the camera reports an internal error (5xx); close other viewers, or restart it"
     OTHER_ANSWER = "the camera refuses the request ({detail}); check the path and the camera's settings for streams"
-    NAME = "the name {host} is not known; check its spelling, or use the camera's IP address"
-    UNREACHABLE = "{host} cannot be reached; check that the camera is on, its network cable or Wi-Fi, and the address"
-    REFUSED = (
-        "{host} refuses the connection; check the port in the address, and that {scheme} is switched on in the camera"
-    )
-    TIMED_OUT = "no answer came within {seconds:g} s; check the address and the firewall, and restart the camera"
+    NAME = "the name {host} cannot be resolved; check its spelling, or use the camera's IP address"
+    UNREACHABLE = "{host} cannot be reached; check the address, the camera's power and its network"
+    REFUSED = "{host} refuses the connection; check the port in the address, and that {scheme} is enabled in the camera"
+    TIMED_OUT = "no answer within {seconds:g} s; check the address and the firewall, and restart the camera"
     PROTOCOL = "{scheme}:// is not supported here; use the camera's rtsp:// or http:// address"
     CLOSED = (
         "the camera closes the connection or answers in another protocol; check the port and the path, and close other "
         "viewers"
     )
-    TLS = "the encrypted connection fails; check that the port speaks {scheme}"
+    TLS = "the encrypted connection failed; check that the port supports {scheme}"
     NOT_VIDEO = (
-        "what it sends is not video; the address may be that of the camera's web page, so look up that of its stream"
+        "it sends no video; this may be the address of the camera's web page, so look up the address of its stream"
     )
     NO_PICTURE = (
-        "the camera answers, but no picture came within {seconds:g} s; restart it, and check that the stream is "
-        "switched on, and that the firewall lets it through"
+        "the camera answers, but sent no picture within {seconds:g} s; restart it, and check that its stream is "
+        "enabled and the firewall allows it"
     )
-    NO_VIDEO = "it holds sound alone; choose the address of a stream with pictures"
-    NO_CODEC = "there is no decoder for its codec{detail}; set the camera to H.264, H.265 or MJPEG"
+    NO_VIDEO = "it has only sound; choose the address of a stream with pictures"
+    NO_CODEC = "its codec is not supported{detail}; set the camera to H.264, H.265 or MJPEG"
     TOO_LARGE = "its pictures claim to be {detail} pixels, more than maskd decodes; choose a smaller stream"
 
 
@@ -105,7 +101,7 @@ def sentence(error: SourceError, url: str, seconds: float) -> str:
         seconds=seconds,
         detail=error.detail,
     )
-    return f"the stream {mask_source(url)} does not open: {why}"
+    return f"the stream {mask_source(url)} cannot be opened: {why}"
 
 
 def _of_number(number: int | None, url: str) -> Cause:

@@ -21,8 +21,8 @@ _STABLE_S = 10.0
 _STOP_TIMEOUT_S = 1.5
 
 NO_THREAD = (
-    "no thread can be started for it, since the system's limit is reached; end other programs, or raise TasksMax= of "
-    "the service or `ulimit -u`"
+    "no thread can be started for it, because the system's limit is reached; stop other programs, or raise "
+    "TasksMax= of the service or `ulimit -u`"
 )
 
 _log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ class CaptureThread:
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join((deadline or Deadline(_STOP_TIMEOUT_S)).left)
             if self._thread.is_alive():
-                _log.warning("camera %s: a read still hangs and is left behind", self.name)
+                _log.warning("camera %s: a read still hangs and is abandoned", self.name)
 
     @property
     def connected(self) -> bool:

@@ -58,8 +58,8 @@ def csi_camera(name: str, sensor: int, settings: CameraSettings) -> GstCamera:
         settings,
         pipeline=csi_pipeline(sensor, settings),
         described=f"the CSI camera {sensor}",
-        remedy="check its ribbon cable, that `nvgstcapture-1.0` shows its picture, and "
-        "`sudo systemctl restart nvargus-daemon`",
+        remedy="check its ribbon cable, check that `nvgstcapture-1.0` shows a picture, and run `sudo systemctl "
+        "restart nvargus-daemon`",
     )
 
 
@@ -68,7 +68,7 @@ def pipeline_camera(name: str, pipeline: str, settings: CameraSettings) -> GstCa
     require_gstreamer(str(settings.source), cv2.getBuildInformation())
     # The rest may hold a password.
     described = f"the GStreamer pipeline {pipeline.split()[0]} …"
-    remedy = "try it with gst-launch-1.0, and autovideosink at its end"
+    remedy = "try it with gst-launch-1.0 and autovideosink at the end"
     return GstCamera(name, settings, pipeline=complete(pipeline), described=described, remedy=remedy)
 
 
@@ -93,7 +93,7 @@ def require_gstreamer(source: str, build_information: str) -> None:
     if re.search(r"^\s*GStreamer:\s*YES\b", build_information, re.MULTILINE):
         return
     raise MaskdError(
-        f"the camera source {source.split()[0]} needs an OpenCV with GStreamer, which those from pip lack (this is "
-        f"{cv2.__version__}); use the system's: `sudo systemd/install.sh --system-opencv`, or in an environment of "
-        "your own, made with --system-site-packages, `pip uninstall opencv-python-headless`"
+        f"the camera source {source.split()[0]} needs an OpenCV with GStreamer, which pip's ({cv2.__version__}) "
+        "lacks; use the system's: `sudo systemd/install.sh --system-opencv`, or in your own environment, made with "
+        "--system-site-packages, `pip uninstall opencv-python-headless`"
     )

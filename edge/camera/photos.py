@@ -28,7 +28,7 @@ FRAMES_PER_SECOND = 5.0
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK_FRAME = 12
 """Bytes of a chunk beside its content: length, kind and checksum."""
-_UNDECODABLE = "cannot be decoded; it is damaged or of a kind that is not supported"
+_UNDECODABLE = "cannot be decoded; it is damaged or its format is not supported"
 _CONVERTERS = {
     "heic": "heif-convert IMG.HEIC IMG.jpg, from the package libheif-examples",
     "avif": "avifdec IMG.avif IMG.png, from the package libavif-bin",
@@ -87,8 +87,8 @@ def _picture_data(name: str, data: bytes) -> bytes:
     size = image_size(data)
     if size is not None and size[0] * size[1] > MAX_PIXELS:
         raise MaskdError(
-            f"the photo {name} claims to be larger than is read, {size[0]} x {size[1]} pixels; scale it down to "
-            f"{MAX_PIXELS // 1_000_000} million pixels at most"
+            f"the photo {name} is too large, {size[0]} x {size[1]} pixels; scale it down to {MAX_PIXELS // 1000000} "
+            "million pixels at most"
         )
     whole: bytes | None = data
     if kind == "jpeg":
@@ -96,7 +96,7 @@ def _picture_data(name: str, data: bytes) -> bytes:
     elif kind == "png" and not _has_whole_chunks(data):
         whole = None
     if whole is None:
-        raise MaskdError(f"the photo {name} is cut off; copy it again")
+        raise MaskdError(f"the photo {name} is truncated; copy it again")
     if size is None:
         raise MaskdError(f"the photo {name} {_UNDECODABLE}")
     return whole

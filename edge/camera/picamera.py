@@ -88,8 +88,8 @@ class PiCamera:
         configured = self._camera.camera_configuration()
         if (got := configured["main"]["format"]) != _FORMAT:
             raise MaskdError(
-                f"camera {self._number} of libcamera's list gives {got} pictures, as USB cameras do; name its device, "
-                f"/dev/video0 for example, in cameras.{self._name}.source"
+                f"camera {self._number} of libcamera's list gives {got} pictures, so it is a USB camera; set its "
+                f"device, for example /dev/video0, in cameras.{self._name}.source"
             )
         self._lores_size = None if lores_size is None else configured["lores"]["size"]
         hardware_turns = self._settings.rotate == 180 and configured["transform"] == flips
@@ -115,7 +115,7 @@ class PiCamera:
             # The job would take the next picture, and its buffer, for nobody.
             with contextlib.suppress(Exception):
                 self._camera.cancel_all_and_flush()
-            raise MaskdError(self._gives_no_more(f"none came for {self._read_timeout_s:g} s")) from None
+            raise MaskdError(self._gives_no_more(f"none for {self._read_timeout_s:g} s")) from None
         except Exception as error:  # noqa: BLE001 - as above
             raise MaskdError(self._gives_no_more(str(error) or type(error).__name__)) from None
         self._count += 1
@@ -192,7 +192,7 @@ def _construct(picamera2_class: Any, number: int) -> Any:
 
 def _not_listed(number: int, listed: int) -> str:
     if listed == 0:
-        return "libcamera lists no camera; check the ribbon cable, and that `rpicam-hello --list-cameras` lists it"
+        return "libcamera finds no camera; check the ribbon cable, and that `rpicam-hello --list-cameras` lists it"
     there = "picamera" if listed == 1 else f"picamera:0 to picamera:{listed - 1}"
     return f"libcamera lists {listed} camera(s), so there is no picamera:{number}; choose {there}, or check its cable"
 

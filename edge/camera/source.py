@@ -127,7 +127,7 @@ def parse_source(text: str) -> Source:
     """The source that `text` names. Raises UsageError, whose sentence has the right spelling but no secret."""
     text = text.strip()
     if "\0" in text:
-        raise UsageError("it holds a NUL character, which is part of no name; type it again")
+        raise UsageError("it contains a NUL character, which no name may contain; type it again")
     word = text.casefold()
     if word == "auto":
         return Auto(text)
@@ -154,5 +154,5 @@ def parse_source(text: str) -> Source:
 def _pipeline(text: str) -> Pipeline:
     pipeline = text[len("gst:") :].strip()
     if not pipeline:
-        raise UsageError("it names no pipeline; write gst: and what gst-launch-1.0 would be given")
+        raise UsageError("it has no pipeline; write gst: and the arguments of gst-launch-1.0")
     return Pipeline(text, pipeline)

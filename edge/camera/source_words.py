@@ -30,7 +30,7 @@ def problem_of_words(text: str) -> str | None:
     for pattern, kind, board in ((_RASPBERRY_PI, "picamera", "Raspberry Pi"), (_JETSON, "csi", "Jetson")):
         if match := pattern.fullmatch(text):
             known = f"{kind}:{int(match[1])}" if match[1] else kind
-            return f'"{text}" is not the name of a camera; a {board}\'s ribbon-cable camera is written {known}'
+            return f'"{text}" is not the name of a camera; for a {board}\'s ribbon-cable camera write {known}'
     if re.match(r"gst\w*\s*:", text, re.IGNORECASE) or re.search(r"\s!\s", text):
-        return "it looks like a GStreamer pipeline; write gst: before it"
+        return "it looks like a GStreamer pipeline; write gst: in front of it"
     return None

@@ -105,7 +105,7 @@ class StreamCamera:
             picture = self._fetch_again()
         if picture is None:
             raise MaskdError(
-                f"the stream {mask_source(self._url)} gives no more pictures; check the camera and the network"
+                f"the stream {mask_source(self._url)} sends no more pictures; check the camera and the network"
             )
         self._last_at = time.monotonic()
         self._count += 1
@@ -117,7 +117,7 @@ class StreamCamera:
             self._connection = None
 
     def describe(self) -> str:
-        return mask_source(self._url) + (" (a single picture, fetched again and again)" if self.is_still else "")
+        return mask_source(self._url) + (" (a single picture, fetched repeatedly)" if self.is_still else "")
 
     def _prefer(self, way: Way) -> None:
         self._ways.sort(key=lambda other: other != way)

@@ -44,7 +44,7 @@ class V4l2Camera(LiveCamera):
                 "`ls /dev/video* /dev/v4l/by-id/*` lists"
             )
         if not os.access(self._device, os.R_OK | os.W_OK):
-            raise MaskdError(f"{self._device} may not be opened by this user; add the user to the group `video`")
+            raise MaskdError(f"{self._device} cannot be opened by this user; add the user to the group `video`")
         if problem := why_no_camera(self._device):
             raise MaskdError(problem)
         capture = Capture(self._device, cv2.CAP_V4L2, self._settings.rotate)
@@ -93,8 +93,8 @@ def why_no_camera(path: str) -> str | None:
     giving = [node.path for node in nodes if (node.card, node.bus) == (device.card, device.bus)]
     instead = f"write {giving[0]}" if giving else "choose one of those that `v4l2-ctl --list-devices` lists"
     if device.capabilities & _CAP_META_CAPTURE:
-        return f"{path} is the metadata node of the camera {device.card}, which gives no pictures; {instead}"
-    return f"{path} ({device.card}, driver {device.driver}) gives no pictures, only takes or changes them; {instead}"
+        return f"{path} is the metadata node of the camera {device.card}, which delivers no pictures; {instead}"
+    return f"{path} ({device.card}, driver {device.driver}) delivers no pictures; {instead}"
 
 
 def _devices(folder: Path) -> Iterator[V4l2Device]:

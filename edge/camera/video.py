@@ -152,14 +152,13 @@ class VideoFile:
 def _sentence(path: Path, error: SourceError) -> str:
     match error.cause:
         case Cause.NO_VIDEO:
-            return f"the video file {one_line(path)} holds sound alone; choose a file with pictures"
+            return f"the video file {one_line(path)} has only sound; choose a file with pictures"
         case Cause.NO_CODEC:
-            return (
-                f"there is no decoder for the codec of the video file {one_line(path)}{error.detail}; the file may "
-                "be intact, so convert it to H.264"
-            )
+            return f"the codec of the video file {one_line(path)} is not supported{error.detail}; convert it to H.264"
         case Cause.TOO_LARGE:
-            return f"the pictures of the video file {one_line(path)} claim to be {error.detail} pixels; scale it down"
+            return (
+                f"the pictures of the video file {one_line(path)} are too large, {error.detail} pixels; scale it down"
+            )
     return _no_picture(path)
 
 
@@ -172,5 +171,5 @@ def _undecodable(path: Path) -> str:
 
 def _no_picture(path: Path, error: Exception | None = None) -> str:
     if isinstance(error, PermissionError):
-        return f"the video file {one_line(path)} may not be read by this user; check its permissions"
+        return f"the video file {one_line(path)} cannot be read by this user; check its permissions"
     return f"no picture can be read from the video file {one_line(path)}; it is empty, damaged or not a video"

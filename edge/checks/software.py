@@ -102,7 +102,7 @@ def opencv_row(build_information: str, needs: Needs) -> Row:
     failures = []
     if needs.gstreamer and not has["GStreamer"]:
         failures.append(
-            f"camera {', '.join(needs.gstreamer)} needs an OpenCV with GStreamer, which those from pip lack; use the "
+            f"camera {', '.join(needs.gstreamer)} needs an OpenCV with GStreamer, which pip's lacks; use the "
             "system's: sudo systemd/install.sh --system-opencv"
         )
     if needs.devices and not has["v4l/v4l2"]:

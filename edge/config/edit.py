@@ -62,5 +62,5 @@ def _why_unwritten(error: OSError, target: Path) -> str:
         case errno.ENOSPC | errno.EDQUOT:
             remedy = "free some space on its disk"
         case _:
-            remedy = "see whether its disk is well"
+            remedy = "check the disk"
     return f"{target} cannot be written: {error.strerror or error}; {remedy}"

@@ -58,11 +58,11 @@ def parse_config(text: str, path: Path) -> Config:
         raise report(path, text, [Problem(error.place, (), str(error))]) from None
     if document.value is None:
         raise UsageError(
-            f"{path} is empty; copy the commented config.yaml there, or remove the file to use the defaults"
+            f"{path} is empty; copy the commented config.yaml there, or delete the file to use the defaults"
         )
     if not isinstance(document.value, dict):
         problem = Problem(
-            document.place_of(()), (), "the file must consist of `name: value` lines, such as `device: lobby`"
+            document.place_of(()), (), "the file must contain `name: value` lines, such as `device: lobby`"
         )
         raise report(path, text, [problem])
     config, problems = _validate(document)
@@ -109,7 +109,7 @@ def read_config(path: Path) -> bytes:
     except FileNotFoundError:
         raise UsageError(f"there is no configuration file {path}; check the path given with -c") from None
     except IsADirectoryError:
-        raise UsageError(f"{path} is a folder; give the configuration file in it") from None
+        raise UsageError(f"{path} is a folder; give a file in it") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"the configuration file {path} cannot be read: {reason}") from None
@@ -121,7 +121,7 @@ def decode_config(data: bytes, path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise UsageError(f"{path}:{line}: the file is not UTF-8 text; save it with the encoding UTF-8") from None
+        raise UsageError(f"{path}:{line}: the file is not UTF-8 text; save it as UTF-8") from None
 
 
 def _validate(document: Document) -> tuple[Config | None, list[Problem]]:
@@ -160,7 +160,7 @@ def _why_unreadable(name: str) -> str | None:
                 # What was to stay out of this file may be the very value.
                 return "there is no such file; write the path of a file, such as /etc/maskd/password"
             return f"there is no file {name}; create it, or correct the path"
-        return None if os.access(path, os.R_OK) else f"{name} cannot be read; give this user the right to read it"
+        return None if os.access(path, os.R_OK) else f"{name} cannot be read by this user; change its permissions"
     except UsageError:
         return None  # said by the setting itself
     except (OSError, ValueError):

@@ -31,9 +31,7 @@ class TlsSettings(Settings):
     @model_validator(mode="after")
     def _key_has_certificate(self) -> TlsSettings:
         if self.key_file is not None and self.cert_file is None:
-            raise contradiction(
-                "key_file", "a private key is of no use without its certificate; set mqtt.tls.cert_file as well"
-            )
+            raise contradiction("key_file", "a private key needs its certificate; set mqtt.tls.cert_file as well")
         return self
 
 
@@ -89,5 +87,5 @@ class MqttSettings(Settings):
         if self.username is not None and self.username_file is not None:
             raise contradiction("username_file", "the user name is in mqtt.username already; remove one of the two")
         if self.password_file is not None and self.username is None and self.username_file is None:
-            raise contradiction("password_file", "a password is sent only with a user name; set mqtt.username as well")
+            raise contradiction("password_file", "a password needs a user name; set mqtt.username as well")
         return self

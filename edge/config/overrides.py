@@ -151,7 +151,7 @@ class Overrides:
         """Why what a command set would be gone after a restart; None: it is kept."""
         if self._saved.get(each) == self._overrides.get(each):
             return None
-        return self._unkept or "commands come faster than they are kept; it will be within a minute"
+        return self._unkept or "commands arrive faster than they can be saved; this one is saved within a minute"
 
     def save(self) -> bool:
         """Keeps what is in effect; returns whether the disk took it. What it refuses is logged once."""

@@ -81,12 +81,12 @@ def read_overrides(path: Path) -> list[Override]:
     try:
         content = _Content.model_validate_json(data)
     except ValidationError:
-        raise OverridesDamagedError("it is not as maskd wrote it") from None
+        raise OverridesDamagedError("it was changed by something other than maskd") from None
     if content.crc != _checksum([row.model_dump() for row in content.overrides]):
-        raise OverridesDamagedError("it is not as maskd wrote it")
+        raise OverridesDamagedError("it was changed by something other than maskd")
     overrides = [_override(row) for row in content.overrides]
     if not all(_is_settable(each.settable) for each in overrides):
-        raise OverridesDamagedError("it is not as maskd wrote it")
+        raise OverridesDamagedError("it was changed by something other than maskd")
     return overrides
 
 

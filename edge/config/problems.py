@@ -94,7 +94,7 @@ def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -
         return Problem(document.place_of(location, key=True), location, text)
     part = schema_at(location, schema)
     if part.get("pattern") == TOPIC_PREFIX_PATTERN and (levels := _levels_alone(value)):
-        text = f"{_quoted(value)} has a / too many, which would publish on an empty level; write {levels}"
+        text = f"{_quoted(value)} has one / too many, which would create an empty level; write {levels}"
         return Problem(document.place_of(location), location, text)
     text = f"{_what_it_is(value)}; it must be {expected(part, schema)}"
     choices = [str(choice) for choice in part.get("enum", [])]

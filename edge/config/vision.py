@@ -82,5 +82,5 @@ class RuntimeSettings(Settings):
     @model_validator(mode="after")
     def _options_have_delegate(self) -> RuntimeSettings:
         if self.delegate_options and self.delegate is None:
-            raise contradiction("delegate_options", "there is no delegate to take them; set runtime.delegate as well")
+            raise contradiction("delegate_options", "there is no delegate for them; set runtime.delegate too")
         return self

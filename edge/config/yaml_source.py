@@ -70,7 +70,7 @@ class Document:
 def read_yaml(text: str) -> Document:
     """Parses one document. Raises SyntaxProblem, with one sentence and the place."""
     if len(text) > MAX_CHARACTERS:
-        raise SyntaxProblem(f"is longer than {MAX_CHARACTERS:,} characters, so it is hardly a configuration of maskd")
+        raise SyntaxProblem(f"is longer than {MAX_CHARACTERS:,} characters, too long for a configuration of maskd")
     document = Document()
     try:
         _check_nesting(text)
@@ -123,7 +123,7 @@ class _Builder:
                 self._report(key_node, location, "merging with << is not supported; write the settings out instead")
             elif key in values:
                 first = self._document.keys[here].line
-                text = f"appears twice, first on line {first}; only one can hold, so remove the other"
+                text = f"appears twice, first on line {first}; remove one of the two"
                 self._report(key_node, here, text)
             else:
                 self._document.keys[here] = _place(key_node.start_mark)
@@ -144,7 +144,7 @@ def _check_nesting(text: str) -> None:
             elif isinstance(event, yaml.CollectionEndEvent):
                 opened.pop()
             if len(opened) > MAX_DEPTH:
-                raise SyntaxProblem(f"is nested more than {MAX_DEPTH} levels deep; no setting lies so deep", opened[-1])
+                raise SyntaxProblem(f"is nested more than {MAX_DEPTH} levels deep; no setting is", opened[-1])
     except yaml.MarkedYAMLError as error:
         if "<stream end>" in (error.problem or "") and opened:
             raise SyntaxProblem("a bracket that opens here is never closed", opened[-1]) from None
@@ -160,9 +160,11 @@ def _in_words(error: yaml.MarkedYAMLError) -> SyntaxProblem:
     problem, context = error.problem or "it cannot be parsed", error.context or ""
     here, began = _place(error.problem_mark or error.context_mark), _place(error.context_mark or error.problem_mark)
     if "\\t" in problem:
-        return SyntaxProblem("a tab stands where YAML allows only spaces; replace it with spaces", here)
+        return SyntaxProblem("there is a tab where YAML allows only spaces; replace it with spaces", here)
     if "mapping values are not allowed" in problem:
-        text = "a colon stands where no value can begin; check this line and the one before, or quote a text with ': '"
+        text = (
+            "there is a colon where no value can begin; check this line and the one before, or quote a text with ': '"
+        )
         return SyntaxProblem(text, here)
     if "expected a single document" in context:
         return SyntaxProblem("a second YAML document begins here (---); a configuration is one document", here)

@@ -77,10 +77,8 @@ class StopGuard:
         status = 1 if uncommitted else 0
         with suppress(RuntimeError):  # the log may be a file on the disk that hangs
             threading.Thread(target=_exit_later, args=(status,), daemon=True).start()
-        lost = (
-            f"; events that the disk did not take in time, and that may be lost: {uncommitted}" if uncommitted else ""
-        )
-        _log.error("%s still hangs %g s after the stop was asked for, and is left behind%s", self.doing, EXIT_S, lost)
+        lost = f"; events not written to disk in time, which may be lost: {uncommitted}" if uncommitted else ""
+        _log.error("%s still hangs %g s after the stop signal and is abandoned%s", self.doing, EXIT_S, lost)
         logging.shutdown()
         os._exit(status)
 

@@ -69,7 +69,7 @@ class Notifier:
         except (OSError, ValueError) as error:
             if isinstance(error, TimeoutError):
                 self._patience_s = 0.0  # until it reads again
-            log.debug("systemd was not told %s: %s", state.partition("=")[0], error)
+            log.debug("systemd could not be notified of %s: %s", state.partition("=")[0], error)
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float | None:

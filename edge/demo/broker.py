@@ -50,7 +50,7 @@ class Broker:
                 if attempt == ATTEMPTS - 1:
                     self._thread.stop()
                     raise MaskdError(
-                        f"the demo's broker cannot listen on {HOST}: {error}; is loopback networking allowed here?"
+                        f"the demo's broker cannot listen on {HOST}: {error}; check that loopback networking is allowed"
                     ) from error
             else:
                 return

@@ -72,7 +72,7 @@ def _play(printout: Printout, clip: Path | None, settings: Mapping[str, Any], da
         config = Path(folder) / "config.yaml"
         config.write_text(yaml.safe_dump(_configuration(broker.port, clip, Path(folder), settings)), encoding="utf-8")
         printout.line(
-            f"The broker listens on {HOST}, port {broker.port}. To see everything that is published, meanwhile:"
+            f"The broker listens on {HOST}, port {broker.port}. To see everything that is published, run meanwhile:"
         )
         printout.line(f"  mosquitto_sub -h {HOST} -p {broker.port} -t '{TOPICS.prefix}/#' -v")
         printout.line()

@@ -66,5 +66,5 @@ def _on_delegate_or_cpu(config: Config, model: Model, make: Callable[[Model], Pa
     try:
         return make(with_delegate(model, delegate))
     except MaskdError as error:
-        on_problem(f"{model.manifest.name} runs on the CPU, for {error}")
+        on_problem(f"{model.manifest.name} runs on the CPU because {error}")
     return make(model)

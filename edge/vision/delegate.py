@@ -70,12 +70,12 @@ def _require_delegate_library(delegate: Delegate) -> None:
             )
             raise DelegateError(f"the library {delegate.file} is not on this device; {remedy}") from error
         raise DelegateError(
-            f"the library {delegate.file} does not load ({reason}); "
-            "install the one that was built for this device's processor and system"
+            f"the library {delegate.file} does not load ({reason}); install one built for this device's processor "
+            "and system"
         ) from error
     if missing := [name for name in _ENTRY_POINTS if not hasattr(library, name)]:
         raise DelegateError(
-            f"the library {delegate.file} is no TFLite delegate: it has no {missing[0]}; correct runtime.delegate"
+            f"the library {delegate.file} is not a TFLite delegate: it lacks {missing[0]}; correct runtime.delegate"
         )
 
 
@@ -88,11 +88,11 @@ def _not_started(delegate: Delegate, reason: str) -> str:
         )
     if edgetpu_is_there():
         return (
-            f"the Edge TPU is there but cannot be opened{because}; let the daemon's user be in the group plugdev "
-            "(USB) or apex (PCIe), and let no other program use it"
+            f"the Edge TPU cannot be opened{because}; add the daemon's user to the group plugdev (USB) or apex "
+            "(PCIe), and stop other programs that use it"
         )
     return (
-        f"no Edge TPU is there{because}; check its cable, port and power supply, and with PCIe that the driver "
+        f"there is no Edge TPU{because}; check its cable, port and power supply, or for PCIe that the driver "
         "gasket-dkms is installed"
     )
 

@@ -141,14 +141,14 @@ def find_level(
         if len(found) != 1:
             shapes = ", ".join(str(info.shape) for info in outputs)
             raise ValueError(
-                f"it should have one {what} map of shape {(*grid, channels)} for stride {stride}, "
-                f"its outputs are {shapes}"
+                f"it needs one {what} map of shape {(*grid, channels)} for stride {stride}, but its outputs are "
+                f"{shapes}"
             )
         info = outputs[found[0]]
         fits = info.dtype == "uint8" and info.scale > 0 if is_quantized else info.dtype == "float32"
         if not fits:
             needed = "quantized uint8" if is_quantized else "float32"
-            raise ValueError(f"its {what} map for stride {stride} is {info.dtype}, and {needed} is needed")
+            raise ValueError(f"its {what} map for stride {stride} is {info.dtype}, but must be {needed}")
         return found[0]
 
     score_output, box_output = only(1, "score"), only(4, "box")

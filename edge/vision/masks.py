@@ -60,7 +60,7 @@ class MaskClassifier:
         if output.shape != (1, len(self.labels)) or not fits:
             refuse(
                 model.path,
-                f"its output is {output.dtype} of shape {output.shape}, and its manifest's {len(self.labels)} labels "
+                f"its output is {output.dtype} of shape {output.shape}, but its manifest's {len(self.labels)} labels "
                 f"need {'float32' if is_float else 'quantized uint8'} of shape {(1, len(self.labels))}",
             )
         self._probabilities = None if is_float else output.dequantization_table()

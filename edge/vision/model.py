@@ -135,7 +135,7 @@ class Manifest(ManifestPart):
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels has the same label twice")
         if self.labels is not None and UNKNOWN in self.labels:
-            raise ValueError(f"{UNKNOWN} is no label: it stands for too weak evidence")
+            raise ValueError(f"{UNKNOWN} cannot be a label: it means weak evidence")
         if self.strides is not None and len(set(self.strides)) != len(self.strides):
             raise ValueError("strides has the same stride twice")
         if self.stride is not None and (self.input.height % self.stride or self.input.width % self.stride):
@@ -172,7 +172,7 @@ def load_manifest(path: Path) -> Manifest:
         text = path.read_bytes()
     except FileNotFoundError as error:
         raise MaskdError(
-            f"the manifest {path} is missing; a model travels with the .json that maskd-convert wrote beside it"
+            f"the manifest {path} is missing; copy the .json that maskd-convert wrote next to the model"
         ) from error
     except OSError as error:
         raise MaskdError(f"cannot read the manifest {path}: {error.strerror}") from error
@@ -202,13 +202,12 @@ def find_model(name_or_path: str | Path) -> tuple[Path, Manifest]:
     if path is None:
         shipped = ", ".join(sorted(_shipped_models())) or "none in this installation"
         raise MaskdError(
-            f"there is no shipped model {text!r}; shipped: {shipped}; "
-            "a model of your own is given as a path to its .tflite"
+            f"there is no shipped model {text!r}; shipped: {shipped}; for your own model give the path of its .tflite"
         )
     if path.suffix != ".tflite":
         raise MaskdError(f"the model {path} is not a .tflite file; convert it with maskd-convert")
     if not path.is_file():
-        raise MaskdError(f"the model {path} does not exist; give a path to a .tflite file or a shipped model's name")
+        raise MaskdError(f"the model {path} does not exist; give the path of a .tflite file or a shipped model's name")
     manifest = load_manifest(path.with_suffix(".json"))
     if manifest.file != path.name:
         raise MaskdError(f"the manifest {path.with_suffix('.json')} describes {manifest.file}, not {path.name}")
@@ -225,9 +224,9 @@ def open_model(name_or_path: str | Path, task: Task) -> Model:
     digest = hashlib.sha256(content).hexdigest()
     if digest != manifest.sha256:
         raise MaskdError(
-            f"the model {path} is refused: the sha256 of its {len(content)} bytes is {digest[:12]}..., its manifest "
-            f"says {manifest.sha256[:12]}...; the file was cut short or changed, or the manifest is another model's: "
-            "copy both again"
+            f"the model {path} is refused: the sha256 of its {len(content)} bytes is {digest[:12]}..., but its "
+            f"manifest says {manifest.sha256[:12]}...; the file was truncated or changed, or the manifest belongs to "
+            "another model: copy both again"
         )
     return Model(path, manifest, content)
 
@@ -246,8 +245,8 @@ def with_delegate(model: Model, delegate: Delegate) -> Model:
     path = compiled_path(model.path)
     if not path.is_file():
         raise DelegateError(
-            f"there is no {path.name}, compiled for the Edge TPU, beside {model.path}; make it on a PC with "
-            f"maskd-convert --edgetpu, and copy it there with its .json"
+            f"there is no {path.name} (compiled for the Edge TPU) next to {model.path}; make it on a PC with "
+            "maskd-convert --edgetpu, and copy it there with its .json"
         )
     try:
         compiled = open_model(path, model.manifest.task)
@@ -255,8 +254,7 @@ def with_delegate(model: Model, delegate: Delegate) -> Model:
         raise DelegateError(str(error)) from error
     if compiled.manifest.compiled is None or compiled.manifest.compiled.source_sha256 != model.manifest.sha256:
         raise DelegateError(
-            f"{path} was not compiled from {model.path.name} as it is now; compile it again with "
-            "maskd-convert --edgetpu"
+            f"{path} was not compiled from the current {model.path.name}; compile it again with maskd-convert --edgetpu"
         )
     return replace(compiled, delegate=delegate)
 
@@ -266,12 +264,12 @@ def check_input(path: Path, manifest: Manifest, actual: TensorInfo) -> None:
     size = manifest.input
     expected_shape = (1, size.height, size.width, 3)
     if actual.dtype != size.dtype:
-        refuse(path, f"its input is {actual.dtype}, its manifest says {size.dtype}")
+        refuse(path, f"its input is {actual.dtype}, but its manifest says {size.dtype}")
     if actual.shape != expected_shape:
-        refuse(path, f"its input has the shape {actual.shape}, its manifest says {expected_shape}")
+        refuse(path, f"its input has the shape {actual.shape}, but its manifest says {expected_shape}")
     if manifest.quantization is None:
         if actual.scale:
-            refuse(path, f"its input is quantized with scale {actual.scale:g}, its manifest knows of no quantization")
+            refuse(path, f"its input is quantized with scale {actual.scale:g}, but its manifest has no quantization")
         return
     quantization = manifest.quantization.input
     if (
@@ -280,8 +278,8 @@ def check_input(path: Path, manifest: Manifest, actual: TensorInfo) -> None:
     ):
         refuse(
             path,
-            f"its input is quantized with scale {actual.scale:g} and zero point {actual.zero_point}, "
-            f"its manifest says {quantization.scale:g} and {quantization.zero_point}",
+            f"its input is quantized with scale {actual.scale:g} and zero point {actual.zero_point}, but its "
+            f"manifest says {quantization.scale:g} and {quantization.zero_point}",
         )
 
 

@@ -31,15 +31,17 @@ class YuNetFaceDetector:
         _require_file(path, "face_detection_yunet_2023mar.onnx from OpenCV's model zoo")
         if not hasattr(cv2, "FaceDetectorYN"):
             raise MaskdError(
-                f"OpenCV {cv2.__version__} as installed here was built without FaceDetectorYN, which YuNet needs; "
-                "install opencv-python-headless, or use maskd's own detector (detector.kind tflite)"
+                f"OpenCV {cv2.__version__} was built without FaceDetectorYN, which YuNet needs; install "
+                "opencv-python-headless, or use maskd's own detector (detector.kind tflite)"
             )
         self.identity = f"yunet/{path.stem}"
         self._longer_side = longer_side
         try:
             self._network = cv2.FaceDetectorYN.create(str(path), "", (320, 320), 0.5, nms_iou, MOST_FACES)
         except cv2.error as error:
-            raise _refused(path, "a YuNet .onnx file that it knows (OpenCV 4 wants the 2023mar one)", error) from error
+            raise _refused(
+                path, ("a YuNet .onnx file that it supports (OpenCV 4 needs the 2023mar one)"), error
+            ) from error
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         found, prepared = self._run(image, min_score, self._longer_side)
@@ -77,11 +79,12 @@ class Res10FaceDetector:
         _require_file(path, remedy)
         if path.suffix != ".pb":
             raise MaskdError(
-                f"{path} is not the TensorFlow form of the res10 SSD, and OpenCV 5 reads no Caffe model; give {remedy}"
+                f"{path} is not the TensorFlow version of the res10 SSD, and OpenCV 5 cannot read Caffe models; "
+                f"give {remedy}"
             )
         graph = next((p for p in _pbtxt_candidates(path) if p.is_file()), None)
         if graph is None:
-            raise MaskdError(f"the graph {path.with_suffix('.pbtxt')} that belongs to {path} is missing; give {remedy}")
+            raise MaskdError(f"the graph {path.with_suffix('.pbtxt')} for {path} is missing; give {remedy}")
         self.identity = f"res10/{path.stem}"
         self._nms_iou = nms_iou
         try:

@@ -105,8 +105,8 @@ class Interpreter:
             if self._delegate is None:
                 raise
             raise DelegateError(
-                f"{self._delegate.describe()} failed at a picture ({_one_line(error)}); "
-                "check its cable, port and power supply"
+                f"{self._delegate.describe()} failed on a picture ({_one_line(error)}); check its cable, port and "
+                "power supply"
             ) from error
         return [
             Output(self._runtime.get_tensor(index), info)
@@ -153,8 +153,8 @@ def load_interpreter(
     except (ValueError, RuntimeError) as error:
         if delegate is not None:
             raise DelegateError(
-                f"{delegate.describe()} cannot run {place} ({_one_line(error)}); the delegate may be made for another "
-                "runtime, and the model for another delegate"
+                f"{delegate.describe()} cannot run {place} ({_one_line(error)}); the delegate may be built for "
+                "another runtime, or the model for another delegate"
             ) from error
         raise MaskdError(
             f"{place} is not a TFLite model that this runtime can run ({_one_line(error)}); "

@@ -56,7 +56,7 @@ def effective_setting(
     value = getattr(thresholds, setting, None)
     if value is None:
         value = Settable(setting, camera).configured_in(config)
-    assert value is not None, f"{setting} is null, and its model recommends nothing"
+    assert value is not None, f"{setting} is null, but its model has no recommendation"
     return value
 
 

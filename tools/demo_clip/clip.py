@@ -127,7 +127,7 @@ def make_clip(path: Path, *, fps: float = FPS, duration_s: float = CLIP_S) -> No
     try:
         if not writer.isOpened():
             raise MaskdError(
-                f"the demo clip cannot be written to {path}: is the folder writable, and the disk not full?"
+                f"the demo clip cannot be written to {path}; check the folder's permissions and the disk's free space"
             )
         for picture in render(fps=fps, duration_s=duration_s):
             writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
