@@ -60,6 +60,7 @@ class LocalDoor(Part):
         runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
         self.path = (folder or (Path(runtime) if runtime else self._storage)) / SOCKET_NAME
         self._server: _Server | None = None
+        self._is_serving = False
         self._problem: str | None = None
 
     def start(self) -> None:
@@ -68,6 +69,7 @@ class LocalDoor(Part):
             self.path.unlink(missing_ok=True)  # of a daemon that was killed; its folder is ours by now
             self._server = _Server(self.path, self._answer)
             threading.Thread(target=self._server.serve_forever, args=(0.2,), name="control", daemon=True).start()
+            self._is_serving = True
         except OSError as error:
             why = "its path is too long" if "too long" in str(error) else error.strerror or error
             self._problem = f"commands on this device cannot ask maskd: {self.path} cannot be made: {why}"
@@ -75,7 +77,8 @@ class LocalDoor(Part):
 
     def stop(self, _deadline: Deadline) -> None:
         if self._server is not None:
-            self._server.shutdown()
+            if self._is_serving:  # else the system started no thread for it, and shutdown() would wait for ever
+                self._server.shutdown()
             self._server.server_close()
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
