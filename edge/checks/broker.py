@@ -159,10 +159,10 @@ def _talk(session: Session, config: Config, visit: Visit) -> None:
     def too_large(topic: str, _size: int) -> None:
         visit.announced = visit.announced or topic == discovery
 
-    session.on_subscribed = lambda topic_filter, _refusal: unanswered.discard(topic_filter)
-    session.on_discarded = too_large
+    session.inbox.on_subscribed = lambda topic_filter, _refusal: unanswered.discard(topic_filter)
+    session.inbox.on_discarded = too_large
     session.on_acknowledged = acknowledged
-    session.subscribe([Subscription(topic, received) for topic in sorted(wanted)])
+    session.inbox.subscribe([Subscription(topic, received) for topic in sorted(wanted)])
     give_up_at = time.monotonic() + ANSWER_S
     try:
         while unanswered and time.monotonic() < give_up_at:

@@ -45,9 +45,9 @@ class RetainedMessages:
                 take(incoming.topic, incoming.payload)
 
         with brief_session(self._settings, self._device, "purge") as session:
-            session.on_subscribed = lambda topic_filter, _refusal: unanswered.discard(topic_filter)
-            session.on_discarded = lambda topic, _size: take(topic, b"")
-            session.subscribe([Subscription(topic_filter, received) for topic_filter in topic_filters])
+            session.inbox.on_subscribed = lambda topic_filter, _refusal: unanswered.discard(topic_filter)
+            session.inbox.on_discarded = lambda topic, _size: take(topic, b"")
+            session.inbox.subscribe([Subscription(topic_filter, received) for topic_filter in topic_filters])
             give_up_at = time.monotonic() + PATIENCE_S
             while time.monotonic() < give_up_at and (unanswered or time.monotonic() - quiet_since < QUIET_S):
                 session.serve(LOOP_S)

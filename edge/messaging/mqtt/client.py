@@ -13,8 +13,9 @@ from edge.deadline import Deadline
 from edge.errors import MaskdError
 from edge.messaging.mqtt.guarding import guarded
 from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Listener, Message, Receipt, Subscription
-from edge.messaging.mqtt.session import IN_FLIGHT_LIMIT, Session
+from edge.messaging.mqtt.session import Session
 from edge.messaging.mqtt.versions import Version
+from edge.mqtt.broker_limits import IN_FLIGHT_LIMIT
 from edge.mqtt.connection_history import ConnectionHistory
 from edge.mqtt.connection_log import ConnectionLog
 from edge.payloads.topics import Topics
@@ -239,8 +240,8 @@ class MqttClient(Part):
             keep_session=not self._history.forgets_session,
         )
         session.on_acknowledged = self._acknowledged
-        session.on_subscribed = lambda topic, refusal: self._log.subscribed(topic, refusal, self._client_id)
-        session.on_discarded = self._log.too_large
+        session.inbox.on_subscribed = lambda topic, refusal: self._log.subscribed(topic, refusal, self._client_id)
+        session.inbox.on_discarded = self._log.too_large
         return session
 
     def _serve(self, session: Session, doubt: str | None) -> None:
@@ -253,8 +254,8 @@ class MqttClient(Part):
             while not self._stopping.is_set() and not self._outdated.is_set():
                 session.serve(LOOP_S)
                 listens = session.is_accepted and not self._history.is_deaf
-                if listens and session.subscriptions is not self._subscriptions:
-                    session.subscribe(self._subscriptions)
+                if listens and session.inbox.subscriptions is not self._subscriptions:
+                    session.inbox.subscribe(self._subscriptions)
             session.say_goodbye(self._goodbye_by)
         finally:
             was_connected = self._session is not None
@@ -267,11 +268,11 @@ class MqttClient(Part):
                 self._tell_state()
 
     def _accepted(self, session: Session, doubt: str | None) -> None:
-        self._session = session
         self._history.accepted(session)
+        self._log.connected(session, self._client_id, doubt)
         self.connections = session.number
         self.problem = None
-        self._log.connected(session, self._client_id, doubt)
+        self._session = session
         self._tell_state()
 
     def _acknowledged(self, acknowledgement: Acknowledgement) -> None:
