@@ -1,4 +1,4 @@
-"""From tracks to what is announced about each person, by votes and hysteresis: pure logic that takes the time."""
+"""From votes to what is announced about each person, by majority and hysteresis: pure logic that takes the time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Literal
 
 from edge.config import ComplianceSettings
 from edge.geometry import Box
+from edge.people.judging import Standing, Vote
 from edge.people.transition import Transition
+from edge.people.zones import Zones, zones_at
 from edge.statuses import UNKNOWN
 from edge.tracking import Track, TrackUpdate
-from edge.vision.masks import Classification
 
 GRACE_WINDOWS = 3.0
 """Windows that a person may stay undecided before being announced as `unknown`."""
@@ -21,94 +22,87 @@ GRACE_WINDOWS = 3.0
 class Compliance:
     """Announces the people of one camera.
 
-    Every face that was classified casts one vote. A person is `started` once `min_votes` votes are in and one status
-    holds the majority of the recent ones, `changed` once another status has held it for `hold_s`, and `ended` with the
-    track. `unknown` votes never win a majority; who stays undecided for three windows is announced as `unknown`. One
-    who was never announced goes in silence, unless `min_votes` votes were in: then `started` and `ended` come together.
+    A person is `started` once `min_votes` votes are in and one status holds the majority of the recent ones, `changed`
+    once another status has held it for `hold_s`, and `ended` with the track. `unknown` votes never win a majority; a
+    person still undecided after three windows is announced as `unknown`. One who was never announced goes in silence,
+    unless `min_votes` votes were in: then `started` and `ended` come together.
     """
 
-    def __init__(
-        self, settings: ComplianceSettings, *, camera: str, zones: Mapping[str, Sequence[tuple[float, float]]]
-    ) -> None:
-        """`zones` are polygons in fractions of the picture's width and height."""
+    def __init__(self, settings: ComplianceSettings, *, camera: str, zones: Zones) -> None:
         self._settings = settings
         self._camera = camera
         self._zones = zones
         self._people: dict[str, _Person] = {}
 
-    def adjust(self, settings: ComplianceSettings, zones: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+    def adjust(self, settings: ComplianceSettings, zones: Zones) -> None:
         """Between two frames: from now on these hold. What was announced stays, and so do the votes."""
         self._settings = settings
         self._zones = zones
 
-    def update(self, update: TrackUpdate, frame_size: tuple[int, int], now: float) -> list[Transition]:
-        """Takes in the tracks after a frame of `frame_size` (width, height) pixels, captured at `now`."""
+    def standing(self, track: str) -> Standing:
+        """Of a track that is followed."""
+        person = self._people.get(track)
+        if person is None:
+            return Standing(status=None, contested=False)
+        return Standing(person.status, person.contested)
+
+    def update(
+        self, update: TrackUpdate, votes: Mapping[str, Sequence[Vote]], frame_size: tuple[int, int]
+    ) -> list[Transition]:
+        """Takes in the tracks after a frame of `frame_size` (width, height) pixels, and the votes that it brought, by
+        track and in the order of their times."""
         transitions = []
         for track in update.active:
-            person = self._people.get(track.id)
-            if person is None:
-                person = self._people[track.id] = _Person(track.id, track.first_seen, track.last_seen, track.box)
-            if track.observation is not None:
-                transitions += self._observe(person, track, track.observation.classification, frame_size, now)
+            person = self._people.setdefault(track.id, _Person(track, track.box))
+            if track.seen:
+                width, height = frame_size
+                person.box = track.box.clipped(width, height).scaled(1 / width, 1 / height)
+            for vote in votes.get(track.id, ()):
+                transitions += self._count(person, vote)
         for track in update.ended:
             if (gone := self._people.pop(track.id, None)) is not None:
                 transitions += self._end(gone)
         return transitions
 
-    def status_of(self, track: str) -> str | None:
-        """What was announced of a person who is there; None before `started`."""
-        person = self._people.get(track)
-        return None if person is None else person.status
-
-    def finish(self) -> list[Transition]:
-        """Ends everybody, because the camera stops."""
-        people, self._people = self._people, {}
-        return [transition for person in people.values() for transition in self._end(person)]
-
-    def _observe(
-        self, person: _Person, track: Track, vote: Classification | None, frame_size: tuple[int, int], now: float
-    ) -> list[Transition]:
-        width, height = frame_size
-        person.box = track.box.clipped(width, height).scaled(1 / width, 1 / height)
-        person.last_seen = track.last_seen
-        person.confirmed = track.confirmed
-        if vote is None:
+    def _count(self, person: _Person, vote: Vote) -> list[Transition]:
+        person.count(vote)
+        if vote.classification.status != UNKNOWN:
+            person.recent.append((vote.at, vote.classification.status))
+            # At least min_votes stay: a slow camera then decides as well, and after a pause one vote is no majority.
+            while len(person.recent) > self._settings.min_votes and self._is_old(person.recent[0][0], vote.at):
+                person.recent.popleft()
+        # Only a vote decides: while a person is not seen, no majority is held.
+        if not person.track.confirmed:
             return []
-        self._count(person, vote, now)
-        # Only a vote decides: while nobody is seen, no majority is held.
-        if not person.confirmed:
-            return []
-        return self._begin(person, now) if person.status is None else self._revise(person, vote, now)
+        counts = Counter(status for _, status in person.recent)
+        if person.status is None:
+            transitions = self._begin(person, counts, vote.at)
+        else:
+            transitions = self._revise(person, counts, vote)
+        was_unknown = person.unknown_at is not None and not self._is_old(person.unknown_at, vote.at)
+        person.contested = was_unknown or set(counts) != {person.status}
+        return transitions
 
-    def _count(self, person: _Person, vote: Classification, now: float) -> None:
-        person.votes[vote.status] += 1
-        person.confidence_sums[vote.status] += vote.confidence
-        if person.first_vote_at is None:
-            person.first_vote_at = now
-        if vote.status == UNKNOWN:
-            return
-        person.recent.append((now, vote.status))
-        # At least min_votes stay: a slow camera then decides as well, and after a pause one vote is no majority.
-        while len(person.recent) > self._settings.min_votes and now - person.recent[0][0] > self._settings.window_s:
-            person.recent.popleft()
+    def _is_old(self, voted_at: float, now: float) -> bool:
+        return now - voted_at > self._settings.window_s
 
-    def _begin(self, person: _Person, now: float) -> list[Transition]:
-        status = self._majority(Counter(status for _, status in person.recent))
+    def _begin(self, person: _Person, counts: Counter[str], now: float) -> list[Transition]:
+        status = self._majority(counts)
         if status is None and self._grace_is_over(person, now):
             status = UNKNOWN
         return [] if status is None else [self._start(person, status, now)]
 
-    def _revise(self, person: _Person, vote: Classification, now: float) -> list[Transition]:
-        if vote.status == UNKNOWN:
+    def _revise(self, person: _Person, counts: Counter[str], vote: Vote) -> list[Transition]:
+        if vote.classification.status == UNKNOWN:
             return []
-        leader = self._majority(Counter(status for _, status in person.recent))
+        leader = self._majority(counts)
         rival = leader if leader != person.status else None
         if rival != person.rival:
-            person.rival, person.rival_since = rival, now
-        if rival is None or now - person.rival_since < self._settings.hold_s:
+            person.rival, person.rival_since = rival, vote.at
+        if rival is None or vote.at - person.rival_since < self._settings.hold_s:
             return []
         previous, person.status, person.rival = person.status, rival, None
-        return [self._transition("changed", person, rival, now, previous)]
+        return [self._transition("changed", person, rival, vote.at, previous)]
 
     def _start(self, person: _Person, status: str, now: float) -> Transition:
         person.status, person.rival = status, None
@@ -116,11 +110,12 @@ class Compliance:
 
     def _end(self, person: _Person) -> list[Transition]:
         transitions = []
-        if person.status is None and person.confirmed and person.judged >= self._settings.min_votes:
+        last_seen = person.track.last_seen
+        if person.status is None and person.track.confirmed and person.judged >= self._settings.min_votes:
             overall = self._majority(Counter({s: n for s, n in person.votes.items() if s != UNKNOWN}))
-            transitions.append(self._start(person, overall or UNKNOWN, person.last_seen))
+            transitions.append(self._start(person, overall or UNKNOWN, last_seen))
         if person.status is not None:
-            transitions.append(self._transition("ended", person, person.status, person.last_seen))
+            transitions.append(self._transition("ended", person, person.status, last_seen))
         return transitions
 
     def _majority(self, votes: Counter[str]) -> str | None:
@@ -150,14 +145,14 @@ class Compliance:
         return Transition(
             type=kind,
             camera=self._camera,
-            track=person.track,
+            track=person.track.id,
             status=status,
             previous=previous,
             compliant=status in self._settings.compliant,
             confidence=person.confidence_sums[status] / cast if cast else 0.0,
             box=person.box,
-            zones=tuple(name for name, polygon in self._zones.items() if _contains(polygon, person.box.center)),
-            started_at=person.first_seen,
+            zones=zones_at(self._zones, person.box.center),
+            started_at=person.track.first_seen,
             at=at,
             votes=dict(person.votes),
         )
@@ -167,13 +162,11 @@ class Compliance:
 class _Person:
     """What the votes say of one track so far."""
 
-    track: str
-    first_seen: float
-    last_seen: float
+    track: Track
     box: Box
     """In fractions of the picture."""
-    confirmed: bool = False
     votes: Counter[str] = field(default_factory=Counter)
+    """Judgements made, per status."""
     confidence_sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     first_vote_at: float | None = None
     recent: deque[tuple[float, str]] = field(default_factory=deque)
@@ -183,19 +176,21 @@ class _Person:
     rival: str | None = None
     """Another status that holds the majority since `rival_since`."""
     rival_since: float = 0.0
+    unknown_at: float | None = None
+    """When the latest `unknown` vote was cast."""
+    contested: bool = False
+    """The recent votes are not unanimous for `status`."""
 
     @property
     def judged(self) -> int:
         """Votes that are not `unknown`."""
-        return sum(self.votes.values()) - self.votes[UNKNOWN]
+        return self.votes.total() - self.votes[UNKNOWN]
 
-
-def _contains(polygon: Sequence[tuple[float, float]], point: tuple[float, float]) -> bool:
-    """Whether a point lies in a polygon, concave ones too: a ray to its right then crosses the outline an odd number
-    of times."""
-    x, y = point
-    inside = False
-    for (x1, y1), (x2, y2) in zip(polygon, (*polygon[1:], polygon[0]), strict=True):
-        if (y1 > y) != (y2 > y) and x < x1 + (y - y1) * (x2 - x1) / (y2 - y1):
-            inside = not inside
-    return inside
+    def count(self, vote: Vote) -> None:
+        if self.first_vote_at is None:
+            self.first_vote_at = vote.at
+        if vote.classification.status == UNKNOWN:
+            self.unknown_at = vote.at
+        if not vote.carried:
+            self.votes[vote.classification.status] += 1
+            self.confidence_sums[vote.classification.status] += vote.classification.confidence

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from edge.assignment import best_pairs
 from edge.config import TrackingSettings
 from edge.geometry import Box
+from edge.vision.faces import Face
 from edge.vision.overlap import boxes_to_array, iou_matrix
-from edge.vision.pipeline import Observation
 
 DAMPING_S = 0.8
 """Time constant with which a track that is not seen is expected to slow down: people stop, and turn."""
@@ -44,21 +44,23 @@ class Track:
     """
 
     id: str
-    camera: str
-    box: Box
-    """Where the face was last seen, in pixels."""
-    score: float
-    """The detector's score of that face."""
-    observation: Observation | None
-    """What the latest frame showed of this person; None where it was missed."""
+    face: Face
+    """As it was last seen."""
     first_seen: float
     last_seen: float
     """Monotonic seconds."""
+    seen: bool = True
+    """Whether the latest frame showed the face."""
     hits: int = 1
     """Frames in which the face was seen."""
     confirmed: bool = False
     velocity: tuple[float, float] = (0.0, 0.0)
     """Of the box's centre, in pixels per second to the right and down."""
+
+    @property
+    def box(self) -> Box:
+        """Where the face was last seen, in pixels."""
+        return self.face.box
 
     def expected_box(self, now: float) -> Box:
         """Where the face should be by now, if it slows down gently from the velocity it last had."""
@@ -88,9 +90,8 @@ class Tracker:
     confirmed after `min_hits` faces. It ends after `lost_after_s` without one, an unconfirmed track after half of that.
     """
 
-    def __init__(self, settings: TrackingSettings, *, camera: str, min_score: float, new_id: Callable[[], str]) -> None:
+    def __init__(self, settings: TrackingSettings, *, min_score: float, new_id: Callable[[], str]) -> None:
         self._settings = settings
-        self._camera = camera
         self._min_score = min_score
         self._new_id = new_id
         self._tracks: list[Track] = []
@@ -105,16 +106,16 @@ class Tracker:
         """Those that are followed, as the latest update left them."""
         return tuple(self._tracks)
 
-    def update(self, observations: Sequence[Observation], now: float) -> TrackUpdate:
+    def update(self, faces: Sequence[Face], now: float) -> TrackUpdate:
         """Takes in one frame, captured at `now` in monotonic seconds; an empty one counts as well."""
         for track in self._tracks:
-            track.observation = None
+            track.seen = False
         patience = self._settings.lost_after_s
         # Before matching: after a long gap in the video, whoever stands there now is somebody new.
         ended = [track for track in self._tracks if now - track.last_seen > patience]
         known = [track for track in self._tracks if now - track.last_seen <= patience]
-        confident = [o for o in observations if o.face.score >= self._min_score]
-        faint = [o for o in observations if o.face.score < self._min_score]
+        confident = [face for face in faces if face.score >= self._min_score]
+        faint = [face for face in faces if face.score < self._min_score]
 
         left_tracks, new_faces = self._match(known, confident, now, beyond_overlap=True)
         # A faint face is often no face at all: it may continue a track only where the face is expected.
@@ -122,50 +123,44 @@ class Tracker:
 
         flickered = [t for t in known if not t.confirmed and now - t.last_seen > patience * UNCONFIRMED_PATIENCE]
         self._tracks = [track for track in known if track not in flickered]
-        self._tracks += [self._begin(observation, now) for observation in new_faces]
+        self._tracks += [self._begin(face, now) for face in new_faces]
         return TrackUpdate(active=tuple(self._tracks), ended=(*ended, *flickered))
 
     def finish(self) -> TrackUpdate:
         """Ends every track, because the camera stops."""
         ended, self._tracks = tuple(self._tracks), []
         for track in ended:
-            track.observation = None
+            track.seen = False
         return TrackUpdate(active=(), ended=ended)
 
     def _match(
-        self, tracks: Sequence[Track], observations: Sequence[Observation], now: float, *, beyond_overlap: bool
-    ) -> tuple[list[Track], list[Observation]]:
-        """Gives observations to tracks; returns the tracks and the observations that are left."""
-        affinity = _affinity(
-            tracks, [o.face.box for o in observations], now, self._settings.match_iou, beyond_overlap=beyond_overlap
-        )
+        self, tracks: Sequence[Track], faces: Sequence[Face], now: float, *, beyond_overlap: bool
+    ) -> tuple[list[Track], list[Face]]:
+        """Gives faces to tracks; returns the tracks and the faces that are left."""
+        boxes = [face.box for face in faces]
+        affinity = _affinity(tracks, boxes, now, self._settings.match_iou, beyond_overlap=beyond_overlap)
         pairs = best_pairs(affinity)
         for row, column in pairs:
-            self._continue(tracks[row], observations[column], now)
-        return _without(tracks, (row for row, _ in pairs)), _without(observations, (column for _, column in pairs))
+            self._continue(tracks[row], faces[column], now)
+        return _without(tracks, (row for row, _ in pairs)), _without(faces, (column for _, column in pairs))
 
-    def _begin(self, observation: Observation, now: float) -> Track:
-        face = observation.face
+    def _begin(self, face: Face, now: float) -> Track:
         return Track(
             id=self._new_id(),
-            camera=self._camera,
-            box=face.box,
-            score=face.score,
-            observation=observation,
+            face=face,
             first_seen=now,
             last_seen=now,
             confirmed=self._settings.min_hits <= 1,
         )
 
-    def _continue(self, track: Track, observation: Observation, now: float) -> None:
+    def _continue(self, track: Track, face: Face, now: float) -> None:
         elapsed = now - track.last_seen
         if elapsed > 0:
             weight = -math.expm1(-elapsed / VELOCITY_SMOOTHING_S)
-            moved = zip(track.velocity, observation.face.box.center, track.box.center, strict=True)
+            moved = zip(track.velocity, face.box.center, track.box.center, strict=True)
             vx, vy = (old + weight * ((there - here) / elapsed - old) for old, there, here in moved)
             track.velocity = (vx, vy)
-        track.box, track.score, track.observation = observation.face.box, observation.face.score, observation
-        track.last_seen = now
+        track.face, track.seen, track.last_seen = face, True, now
         track.hits += 1
         track.confirmed = track.confirmed or track.hits >= self._settings.min_hits
 

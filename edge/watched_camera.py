@@ -1,22 +1,23 @@
-"""What the vision thread keeps of one camera: who is there, and the rules by which they are judged."""
+"""What the vision thread keeps of one camera: the people before it, and the rules by which they are judged."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from edge.camera.frame import DamagedPictureError, Frame
+from edge.camera.frame import DamagedPictureError
 from edge.camera.latest import LatestFrame
 from edge.camera.rate import FrameRate
-from edge.compliance import Compliance
-from edge.config import ComplianceSettings, Config, TrackingSettings
+from edge.config import Config
 from edge.config.per_camera import for_camera
-from edge.people.scene import LookTimings, Person, Scene
-from edge.people.transition import Transition
-from edge.tracking import Track, Tracker
+from edge.people.crowd import Crowd, Rules
+from edge.people.scene import LookTimings, Scene
+from edge.tracking import Track
+from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
+from edge.vision.preprocess import Image
 from edge.vision.thresholds import Recommendations, Thresholds, camera_thresholds
 
 IDLE_S = 0.5
@@ -29,17 +30,21 @@ class CameraRules:
     """Everything about judging a camera's pictures that can change while somebody is there."""
 
     thresholds: Thresholds
-    tracking: TrackingSettings
-    compliance: ComplianceSettings
-    zones: Mapping[str, Sequence[tuple[float, float]]]
+    people: Rules
 
 
 def camera_rules(config: Config, camera: str, recommended: Recommendations) -> CameraRules:
     """Those of the camera of this name."""
+    thresholds = camera_thresholds(config, camera, recommended)
     own = for_camera(config, camera)
-    return CameraRules(
-        camera_thresholds(config, camera, recommended), own.tracking, own.compliance, config.cameras[camera].zones
+    people = Rules(
+        min_score=thresholds.min_score,
+        recheck_s=own.classifier.recheck_s,
+        tracking=own.tracking,
+        compliance=own.compliance,
+        zones=config.cameras[camera].zones,
     )
+    return CameraRules(thresholds, people)
 
 
 class WatchedCamera:
@@ -52,14 +57,7 @@ class WatchedCamera:
         self.rules = rules
         """Replaced as a whole, by any thread; the next picture is judged by them. Nobody who is there is lost."""
         self._rules_in_use = rules
-        self._tracker = Tracker(
-            rules.tracking,
-            camera=name,
-            min_score=rules.thresholds.min_score,
-            new_id=lambda: secrets.token_hex(6),
-        )
-        self._compliance = Compliance(rules.compliance, camera=name, zones=rules.zones)
-        self._frame_size = (1, 1)
+        self._crowd = Crowd(rules.people, camera=name, new_id=lambda: secrets.token_hex(6))
         self._seen_at: float | None = None
 
     def watch(self, vision: Vision) -> Scene:
@@ -72,65 +70,53 @@ class WatchedCamera:
             image = frame.image
         except DamagedPictureError:
             return self._without_frame(time.monotonic())
-        result = vision.observe(image, rules.thresholds, lores=frame.lores)
+        started = time.perf_counter()
+        faces = vision.detect(image, rules.thresholds, lores=frame.lores)
+        detected = time.perf_counter()
+        eye = _Eye(vision, image, rules.thresholds)
+        seen = self._crowd.look(faces, eye, (image.shape[1], image.shape[0]), frame.captured_at)
+        judged = time.perf_counter()
         self.rate.count(time.monotonic())
-        height, width = image.shape[:2]
-        self._frame_size = (width, height)
         self._seen_at = frame.captured_at
-        update = self._tracker.update(result.observations, frame.captured_at)
-        transitions = self._compliance.update(update, self._frame_size, frame.captured_at)
-        classified = sum(o.classification is not None for o in result.observations)
-        timings = LookTimings(result.detect_ms, result.classify_ms, classified)
-        return self._scene(update.active, transitions, frame, timings)
+        timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
+        return Scene(self.name, frame, seen.people, seen.transitions, timings)
 
     def finish(self) -> Scene:
         """Ends everybody who is still there."""
-        now = self._seen_at if self._seen_at is not None else time.monotonic()
-        transitions = self._compliance.update(self._tracker.finish(), self._frame_size, now)
-        return self._scene((), [*transitions, *self._compliance.finish()])
+        seen = self._crowd.finish()
+        return Scene(self.name, None, seen.people, seen.transitions)
 
     def _take_over_rules(self) -> CameraRules:
         rules = self.rules
         if rules is not self._rules_in_use:
             self._rules_in_use = rules
-            self._tracker.adjust(rules.tracking, min_score=rules.thresholds.min_score)
-            self._compliance.adjust(rules.compliance, rules.zones)
+            self._crowd.adjust(rules.people)
         return rules
 
     def _without_frame(self, now: float) -> Scene:
         if self.latest.closed:
             return self.finish()
         if self._seen_at is None or now - self._seen_at < IDLE_S:
-            return self._scene(self._tracker.tracks, [])
-        update = self._tracker.update((), now)
-        return self._scene(update.active, self._compliance.update(update, self._frame_size, now))
+            return Scene(self.name, None, self._crowd.people, ())
+        seen = self._crowd.wait(now)
+        return Scene(self.name, None, seen.people, seen.transitions)
 
-    def _scene(
-        self,
-        tracks: Sequence[Track],
-        transitions: Sequence[Transition],
-        frame: Frame | None = None,
-        timings: LookTimings | None = None,
-    ) -> Scene:
-        people = tuple(self._person(track, is_seen=frame is not None) for track in tracks)
-        return Scene(self.name, frame, people, tuple(transitions), timings or LookTimings())
 
-    def _person(self, track: Track, *, is_seen: bool) -> Person:
-        seen = track.observation if is_seen else None
-        classification = None if seen is None else seen.classification
-        return Person(
-            track=track.id,
-            box=track.box,
-            score=track.score,
-            seen=seen is not None,
-            confirmed=track.confirmed,
-            first_seen=track.first_seen,
-            last_seen=track.last_seen,
-            status=self._compliance.status_of(track.id),
-            classification=classification,
-            classified_at=None if classification is None else track.last_seen,
-            zones=(),
-        )
+class _Eye:
+    """The classifier before one picture."""
+
+    def __init__(self, vision: Vision, image: Image, thresholds: Thresholds) -> None:
+        self._vision = vision
+        self._image = image
+        self._thresholds = thresholds
+
+    def classify(self, tracks: Sequence[Track]) -> list[Classification]:
+        return self._vision.classify(self._image, [track.box for track in tracks], self._thresholds)
+
+    def keep(self, track: Track) -> Callable[[], Classification]:
+        cutout = self._vision.classifier.cut_out(self._image, track.box)
+        vision, thresholds = self._vision, self._thresholds
+        return lambda: vision.classify(cutout.image, [cutout.box], thresholds)[0]
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,8 +18,9 @@ from edge.config import ComplianceSettings, TrackingSettings
 from edge.evaluation.examples import load_photos
 from edge.evaluation.labelled import read_photo
 from edge.geometry import Box
+from edge.people.crowd import Rules
 from edge.vision.faces import Face, TfliteFaceDetector
-from edge.vision.masks import MaskClassifier
+from edge.vision.masks import Classification, MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
@@ -27,6 +29,7 @@ from edge.watched_camera import CameraRules, WatchedCamera
 
 DATA = Path(os.environ.get("MASKD_DATA", Path(__file__).parent.parent.parent / "shared" / "data"))
 THRESHOLDS = Thresholds(min_score=0.5, low_score=0.1, min_confidence=0.5, min_face_px=100, max_faces=10)
+PEOPLE = Rules(min_score=0.5, recheck_s=0, tracking=TrackingSettings(), compliance=ComplianceSettings(), zones={})
 
 
 class OneFace:
@@ -46,14 +49,14 @@ class OneFace:
 
 
 class Colours(MaskClassifier):
-    """Keeps the pictures that it is to judge, and judges none."""
+    """Keeps the pictures that it is to judge, and says the same of each."""
 
     def __init__(self) -> None:
         self.judged: list[tuple[Image, Box]] = []
 
-    def classify(self, image: Image, boxes: list[Box], *, min_confidence: float) -> list[None]:  # type: ignore[override]
+    def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float = 0) -> list[Classification]:
         self.judged += [(image, box) for box in boxes]
-        return [None for _ in boxes]
+        return [Classification("with_mask", 1.0, {"with_mask": 1.0}) for _ in boxes]
 
 
 def test_faces_are_found_on_the_small_picture_and_cut_out_of_the_full_one() -> None:
@@ -72,7 +75,7 @@ def test_faces_are_found_on_the_small_picture_and_cut_out_of_the_full_one() -> N
 def test_a_watched_camera_hands_both_pictures_over() -> None:
     detector = OneFace()
     latest = LatestFrame()
-    camera = WatchedCamera("door", latest, CameraRules(THRESHOLDS, TrackingSettings(), ComplianceSettings(), {}))
+    camera = WatchedCamera("door", latest, CameraRules(THRESHOLDS, PEOPLE))
     image, lores = np.zeros((720, 1280, 3), np.uint8), np.zeros((396, 704, 3), np.uint8)
     for number, small in enumerate((lores, None)):
         latest.put(Frame(image, float(number), number, "door", small))

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import pytest
 
-from edge.compliance import Compliance
 from edge.config import ComplianceSettings, TrackingSettings
 from edge.geometry import Box
 from edge.people.transition import Transition
-from edge.tracking import Track, Tracker, TrackUpdate
-from edge.vision.faces import Face
-from edge.vision.masks import Classification
-from edge.vision.pipeline import Observation
-
-FRAME_SIZE = (640, 480)
-STATUS_OF = {"M": "with_mask", "n": "without_mask", "i": "mask_weared_incorrect", "?": "unknown"}
-LETTER_OF = {status: letter for letter, status in STATUS_OF.items()}
-
-
-def observe(letter: str, x: float = 320.0, confidence: float = 0.9) -> Observation:
-    """A face whose classification is one letter: M with a mask, n none, i incorrect, ? unknown, o not classified."""
-    box = Box(x - 30, 200, x + 30, 280)
-    if letter == "o":
-        return Observation(Face(box, 0.9), None)
-    return Observation(Face(box, 0.9), Classification(STATUS_OF[letter], confidence, {STATUS_OF[letter]: confidence}))
-
-
-def make_compliance(zones: Mapping[str, Sequence[tuple[float, float]]] | None = None, **settings: float) -> Compliance:
-    return Compliance(ComplianceSettings.model_validate(settings), camera="door", zones=zones or {})
+from tests.scripted import LETTER_OF, ScriptedCrowd, Shown, shown
 
 
 def play(
@@ -39,20 +18,19 @@ def play(
     fps: float = 10.0,
     settings: ComplianceSettings | None = None,
     tracking: TrackingSettings | None = None,
+    recheck_s: float = 0.0,
 ) -> list[Transition]:
-    """Each person is one letter per frame, as in `observe`; `.` is a frame without the face. Nobody moves."""
-    numbers = itertools.count(1)
-    tracker = Tracker(tracking or TrackingSettings(), camera="door", min_score=0.5, new_id=lambda: f"t{next(numbers)}")
-    compliance = Compliance(settings or ComplianceSettings(), camera="door", zones={})
+    """Each person is one letter per frame, as in `shown`; `.` is a frame without the face. Nobody moves."""
+    scripted = ScriptedCrowd(recheck_s=recheck_s, compliance=settings, tracking=tracking)
     transitions: list[Transition] = []
     for number in range(max(map(len, people.values()))):
-        seen = [
-            observe(letters[number], x=100.0 + 150 * place)
+        picture = [
+            shown(letters[number], x=100.0 + 150 * place)
             for place, letters in enumerate(people.values())
             if number < len(letters) and letters[number] != "."
         ]
-        transitions += compliance.update(tracker.update(seen, number / fps), FRAME_SIZE, number / fps)
-    return transitions + compliance.finish()
+        transitions += scripted.look(picture, number / fps).transitions
+    return [*transitions, *scripted.crowd.finish().transitions]
 
 
 def story(transitions: Sequence[Transition]) -> list[str]:
@@ -95,9 +73,10 @@ CASES: list[tuple[str, str, list[str]]] = [
 ]
 
 
+@pytest.mark.parametrize("recheck_s", [0.0, 0.5])
 @pytest.mark.parametrize(("letters", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_one_person(letters: str, expected: list[str]) -> None:
-    assert story(play({"a": letters})) == expected
+def test_one_person(letters: str, expected: list[str], recheck_s: float) -> None:
+    assert story(play({"a": letters}, recheck_s=recheck_s)) == expected
 
 
 @pytest.mark.parametrize("fps", [2, 5, 30])
@@ -145,49 +124,43 @@ def test_a_change_waits_for_the_majority_and_then_for_hold_s() -> None:
     assert changed.started_at == 0.0
 
 
+def march(
+    pictures: Sequence[Shown | None],
+    settings: ComplianceSettings | None = None,
+    zones: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+) -> list[Transition]:
+    """One person, confirmed at once, ten frames per second."""
+    scripted = ScriptedCrowd(recheck_s=0, compliance=settings, tracking=TrackingSettings(min_hits=1), zones=zones)
+    seen = [scripted.look([each] if each is not None else [], number / 10) for number, each in enumerate(pictures)]
+    return [transition for each in seen for transition in each.transitions]
+
+
 def test_confidence_is_the_mean_of_the_votes_for_the_status() -> None:
-    compliance = make_compliance(min_votes=3)
-    votes = [observe("M", confidence=0.8), observe("M", confidence=0.6), observe("n", confidence=0.99)]
-    transitions = march(compliance, votes)
+    votes = [shown("M", confidence=0.8), shown("M", confidence=0.6), shown("n", confidence=0.99)]
+    transitions = march(votes, ComplianceSettings(min_votes=3))
     assert [t.type for t in transitions] == ["started"]
     assert transitions[0].confidence == pytest.approx(0.7)
     assert transitions[0].votes == {"with_mask": 2, "without_mask": 1}
 
 
-def march(compliance: Compliance, observations: Sequence[Observation | None]) -> list[Transition]:
-    """One confirmed track, ten frames per second."""
-    transitions: list[Transition] = []
-    track: Track | None = None
-    for number, observation in enumerate(observations):
-        now = number / 10
-        if observation is not None:
-            if track is None:
-                track = Track("t1", "door", observation.face.box, 0.9, None, now, now, confirmed=True)
-            track.box, track.last_seen = observation.face.box, now
-        assert track is not None
-        track.observation = observation
-        transitions += compliance.update(TrackUpdate((track,), ()), FRAME_SIZE, now)
-    return transitions
-
-
 def test_a_person_who_is_not_seen_does_not_change() -> None:
     """The new majority had only begun when the face disappeared; nobody knows whether it lasted."""
-    seen = [observe(letter) for letter in "M" * 20 + "n" * 25]
-    compliance = make_compliance(hold_s=1.0, window_s=3.0)
-    transitions = march(compliance, [*seen, *[None] * 30])
-    assert story(transitions) == ["t1 started M"]
+    pictures = [shown(letter) for letter in "M" * 20 + "n" * 25]
+    settings = ComplianceSettings(hold_s=1.0, window_s=3.0)
+    assert story(march([*pictures, *[None] * 15], settings)) == ["t1 started M"]
 
 
-def test_unconfirmed_tracks_are_nobody() -> None:
-    compliance = make_compliance(min_votes=1)
-    track = Track("t1", "door", Box(0, 0, 50, 50), 0.9, observe("n"), 0.0, 0.0, confirmed=False)
-    assert compliance.update(TrackUpdate((track,), ()), FRAME_SIZE, 0.0) == []
-    assert compliance.update(TrackUpdate((), (track,)), FRAME_SIZE, 1.0) == []
-    assert compliance.finish() == []
+def test_an_unconfirmed_track_is_not_announced() -> None:
+    settings, tracking = ComplianceSettings(min_votes=1), TrackingSettings(min_hits=3)
+    assert play({"a": "nn" + "." * 30}, settings=settings, tracking=tracking) == []
+    assert story(play({"a": "nnn"}, settings=settings, tracking=tracking)) == ["t1 started n", "t1 ended n"]
+
+
+ONE_VOTE = ComplianceSettings(min_votes=1)
 
 
 def test_the_box_is_in_fractions_and_clipped() -> None:
-    (started,) = march(make_compliance(min_votes=1), [observe("n", x=10.0)])
+    (started,) = march([shown("n", x=10.0)], ONE_VOTE)
     assert started.box == Box(0.0, 200 / 480, 40 / 640, 280 / 480)
 
 
@@ -203,15 +176,15 @@ ZONES = {
     [(64, ("left", "everywhere", "u-shape")), (300, ("left", "everywhere")), (600, ("everywhere", "u-shape"))],
 )
 def test_zones_hold_the_middle_of_the_face(x: float, expected: tuple[str, ...]) -> None:
-    (started,) = march(make_compliance(ZONES, min_votes=1), [observe("n", x=x)])
+    (started,) = march([shown("n", x=x)], ONE_VOTE, ZONES)
     assert started.zones == expected
 
 
 def test_finish_ends_everybody_once() -> None:
-    compliance = make_compliance(min_votes=1)
-    march(compliance, [observe("n")])
-    assert story(compliance.finish()) == ["t1 ended n"]
-    assert compliance.finish() == []
+    scripted = ScriptedCrowd(compliance=ONE_VOTE, tracking=TrackingSettings(min_hits=1))
+    scripted.look([shown("n")], 0.0)
+    assert story(scripted.crowd.finish().transitions) == ["t1 ended n"]
+    assert scripted.crowd.finish().transitions == ()
 
 
 def test_the_rule_is_a_setting() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import itertools
 import os
 import signal
 import socket
@@ -21,8 +20,6 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.camera.video import frames
-from edge.compliance import Compliance
-from edge.config import ComplianceSettings, TrackingSettings
 from edge.demo import CLIP, CLIP_S, PEOPLE
 from edge.demo.broker import HOST, Broker, Message, Subscriber
 from edge.demo.demo import run_demo
@@ -31,13 +28,12 @@ from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.payloads.events import ModelNames, event_from_transition, parse_event
 from edge.people.transition import Transition
-from edge.tracking import Tracker
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
-from edge.vision.pipeline import Observation
 from tests.people import EPOCH
 from tests.processes import killed_at_the_end
 from tests.programs import need
+from tests.scripted import ScriptedCrowd, Shown
 from tests.waiting import wait_until
 from tests.weights import YUNET, weights
 from tools.demo_clip.clip import (
@@ -165,11 +161,12 @@ def test_the_mask_covers_what_it_should() -> None:
     assert all(FACE.x1 < x < FACE.x2 and FACE.y1 < y < FACE.y2 for x, y in (nose, mouth, eye))
 
 
+@pytest.mark.parametrize("recheck_s", [0.0, 0.5])
 @pytest.mark.parametrize("fps", [5.0, FPS])
-def test_perfect_models_would_make_of_the_clip_just_the_expected_events(fps: float) -> None:
+def test_perfect_models_would_make_of_the_clip_just_the_expected_events(fps: float, recheck_s: float) -> None:
     """The clip's own geometry, followed and decided upon with the default settings."""
 
-    def observe(appearance: Appearance, second: float) -> Observation | None:
+    def show(appearance: Appearance, second: float) -> Shown | None:
         pose = pose_at(appearance, second)
         if pose is None:
             return None
@@ -178,23 +175,21 @@ def test_perfect_models_would_make_of_the_clip_just_the_expected_events(fps: flo
             return None
         pulled_up = lift_at(appearance, second) > 0.5
         status = "without_mask" if appearance.mask is None else "with_mask" if pulled_up else "mask_weared_incorrect"
-        return Observation(Face(box, 0.9), Classification(status, 0.9, {status: 0.9}))
+        return Shown(Face(box, 0.9), Classification(status, 0.9, {status: 0.9}))
 
-    tracks = itertools.count()
-    tracker = Tracker(TrackingSettings(), camera="door", min_score=0.5, new_id=lambda: str(next(tracks)))
-    compliance = Compliance(ComplianceSettings(), camera="door", zones={})
+    scripted = ScriptedCrowd(recheck_s=recheck_s)
     transitions: list[Transition] = []
     for number in range(round(CLIP_S * fps)):
         second = number / fps
-        seen = [seen for appearance in APPEARANCES if (seen := observe(appearance, second)) is not None]
-        transitions += compliance.update(tracker.update(seen, second), (WIDTH, HEIGHT), second)
-    transitions += compliance.finish()
+        picture = [each for appearance in APPEARANCES if (each := show(appearance, second)) is not None]
+        transitions += scripted.look(picture, second, (WIDTH, HEIGHT)).transitions
+    transitions += scripted.crowd.finish().transitions
 
     # The tracks are numbered in the order in which A, B and C come in.
-    happened = sorted(("ABC"[int(t.track)], t.type, t.status, t.previous) for t in transitions)
+    happened = sorted(("ABC"[int(t.track[1:]) - 1], t.type, t.status, t.previous) for t in transitions)
     assert happened == sorted((event.person, event.type, event.status, event.previous) for event in EXPECTED_EVENTS)
     for transition in transitions:
-        person = "ABC"[int(transition.track)]
+        person = "ABC"[int(transition.track[1:]) - 1]
         (event,) = [e for e in EXPECTED_EVENTS if (e.person, e.type) == (person, transition.type)]
         assert event.from_s - 0.5 <= transition.at <= event.from_s + 4
 

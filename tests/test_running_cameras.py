@@ -89,7 +89,7 @@ def test_a_camera_goes_on_when_only_its_rules_change(photos: Photos) -> None:
     photos.apply(door={"min_score": 0.9, "zones": {"z": [[0, 0], [1, 0], [1, 1]]}}, gate={})
     assert photos.cameras.running == before
     assert before["door"].watched.rules.thresholds.min_score == 0.9
-    assert list(before["door"].watched.rules.zones) == ["z"]
+    assert list(before["door"].watched.rules.people.zones) == ["z"]
     assert before["gate"].watched.rules.thresholds.min_score == RECOMMENDED.min_score
 
 

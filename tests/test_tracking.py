@@ -17,19 +17,18 @@ from edge.config import TrackingSettings
 from edge.geometry import Box
 from edge.tracking import Track, Tracker
 from edge.vision.faces import Face
-from edge.vision.pipeline import Observation
 
 FACE = 60.0
 """Height of a face in these scenes, in pixels."""
 
 
-def face_at(x: float, y: float = 200.0, *, size: float = FACE, score: float = 0.9) -> Observation:
-    return Observation(Face(Box(x - size * 0.4, y - size / 2, x + size * 0.4, y + size / 2), score), None)
+def face_at(x: float, y: float = 200.0, *, size: float = FACE, score: float = 0.9) -> Face:
+    return Face(Box(x - size * 0.4, y - size / 2, x + size * 0.4, y + size / 2), score)
 
 
 def make_tracker(settings: TrackingSettings | None = None) -> Tracker:
     numbers = itertools.count(1)
-    return Tracker(settings or TrackingSettings(), camera="door", min_score=0.5, new_id=lambda: f"t{next(numbers)}")
+    return Tracker(settings or TrackingSettings(), min_score=0.5, new_id=lambda: f"t{next(numbers)}")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Person:
     faint: tuple[tuple[float, float], ...] = ()
     size: float = FACE
 
-    def seen_at(self, t: float, jitter: tuple[float, float]) -> Observation | None:
+    def seen_at(self, t: float, jitter: tuple[float, float]) -> Face | None:
         if any(begin <= t < end for begin, end in self.hidden):
             return None
         x, y = self.position(t)
@@ -73,16 +72,16 @@ def march(people: Mapping[str, Person], *, fps: float, seconds: float, seed: int
     for number in range(round(seconds * fps)):
         # Frames come unevenly, as from a busy computer.
         now = (number + float(noise.uniform(-0.2, 0.2))) / fps
-        seen: list[tuple[str, Observation]] = []
+        seen: list[tuple[str, Face]] = []
         for name, person in people.items():
             dx, dy = noise.normal(0, 0.02 * person.size, 2)
-            observation = person.seen_at(now, (float(dx), float(dy)))
-            if observation is not None:
-                seen.append((name, observation))
+            face = person.seen_at(now, (float(dx), float(dy)))
+            if face is not None:
+                seen.append((name, face))
         seen = [seen[index] for index in noise.permutation(len(seen))]
-        update = tracker.update([observation for _, observation in seen], now + 1000.0)
-        for name, observation in seen:
-            result.ids_of[name] += [track.id for track in update.active if track.observation is observation]
+        update = tracker.update([face for _, face in seen], now + 1000.0)
+        for name, face in seen:
+            result.ids_of[name] += [track.id for track in update.active if track.seen and track.face is face]
         result.confirmed |= {track.id for track in update.active if track.confirmed}
         result.ended += [track.id for track in update.ended]
     return result
@@ -142,7 +141,7 @@ def test_a_step_of_everyone_at_once_is_not_a_leap_of_one() -> None:
     assert [track.box.center[0] for track in second.active] == [250, 310]
 
 
-def march_scores(tracker: Tracker, frames: Sequence[Sequence[Observation]], fps: float = 10) -> list[list[Track]]:
+def march_scores(tracker: Tracker, frames: Sequence[Sequence[Face]], fps: float = 10) -> list[list[Track]]:
     return [list(tracker.update(frame, number / fps).active) for number, frame in enumerate(frames)]
 
 
@@ -153,7 +152,7 @@ def test_faint_faces_alone_start_nothing() -> None:
 def test_a_faint_face_elsewhere_does_not_carry_a_track_away() -> None:
     frames = [[face_at(100)]] * 3 + [[face_at(170, score=0.3)]]
     (track,) = march_scores(make_tracker(), frames)[-1]
-    assert track.observation is None
+    assert not track.seen
     assert track.box.center[0] == 100
 
 
@@ -161,7 +160,8 @@ def test_the_confident_face_goes_first() -> None:
     """A faint face fits a little better, but the confident one is the person."""
     confident, faint = face_at(105), face_at(100, score=0.3)
     (track,) = march_scores(make_tracker(), [[face_at(100)]] * 3 + [[faint, confident]])[-1]
-    assert track.observation is confident
+    assert track.seen
+    assert track.face is confident
 
 
 def test_confirmed_after_min_hits_only() -> None:
@@ -206,7 +206,7 @@ def test_finish_ends_every_track_once() -> None:
     tracker.update([face_at(100), face_at(300)], 0.0)
     update = tracker.finish()
     assert {track.id for track in update.ended} == {"t1", "t2"}
-    assert all(track.observation is None for track in update.ended)
+    assert not any(track.seen for track in update.ended)
     assert tracker.finish().ended == ()
 
 

@@ -75,3 +75,22 @@ def test_weak_evidence_is_unknown() -> None:
 def test_the_manifest_recommends_a_threshold() -> None:
     model = open_model("mask-classifier", "mask_classification")
     assert MaskClassifier(model).recommended_min_confidence == model.manifest.thresholds.min_confidence
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        *BOXES[:3],
+        Box(101.5, 77.25, 190.0, 203.0),
+        Box(100.3, 99.7, 133.9, 141.2),
+        Box(-20.5, -30.0, 60.0, 50.0),
+        Box(460.0, 450.5, 530.0, 560.0),
+        Box(5.0, 5.0, 505.0, 505.0),
+    ],
+)
+def test_a_cutout_is_classified_as_its_picture_is(classifier: MaskClassifier, box: Box) -> None:
+    cutout = classifier.cut_out(ASTRONAUT, box)
+    np.testing.assert_array_equal(
+        classifier.crop(cutout.image, [cutout.box]), classifier.crop(ASTRONAUT, [box]), err_msg="the same pixels"
+    )
+    assert not np.shares_memory(cutout.image, ASTRONAUT)

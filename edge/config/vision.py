@@ -67,6 +67,9 @@ class ClassifierSettings(Settings):
         Traits(effect="live", per_camera=True, control=Control("mask confidence", widget="slider", step=0.01)),
     ] = None
     """Below this confidence the status is `unknown`; null: the model's recommendation."""
+    recheck_s: Annotated[float, Field(ge=0, le=10), LIVE] = 0.5
+    """Seconds between two judgements of a person whose status has settled; 0: every picture is judged. Everyone else is
+    judged in every picture."""
 
 
 class RuntimeSettings(Settings):

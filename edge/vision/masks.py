@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge.geometry import Box
 from edge.statuses import UNKNOWN
 from edge.vision.model import Model, refuse
-from edge.vision.preprocess import Image, crop_face
+from edge.vision.preprocess import Cutout, Image, crop_face, cut_out
 from edge.vision.tflite import Backend, InterpreterCache
 
 _BATCH_SIZES = (8, 4, 2, 1)
@@ -69,6 +69,10 @@ class MaskClassifier:
         """One classification for each box, in pixels of the picture; below `min_confidence`, 0 to 1, it is `unknown`.
         Raises ValueError for a box off the picture."""
         return self.classify_crops(self.crop(image, boxes), min_confidence=min_confidence)
+
+    def cut_out(self, image: Image, box: Box) -> Cutout:
+        """A copy of what `classify` looks at, to be classified later."""
+        return cut_out(image, box, margin=self._margin)
 
     def crop(self, image: Image, boxes: Sequence[Box]) -> NDArray[np.uint8]:
         """What the model sees of each face: shape (n, size, size, 3)."""

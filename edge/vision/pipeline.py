@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.geometry import Box
 from edge.vision.faces import Face, FaceDetector
 from edge.vision.masks import Classification, MaskClassifier
 from edge.vision.preprocess import Image
@@ -44,18 +46,15 @@ class Vision:
         return Recommendations(self.detector.recommended_min_score, self.classifier.recommended_min_confidence)
 
     def observe(self, image: Image, thresholds: Thresholds, *, lores: Image | None = None) -> Result:
-        """What a picture of shape (height, width, 3), RGB, shows.
+        """What a picture of shape (height, width, 3), RGB, shows; every face of at least `min_score` is classified.
 
         `lores`: the same picture smaller, where there is one: faces are looked for there, and cut out of `image`.
         """
         started = time.perf_counter()
-        found = self._detect(image, thresholds.low_score, lores)
-        faces = [face for face in found if face.box.height >= thresholds.min_face_px][: thresholds.max_faces]
+        faces = self.detect(image, thresholds, lores=lores)
         detected = time.perf_counter()
         sure = [face for face in faces if face.score >= thresholds.min_score]
-        classifications = self.classifier.classify(
-            image, [face.box for face in sure], min_confidence=thresholds.min_confidence
-        )
+        classifications = self.classify(image, [face.box for face in sure], thresholds)
         # Best first, so the sure ones are the first ones.
         unsure = [None] * (len(faces) - len(sure))
         observations = tuple(
@@ -65,8 +64,16 @@ class Vision:
         classified = time.perf_counter()
         return Result(observations, (detected - started) * 1000, (classified - detected) * 1000)
 
+    def detect(self, image: Image, thresholds: Thresholds, *, lores: Image | None = None) -> list[Face]:
+        """The faces of a picture, best first, in pixels of `image`, whichever of the two pictures they are found on."""
+        found = self._detect(image, thresholds.low_score, lores)
+        return [face for face in found if face.box.height >= thresholds.min_face_px][: thresholds.max_faces]
+
+    def classify(self, image: Image, boxes: Sequence[Box], thresholds: Thresholds) -> list[Classification]:
+        """One classification for each box, in pixels of the picture."""
+        return self.classifier.classify(image, boxes, min_confidence=thresholds.min_confidence)
+
     def _detect(self, image: Image, min_score: float, lores: Image | None) -> list[Face]:
-        """Faces in pixels of `image`."""
         if lores is None:
             return self.detector.detect(image, min_score)
         x, y = image.shape[1] / lores.shape[1], image.shape[0] / lores.shape[0]

@@ -71,6 +71,26 @@ def _rounded(pixels: float) -> int:
     return round(round(pixels, 6))
 
 
+@dataclass(frozen=True, slots=True)
+class Cutout:
+    """A face, and as much of its picture as the classifier needs."""
+
+    image: Image
+    box: Box
+    """In pixels of `image`."""
+
+
+def cut_out(image: Image, box: Box, *, margin: float) -> Cutout:
+    """A copy of the face and its surroundings, of which `crop_face` makes the same as of the whole picture."""
+    height, width = image.shape[:2]
+    square = crop_square(box, margin)
+    # One pixel more on each side for the rounding of crop_face, and moved by an even number, since it rounds halves to
+    # the even neighbour.
+    x1, y1 = (max(0, int(edge) - 1) // 2 * 2 for edge in (square.x1, square.y1))
+    x2, y2 = min(width, int(square.x2) + 2), min(height, int(square.y2) + 2)
+    return Cutout(image[y1:y2, x1:x2].copy(), box.moved(-x1, -y1))
+
+
 def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
     """The classifier's input for one face, shape (size, size, 3), RGB uint8.
 
