@@ -1,4 +1,4 @@
-"""The card that maskd-train lays beside a model: what it is for, and what it learnt from."""
+"""The card that maskd-train writes next to a model: what it is for, and what it was trained on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.vision.model import RecommendedThresholds, Task, TrainingData
 
 
 class ModelCard(BaseModel):
-    """`model.json` beside `model.keras`. A foreign model has none: flags take its place."""
+    """`model.json` next to `model.keras`. A foreign model has none: flags take its place."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

@@ -52,7 +52,7 @@ def run_edgetpu(name_or_path: str, out: Path | None = None) -> int:
 
 
 def compiled_manifest(model: Model, compilation: Compilation) -> Manifest:
-    """That of the model but for what the compiler changed: one input shape, and figures that nobody has measured."""
+    """That of the model but for what the compiler changed: one input shape, and no measured figures."""
     source = model.manifest
     return source.model_copy(
         update={

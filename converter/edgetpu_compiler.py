@@ -50,7 +50,7 @@ def compile_for_edgetpu(content: bytes, name: str, compiler: str) -> Compilation
         compiled, log = (folder / f"{name}_edgetpu{suffix}" for suffix in (".tflite", ".log"))
         if not compiled.is_file():
             raise MaskdError(f"{COMPILER} did not compile {name}: {_reason(printed)}")
-        # The table stands in the log; with -s it is printed as well.
+        # The table is in the log; with -s it is also printed.
         said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else printed
         compilation = Compilation(compiled.read_bytes(), version_in(printed), tuple(operators_in(said)))
     if compilation.mapped == 0:

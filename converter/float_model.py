@@ -99,7 +99,7 @@ def load_float_model(
 
     `input_size` is needed where the model leaves it open. `columns` is the number of labels: a single sigmoid becomes
     two probabilities where it is 2, the sigmoid being the second label's. Raises MaskdError where the file cannot be
-    loaded or is no model of one RGB picture, UsageError where the input size is missing or another one is fixed.
+    loaded or is not a model of one RGB picture, UsageError where the input size is missing or another one is fixed.
     """
     if not path.exists():
         raise MaskdError(f"{path}: no such model")

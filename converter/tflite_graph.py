@@ -108,7 +108,7 @@ def read_graph(content: bytes) -> Graph:
 def operator_name(code: Any) -> str:
     if code.customCode:
         return str(code.customCode.decode())
-    # Codes below 127 stand in the older, one-byte field as well, or in it alone.
+    # Codes below 127 are also, or only, in the older one-byte field.
     return _names(schema().BuiltinOperator)[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 

@@ -68,7 +68,7 @@ class Verification:
 def verify_classifier(float_model: FloatModel, int8: Model, crops: Sequence[FaceCrop]) -> Verification:
     """Accuracy, agreement and recall per label, of each data set and of all together.
 
-    Raises MaskdError where there is no face, or the model's outputs are no probabilities of its labels.
+    Raises MaskdError where there is no face, or the model's outputs are not probabilities of its labels.
     """
     if not crops:
         raise MaskdError("there is no labelled face among the test photos to verify the model on; give more --data")

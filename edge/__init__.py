@@ -15,6 +15,6 @@ MAX_PIXELS = _max_pixels()
 and twice as many as 8K video has; decoding that many takes 400 MB. An owner raises it, for photos, by the environment
 variable OPENCV_IO_MAX_IMAGE_PIXELS."""
 
-# OpenCV reads this once, when it is first imported, so it stands before every import of ours. Without it a damaged or
-# hostile photo of a few kilobytes can claim three gigabytes. What the owner set in the environment stays.
+# OpenCV reads this once, when it is first imported, so it comes before all our imports. Without it a damaged or hostile
+# photo of a few kilobytes can claim three gigabytes. What the owner set in the environment stays.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))

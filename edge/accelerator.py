@@ -21,7 +21,7 @@ from edge.vision.delegate import DelegateError, configured_delegate
 MOST_ABORTS = 3
 """So many in a row, and the CPU takes over."""
 PROVEN_S = 600.0
-"""A run that has lasted so long was no failed start."""
+"""A run of at least this length was not a failed start."""
 RETRY_S = 86_400.0
 """After so long a start tries the delegate once more."""
 
@@ -34,13 +34,13 @@ class Starts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     settings: str
-    """Of the delegate and the models; others make all of it void."""
+    """Of the delegate and the models; another fingerprint invalidates the count."""
     unfinished: Annotated[int, Field(ge=0)]
     """Starts in a row that neither ended in order nor lasted."""
     last: Annotated[float, Field(allow_inf_nan=False)]
-    """Of the last of them, in seconds since 1970."""
+    """Time of the last one, in seconds since 1970."""
     given_up: bool = False
-    """The CPU took over, so that nobody uses the delegate."""
+    """The CPU took over, so the delegate is unused."""
 
 
 def may_use_delegate(starts: Starts | None, settings: str, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Who belongs to whom: the pairing of two groups with the largest sum of weights."""
+"""Assignment: the pairing of two groups with the largest sum of weights."""
 
 from __future__ import annotations
 

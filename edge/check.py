@@ -1,4 +1,4 @@
-"""`maskd check`: tries everything that the configuration names, changes nothing, and says what to mend."""
+"""`maskd check`: tries everything that the configuration names, changes nothing, and says what to fix."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIMIT_S = 10.0
 
 def run_check(config_path: Path | None, *, as_json: bool = False) -> int:
     """Prints the outcome of every check; returns the exit status, 1 if any failed. Raises nothing of its own."""
-    # What goes wrong stands in a row; logged as well, it would come between them.
+    # Errors are rows; log lines would appear between them.
     logging.getLogger("edge").addHandler(logging.NullHandler())
     rows = check(config_path)
     failed = any(row.result == "FAIL" for row in rows)

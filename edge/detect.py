@@ -180,7 +180,7 @@ class JsonReport:
         self._print({"source": name, "error": error})
 
     def finish(self) -> None:
-        """Every line stands for itself."""
+        """Each line is complete by itself."""
 
     def _print(self, record: dict[str, Any]) -> None:
         print(json.dumps(record), flush=True)
@@ -225,7 +225,7 @@ class TextReport:
     def finish(self) -> None:
         summary = f"{_count(self._pictures, 'picture')}, {_count(self._statuses.total(), 'face')}"
         if self._statuses:
-            # `unknown` last: it is no answer.
+            # `unknown` last: it is not an answer.
             ordered = sorted(self._statuses.items(), key=lambda item: (item[0] == UNKNOWN, -item[1], item[0]))
             summary += f" ({', '.join(f'{count} {status}' for status, count in ordered)})"
         if self._failures:

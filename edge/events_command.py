@@ -167,7 +167,7 @@ class _TablePrinter:
 
 
 def _wait_for_new(output: int) -> None:
-    """Raises OutputError where nobody reads the output any more."""
+    """Raises OutputError if the reader of the output has gone."""
     watch = select.poll()
     watch.register(output, 0)
     if watch.poll(POLL_MS):

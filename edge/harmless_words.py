@@ -50,7 +50,7 @@ _USER_KEYS = words(
 )
 _NUMBERED = re.compile(r"([A-Za-z]+(?:264|265)?)?(\d{0,3})")
 _LONGEST_REST = 12
-"""Characters of a piece that are no known words; a word with its number counts."""
+"""Characters of a piece that are not known words; a word with its number counts."""
 _NUMBER = re.compile(r"-?\d{1,4}(?:\.\d{1,3})?|\d{2,4}[xX*]\d{2,4}|\d{1,3}/\d{1,3}")
 _SEPARATOR = re.compile(r"[-_.:+]")
 _CHANNEL = re.compile(r"\d{1,4}")

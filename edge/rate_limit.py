@@ -10,7 +10,7 @@ MINUTE_S = 60.0
 
 @dataclass(slots=True)
 class PerMinute:
-    """Keeps whoever sends without end from filling a log or wearing out a disk."""
+    """Keeps an endless sender from filling a log or wearing out a disk."""
 
     limit: int
     _turned_away: int = 0

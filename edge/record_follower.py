@@ -31,8 +31,8 @@ class RecordFollower:
             self._places[path] = _Place(status.st_ino, status.st_size)
 
     def new_lines(self) -> list[DayLine]:
-        """Without their ends, in the order of the days. A file that was replaced, as where its older half went, begins
-        anew, so lines may come again. Raises OSError."""
+        """Without their ends, in the order of the days. A file that was replaced, as when its older half was removed,
+        is read from the start, so lines may repeat. Raises OSError."""
         lines: list[DayLine] = []
         files = day_files(self._folder)
         for path in files:

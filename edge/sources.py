@@ -1,4 +1,4 @@
-"""What the arguments of `maskd detect` stand for: photos, videos and cameras."""
+"""The arguments of `maskd detect`: photos, videos and cameras."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class NoSource:
-    """An argument that stands for nothing, and why, in one sentence."""
+    """An argument without a source, and why, in one sentence."""
 
     name: str
     error: str
 
 
 def expand_sources(arguments: Sequence[str]) -> Iterator[Source | NoSource]:
-    """Everything that the arguments stand for, in their order; the files of a folder or pattern are sorted.
+    """All sources of the arguments, in order; the files of a folder or pattern are sorted.
 
-    A folder stands for the photos and videos in it and in the folders below it, hidden ones left out.
+    A folder means the photos and videos in it and in its subfolders, without hidden ones.
     """
     for argument in arguments:
         yield from _expand(argument)
@@ -63,7 +63,7 @@ def _expand(argument: str) -> Iterator[Source | NoSource]:
 
 
 def _below(name: str) -> Iterator[Source | NoSource]:
-    """What a path or a pattern stands for."""
+    """The sources of a path or a pattern."""
     path = Path(name)
     if path.is_dir():
         yield from _in_folder(name)

@@ -46,7 +46,7 @@ class StandardStreams:
         if sys.stderr is None:
             sys.stderr = _text(io.FileIO(STDERR, "w", closefd=False), None)
         if isinstance(sys.stderr, io.TextIOWrapper):
-            # A file name may hold bytes that are no text; it is shown escaped instead of ending the program.
+            # A file name may contain bytes that are not text; it is shown escaped instead of ending the program.
             sys.stderr.reconfigure(errors="backslashreplace")
 
     def flush(self) -> None:

@@ -38,7 +38,7 @@ def require_own_files(folder: Path) -> None:
 
 
 def require_record_of_files(folder: Path) -> None:
-    """The same for the local record alone, and for anybody who may read some of it."""
+    """The same for the local record only, for any user who may read some of it."""
     for path, wanted in _own(folder):
         problem = _problem(path, wanted) if path.name == RECORD or path.parent.name == RECORD else None
         if problem is not None:
@@ -60,7 +60,7 @@ def _names(folder: Path) -> list[str]:
     try:
         return sorted(path.name for path in folder.iterdir())
     except OSError:
-        return []  # what is wrong with the folder itself is told by whoever writes to it
+        return []  # problems of the folder itself are reported by its writer
 
 
 def _problem(path: Path, wanted: int) -> str | None:

@@ -73,7 +73,7 @@ class Measured:
 
     @property
     def without_faces(self) -> int:
-        """Photos on which there is no face to find."""
+        """Photos without a face to find."""
         return sum(photo.shows_nobody for photo in self.detected)
 
 

@@ -43,7 +43,7 @@ class Worker:
         self._wake.set()
 
     def pause(self, seconds: float) -> None:
-        """In the thread: waits so long, whoever wakes it, unless it is stopped."""
+        """In the thread: waits this long, even if woken, unless it is stopped."""
         self._stopping.wait(seconds)
 
     def ask_to_stop(self) -> None:

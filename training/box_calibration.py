@@ -56,7 +56,7 @@ def straighten_sizes(
 
 
 def _collect(network: Any, example: Example, base: tuple[int, int], matches: dict[int, list[Floats]]) -> None:
-    """Log sizes in strides of each cell's box and of the face it stands for: rows of predicted w, h, true w, h."""
+    """Log sizes in strides of each cell's box and of its face: rows of predicted w, h, true w, h."""
     laid = laid_into_input(example.image, base)
     maps = network(laid.image[None].astype(np.float32), training=False)
     truth = example.boxes * np.float32(laid.scale)

@@ -58,7 +58,7 @@ def prepare(folder: Path, *, resume: bool) -> int:
 
 
 def keep_figures(folder: Path, epoch: int, figures: Mapping[str, float]) -> None:
-    """Notes an epoch's figures beside its checkpoint, so that they outlive an interruption; `epoch` counts from 0."""
+    """Writes an epoch's figures next to its checkpoint, so that they outlive an interruption; `epoch` counts from 0."""
     row = {"epoch": epoch, "figures": {name: float(value) for name, value in figures.items()}}
     with _figures_file(folder).open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")

@@ -104,7 +104,7 @@ def _cropped(
     part = part[: size - dy, : size - dx]
     canvas[dy : dy + part.shape[0], dx : dx + part.shape[1]] = part
     kept, cut = _visible(boxes * scale - offset, size)
-    # Cut to the picture, since beside it another one may be laid.
+    # Cut to the picture, because another one may be placed next to it.
     uncounted = np.clip(ignored * scale - offset, 0, size)
     uncounted = uncounted[np.all(uncounted[:, 2:] > uncounted[:, :2], axis=1)]
     return canvas, kept, np.concatenate([cut, uncounted]).astype(np.float32)

@@ -4,7 +4,7 @@ The backbone is Keras' MobileNetV2, or `patch_backbone`, which shares its layers
 
 One score and one box per cell of three grids. A box is (dx, dy, log w, log h): its centre's offset from the cell's
 centre and its size, in units of the stride. Offsets, rather than distances to the four edges, let the nearest cell
-stand for a face so small that no cell's centre lies inside it.
+represent a face so small that no cell's centre lies inside it.
 """
 
 from __future__ import annotations

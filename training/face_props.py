@@ -1,4 +1,4 @@
-"""What people hold or wear before their faces that is no mask: hands, cups, microphones, scarves."""
+"""Things in front of faces that are not masks: hands, cups, microphones, scarves."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHIFT = 4
 
 
 def random_prop(image: Image, camera: FaceCamera, rng: np.random.Generator) -> Image:
-    """The picture with one of these things at the face that the camera stands for."""
+    """The picture with one of these things at the face that the camera describes."""
     make: Callable[[Array, FaceCamera, np.random.Generator], Array] = (_hand, _cup, _microphone, _scarf)[
         rng.choice(4, p=(0.4, 0.2, 0.2, 0.2))
     ]

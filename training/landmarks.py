@@ -23,7 +23,7 @@ _MAX_ROLL_DEGREES = 30
 _MIN_EYE_DISTANCE = 0.25
 """Share of the box's width: less in a profile."""
 _MAX_YAW = 0.8
-"""How far the nose may stand from the middle, in units of half the distance of the eyes."""
+"""How far the nose may be from the middle, in units of half the distance of the eyes."""
 
 
 @dataclass(frozen=True, slots=True)

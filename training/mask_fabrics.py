@@ -49,7 +49,7 @@ def grid(height: int = HEIGHT, width: int = WIDTH, overhang: float = OVERHANG) -
 
 
 def drawn_fabric(rng: np.random.Generator) -> Fabric:
-    """A surgical, cloth or respirator mask that nobody has made."""
+    """An invented surgical, cloth or respirator mask."""
     kind = rng.choice(3, p=(0.5, 0.35, 0.15))
     make: Callable[[np.random.Generator], Fabric] = (_surgical, _cloth, _respirator)[kind]
     return make(rng)
@@ -178,8 +178,8 @@ def _wrinkles(rng: np.random.Generator, strength: float) -> Array:
 
 
 def unrolled_fabric(image: Image, landmarks: Landmarks) -> Fabric | None:
-    """The mask that the face on a photo wears correctly, laid flat; None where it does not stand out from the skin or
-    has not the form of a mask."""
+    """The mask that the face on a photo wears correctly, laid flat; None if it does not contrast with the skin or is
+    not mask-shaped."""
     camera = face_camera(landmarks)
     u, v = grid(overhang=_DONOR_MARGIN)
     places = camera.project(NOMINAL.surface(u, v))

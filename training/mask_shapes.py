@@ -24,7 +24,7 @@ _LANDMARKS = np.array(
 EAR = (1.12, 0.4, -1.0)
 """Where a loop goes behind the ear, on the viewer's right."""
 
-# Along the middle of the face and beside it: how far it stands out (z) at some heights (y).
+# Along the middle of the face and next to it: how far it protrudes (z) at some heights (y).
 _HEIGHTS = (-0.8, -0.3, 0.0, 0.35, 0.62, 0.8, 1.08, 1.4, 1.72, 1.9, 2.3, 2.8)
 _RIDGE = (0.05, 0.12, 0.08, 0.25, 0.48, 0.36, 0.34, 0.3, 0.26, 0.02, -0.25, -0.25)
 _BESIDE = (0.0, 0.05, 0.0, 0.08, 0.12, 0.15, 0.2, 0.2, 0.18, -0.05, -0.3, -0.3)

@@ -137,7 +137,7 @@ def mixed(
 
 
 def one_hot(labels: Sequence[str], known: Sequence[str]) -> NDArray[np.float32]:
-    """Shape (len(labels), len(known)): 1 where the label stands in `known`."""
+    """Shape (len(labels), len(known)): 1 if the label is in `known`."""
     return np.eye(len(known), dtype=np.float32)[[list(known).index(label) for label in labels]]
 
 

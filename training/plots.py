@@ -293,7 +293,7 @@ def _unit_axes(axes: Axes, x: str, y: str) -> None:
 
 
 def _label(name: str) -> str:
-    """A label over two lines or three, so that it fits beside its neighbours."""
+    """A label over two lines or three, so that it fits next to its neighbours."""
     return _printable(name.replace("_", "\n"))
 
 
@@ -307,7 +307,7 @@ def _short(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """File names may hold bytes that are no text; a font cannot draw those."""
+    """File names may contain bytes that are not text; a font cannot draw those."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

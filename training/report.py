@@ -55,7 +55,7 @@ def write_text(text: str, path: Path) -> None:
 def classification_metrics(
     samples: Sequence[FaceSample], probabilities: NDArray[np.float32], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """Figures of a classifier over all samples and for each set, with the number of faces beside each."""
+    """Figures of a classifier over all samples and for each set, with the number of faces for each."""
 
     def figures(chosen: Sequence[int]) -> dict[str, Any]:
         truth, predicted = (

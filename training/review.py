@@ -1,4 +1,4 @@
-"""`maskd-train review`: labels that a classifier doubts and faces that nobody labelled, for a person to judge."""
+"""`maskd-train review`: labels that a classifier doubts and faces without a label, for a person to judge."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from training.evaluation.contenders import Classifier, open_classifiers
 from training.review_sheet import Tile, face_view, write_sheets
 
 SURE_SCORE = 0.7
-"""Few detections from this score on are no face, so that most of what no label covers was overlooked."""
+"""Few detections from this score on are false, so most of those without a label are missing labels."""
 SAME_FACE_IOU = 0.3
 """Overlap from which a found face is a known one; people draw boxes more loosely than detectors."""
 

@@ -156,7 +156,7 @@ def lies_as_meant(cover: Array, landmarks: Landmarks, wearing: Wearing) -> bool:
 def wear(
     image: Image, camera: FaceCamera, shape: MaskShape, fabric: Fabric, rng: np.random.Generator
 ) -> tuple[Image, Array]:
-    """The picture with a mask of this outline and fabric on the face that the camera stands for, and how far the mask
+    """The picture with a mask of this outline and fabric on the face that the camera describes, and how far the mask
     covers each pixel, (height, width), 0 to 1."""
     picture = image.astype(np.float32)
     light = _light(picture, camera, fabric, rng)
@@ -171,7 +171,7 @@ def wear(
     grey = lit.mean(axis=2, keepdims=True)
     lit = grey + (lit - grey) * min(1.0, float(np.ptp(picture, axis=2).mean()) / 20)
     lit += rng.normal(0, float(rng.uniform(0.5, 3)), lit.shape).astype(np.float32)
-    # A mask keeps some light from the skin beside it.
+    # A mask shades the skin next to it.
     reach = max(0.5, 0.05 * camera.eye_distance)
     lower = np.concatenate([np.zeros_like(cover[: round(reach)]), cover])[: len(cover)]
     shadow = _blurred(lower, reach) * float(rng.uniform(0.05, 0.3))
@@ -185,7 +185,7 @@ def _rendered(
     size: tuple[int, int], camera: FaceCamera, shape: MaskShape, fabric: Fabric, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Colour (height, width, 3), 0 to 1, and cover (height, width) of the mask on a picture of this size: points are
-    strewn densely over the mask, and each adds the area that it stands for to the pixel that it falls on."""
+    strewn densely over the mask, and each adds its area to the pixel that it falls on."""
     height, width = size
     per_unit = max(20.0, 2.6 * camera.eye_distance)
     u, v = grid(round(per_unit * 1.6), round(per_unit * 2.4))

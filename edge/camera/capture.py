@@ -32,8 +32,8 @@ class CaptureThread:
     """Fills a LatestFrame from one camera, in a thread of its own named `capture-<camera>`.
 
     A live camera that fails is opened again, for ever, with exponential back-off and full jitter; it is never fatal. A
-    file that cannot be played, and any error that nobody expected, goes to `on_failure`, in the capture thread. At a
-    file's end, and on `stop`, the slot is closed.
+    file that cannot be played, and any unexpected error, goes to `on_failure`, in the capture thread. At a file's end,
+    and on `stop`, the slot is closed.
     """
 
     def __init__(

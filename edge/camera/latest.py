@@ -10,7 +10,7 @@ from edge.camera.frame import Frame
 
 
 class LatestFrame:
-    """One slot: a newer frame replaces an older one that nobody took, and the loss is counted.
+    """One slot: a newer frame replaces an older one that was not taken, and the loss is counted.
 
     Cameras that one thread watches share a condition, so that `wait_for_any` wakes at whichever is first.
     """
@@ -46,7 +46,7 @@ class LatestFrame:
 
     @property
     def dropped(self) -> int:
-        """Frames that were replaced before anybody took them."""
+        """Frames that were replaced before they were taken."""
         with self.changed:
             return self._dropped
 

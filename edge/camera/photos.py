@@ -27,7 +27,7 @@ FRAMES_PER_SECOND = 5.0
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNK_FRAME = 12
-"""Bytes of a chunk beside its content: length, kind and checksum."""
+"""Bytes of a chunk in addition to its content: length, kind and checksum."""
 _UNDECODABLE = "cannot be decoded; it is damaged or its format is not supported"
 _CONVERTERS = {
     "heic": "heif-convert IMG.HEIC IMG.jpg, from the package libheif-examples",

@@ -112,7 +112,7 @@ class PiCamera:
         try:
             image, lores = self._capture()
         except JobTimeoutError:
-            # The job would take the next picture, and its buffer, for nobody.
+            # The job would take the next picture and its buffer without a receiver.
             with contextlib.suppress(Exception):
                 self._camera.cancel_all_and_flush()
             raise MaskdError(self._gives_no_more(f"none for {self._read_timeout_s:g} s")) from None
@@ -152,7 +152,7 @@ class PiCamera:
 
 
 def size_for_detector(width: int, height: int) -> tuple[int, int] | None:
-    """Even width and height for a picture of this size; None: it is no larger than the detectors see anyway."""
+    """Even width and height for a picture of this size; None: it is not larger than what the detectors use anyway."""
     scale = LORES_SIDE / max(width, height)
     if scale >= 1:
         return None

@@ -84,7 +84,8 @@ def capture_devices() -> list[V4l2Device]:
 
 
 def why_no_camera(path: str) -> str | None:
-    """Why the node takes no pictures, and which one does, in one sentence; None: it does, or it is no V4L2 device."""
+    """Why the node takes no pictures, and which one does, in one sentence; None: it does, or it is not a V4L2
+    device."""
     device = _device(path)
     if device is None or device.capabilities & (_CAP_VIDEO_CAPTURE | _CAP_VIDEO_CAPTURE_MPLANE):
         return None

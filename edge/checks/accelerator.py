@@ -12,7 +12,7 @@ TRIAL_S = 10.0
 
 def accelerator_row(config: Config, *, maskd_is_running: bool) -> Row:
     """Call it only where the configuration names one. Where it works, whatever maskd has counted against it is
-    forgotten. Raises MaskdError where it ends or holds up whoever uses it."""
+    forgotten. Raises MaskdError if it crashes or hangs its user."""
     delegate = config.runtime.delegate
     assert delegate is not None
     accelerator = Accelerator(config)

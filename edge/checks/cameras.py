@@ -30,7 +30,7 @@ _GRACE_S = 1.0
 MEASURED_S = 1.5
 """For which a live camera's rate is measured."""
 _BLACK = 10.0
-"""Mean brightness, of 255, below which nobody would be seen."""
+"""Mean brightness, of 255, below which no person would be visible."""
 _ONE_COLOUR = 1.0
 """Spread of the brightness, of 255, that even the noise of a picture of a bare wall exceeds."""
 
@@ -46,7 +46,7 @@ class Look:
     spread: float
     """Standard deviation of the last picture's values."""
     per_second: float | None = None
-    """None: it is no live camera, or gave one picture only."""
+    """None: it is not a live camera, or gave only one picture."""
     is_frozen: bool = False
     """All pictures were the same, to the last bit."""
 

@@ -13,7 +13,7 @@ EARLIEST_YEAR = 2024
 LATEST_YEAR = 2100
 _REMEDY = "connect a time server: sudo timedatectl set-ntp true"
 _TIME_ERROR = 5
-"""What adjtimex(2) returns while nobody keeps the clock."""
+"""What adjtimex(2) returns while the clock is not synchronized."""
 
 
 def clock_row(now: float, *, synchronized: bool | None) -> Row:
@@ -49,7 +49,7 @@ class _Timex(ctypes.Structure):
 
 
 def kernel_is_synchronized() -> bool | None:
-    """Whether somebody keeps the kernel's clock; None where the kernel does not tell."""
+    """Whether the kernel's clock is synchronized; None if the kernel does not say."""
     try:
         state = ctypes.CDLL(None).adjtimex(ctypes.byref(_Timex()))
     except (OSError, AttributeError):

@@ -48,7 +48,7 @@ def temperature_row(celsius: float | None) -> Row:
 
 
 def power_row(state: Throttling | None) -> Row:
-    """`state` None: this is no Raspberry Pi."""
+    """`state` None: this is not a Raspberry Pi."""
     if state is None:
         return Row("skipped", "power", "unknown on this board")
     failures, warnings = [], []

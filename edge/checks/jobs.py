@@ -1,4 +1,4 @@
-"""Runs checks beside each other, each with a time limit, so that one that hangs or trips is a row and no more."""
+"""Runs checks in parallel, each with a time limit, so that a check that hangs or fails is only a row."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Job:
     unnoticed."""
     limit_s: float
     too_slow: str
-    """What is wrong and how to mend it where no row has come within the limit."""
+    """What is wrong and how to fix it if the check timed out."""
 
 
 class Running:

@@ -30,7 +30,7 @@ def outbox_row(path: Path, *, is_running: bool | None) -> Row:
     ]
     if not path.exists():
         return judged("outbox", "empty: maskd has not run yet", warnings=warnings, figures={"depth": 0})
-    # With a log beside it somebody has it open, or crashed; without one it is as good as a read-only file.
+    # With a log next to it, a program has it open or crashed; without one it is as good as a read-only file.
     mode = "mode=ro" if path.with_name(path.name + "-wal").exists() or is_running else "immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True, timeout=2)) as db:

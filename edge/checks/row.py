@@ -1,4 +1,4 @@
-"""What became of a check."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Row:
     """Its name, which stays the same from version to version."""
     detail: str
     problem: str | None = None
-    """With a FAIL or a warn: what is wrong and how to mend it, one sentence to a line."""
+    """With a FAIL or a warn: what is wrong and how to fix it, one sentence per line."""
     figures: Mapping[str, Figure] = field(default_factory=dict)
     """What was measured, for programs."""
 
@@ -42,7 +42,7 @@ def as_dict(row: Row) -> dict[str, object]:
 
 
 def as_table(rows: Sequence[Row]) -> str:
-    """Columns result, what and detail; a problem stands below its row."""
+    """Columns result, what and detail; a problem is printed below its row."""
     width = max(len(row.what) for row in rows)
     lines = [f"{'result':<8} {'what':<{width}} detail"]
     for row in rows:

@@ -31,7 +31,7 @@ _APT_PACKAGES = Path("/usr/lib/python3/dist-packages")
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What is installed beside each other; versions as their packages tell them, None where there is none."""
+    """The installed versions, as their packages report them, None where there is none."""
 
     python: str
     numpy: str

@@ -27,5 +27,5 @@ def needs_of(config: Config) -> Needs:
 
 
 def is_there(source: Source) -> bool:
-    """False where it names a device that the kernel does not know, which nobody can have."""
+    """False if it names a device that the kernel does not know, so that no program can be using it."""
     return not isinstance(source, V4l2) or Path(source.path).exists()

@@ -40,7 +40,7 @@ def text_at_home(text: str) -> str:
 
 
 HomePath = Annotated[Path, AfterValidator(_at_home)]
-"""A leading `~` stands for the home folder."""
+"""A leading `~` means the home folder."""
 
 
 def contradiction(key: str, problem: str) -> PydanticCustomError:

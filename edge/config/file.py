@@ -48,7 +48,7 @@ def load_config(path: Path | None) -> Config:
 
 
 def parse_config(text: str, path: Path) -> Config:
-    """The configuration that `text` stands for; `path` is named where something is wrong with it.
+    """The configuration in `text`; errors name `path`.
 
     Raises UsageError, whose text lists every problem with file, line, column and the line itself.
     """

@@ -50,7 +50,7 @@ class Layers:
 
 class Overrides:
     """The overrides of one device. save() is for one thread at a time; what else changes is replaced as a whole, under
-    the lock of whoever changes the configuration."""
+    the lock of the thread that changes the configuration."""
 
     def __init__(self, folder: Path, config_path: Path | None) -> None:
         """`folder`: `storage.path`. `config_path`: the configuration's file; None: there is none."""

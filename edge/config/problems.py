@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, said so that a person can mend it at once."""
+"""The errors of a configuration, in words that let a person fix them at once."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _PLAIN_VALUE = re.compile(
 
 
 def _shown(line: str) -> str:
-    """A line of the file, without secrets: under a name that is no setting's, such as `pasword`, there may be one."""
+    """A line of the file, without secrets: under an unknown name, such as `pasword`, there may be one."""
 
     def shown(found: re.Match[str]) -> str:
         name = re.split(r"[^\w.-]", found[1])[0]

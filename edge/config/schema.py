@@ -24,7 +24,7 @@ def config_schema() -> dict[str, Any]:
 
 
 def all_paths(schema: dict[str, Any]) -> Iterator[str]:
-    """Every setting's dotted path; <name> stands where a person chooses the name."""
+    """Every setting's dotted path; <name> marks a name that the user chooses."""
 
     def walk(part: dict[str, Any], prefix: str) -> Iterator[str]:
         part = resolved(part, schema)

@@ -28,7 +28,7 @@ class Declared:
     choices: Sequence[str] | None
     """None: it is a number or a truth value."""
     range: tuple[float, float] | None
-    """Least and most that are shown of a number; None: it is no number."""
+    """Least and most that are shown of a number; None: it is not a number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Settable:
         return value
 
     def changed(self, config: Config, value: Value) -> Config:
-        """The configuration with this one value changed, as if it stood in config.yaml. Raises MaskdError."""
+        """The configuration with this one value changed, as if config.yaml had it. Raises MaskdError."""
         values = config.model_dump()
         section: Any = values
         for key in self.location[:-1]:

@@ -25,7 +25,7 @@ Every setting of [config.yaml](../config.yaml). `maskd config table` prints this
 """
 _HEAD = "| setting | what it is | values | default | takes effect | commands |\n|---|---|---|---|---|---|"
 _END_OF_SCALAR = "...\n"
-"""What PyYAML puts after a value that is no list and no section."""
+"""What PyYAML appends to a value that is neither a list nor a section."""
 
 
 def settings_table() -> str:
@@ -75,7 +75,7 @@ def _in_a_cell(text: str) -> str:
 
 
 def _section_in(annotation: Any) -> type[Settings] | None:
-    """The section of which the values of such a field consist; None: they are no sections."""
+    """The section of which the values of such a field consist; None: they are not sections."""
     if isinstance(annotation, type) and issubclass(annotation, Settings):
         return annotation
     return next(filter(None, map(_section_in, get_args(annotation))), None)

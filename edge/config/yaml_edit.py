@@ -20,7 +20,7 @@ _SAFE_IN_QUOTES = re.compile(r"[\w.+-]+", re.ASCII)
 _PLAIN_WORD = re.compile(r"(?!(?:null|true|false|yes|no|on|off)$)[A-Za-z][\w-]*", re.ASCII | re.IGNORECASE)
 
 
-class CannotEdit(Exception):  # noqa: N818 - whoever edits a file makes a sentence of it
+class CannotEdit(Exception):  # noqa: N818 - the caller that edits a file makes a sentence of it
     """The value finds no place without changing more than itself."""
 
 
@@ -28,7 +28,7 @@ def edit_yaml(text: str, location: tuple[str, ...], value: Value) -> str:
     """A text that edge.config.yaml_source reads without problems, with one value set.
 
     The place comes from PyYAML's marks. The result is read again, and must say what the text said before but for this
-    value; otherwise raises CannotEdit: for one where an alias stands for the value, for its marks are the anchor's.
+    value; otherwise raises CannotEdit: for one if the value is an alias, because its marks are the anchor's.
     """
     before: dict[str, Any] = read_yaml(text).value
     if _is_set(before, location, value):
@@ -80,7 +80,7 @@ class _Edit:
             raise CannotEdit
         start, end = node.start_mark.index, node.end_mark.index
         if start == end and below and not section.flow_style:
-            # Into the lines below, where the settings that are commented out may stand.
+            # Into the lines below, where commented-out settings may be.
             indent = self._indent_of(key) + _STEP
             return self._insert_lines(end, _as_lines(below, value, indent))
         new = _as_flow(below, value) if below else _in_style(value, node.style)
@@ -91,7 +91,7 @@ class _Edit:
 
     def _add_entry(self, section: yaml.MappingNode, location: tuple[str, ...], value: Value) -> str:
         if section.flow_style:
-            # `{}` inside out: the braces stay, and so does whatever stands between them.
+            # `{}` inside out: the braces stay, and so does everything between them.
             if section.value:
                 at, separator = _end_of(section.value[-1]), ", "
             else:
@@ -108,7 +108,7 @@ class _Edit:
         return indent
 
     def _insert_lines(self, after: int, lines: list[str]) -> str:
-        """Below the line on which the character before `after` stands."""
+        """Below the line of the character before `after`."""
         if after and self._text[after - 1] in "\n\r":
             at = after  # a block of text includes its last line's end
         else:

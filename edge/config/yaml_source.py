@@ -14,7 +14,7 @@ import yaml
 MAX_DEPTH = 20
 """Levels of nesting; the deepest setting lies on level 6."""
 MAX_VALUES = 10_000
-"""Values after aliases are expanded: a small file can otherwise stand for billions."""
+"""Values after aliases are expanded: otherwise a small file can expand to billions."""
 MAX_CHARACTERS = 1_000_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -42,7 +42,7 @@ class Problem:
 
 
 class SyntaxProblem(Exception):  # noqa: N818 - it carries a Problem, as its siblings in a Document are
-    """The text is no YAML that maskd reads."""
+    """The text is not YAML that maskd reads."""
 
     def __init__(self, text: str, place: Place = Place(1, 1)) -> None:
         super().__init__(text)
@@ -51,7 +51,7 @@ class SyntaxProblem(Exception):  # noqa: N818 - it carries a Problem, as its sib
 
 @dataclass(slots=True)
 class Document:
-    """A parsed file: its values, where each value and each key stands, and problems that parsing can survive."""
+    """A parsed file: its values, the place of each value and key, and problems that parsing can survive."""
 
     value: Any = None
     values: dict[Location, Place] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def place_of(self, location: Location, *, key: bool = False) -> Place:
-        """Where the value stands (or its key); of a missing one, where the nearest level above it begins."""
+        """The place of the value (or its key); for a missing one, that of the nearest level above it."""
         if key and location in self.keys:
             return self.keys[location]
         if location in self.values:

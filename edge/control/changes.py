@@ -21,7 +21,7 @@ from edge.rate_limit import PerMinute
 from edge.system.part import Part, PartStatus
 
 WRITES_PER_MINUTE = 20
-"""Times that config.yaml is written, so that nobody wears out an SD card from afar."""
+"""Times that config.yaml is written, so that remote commands cannot wear out an SD card."""
 SAVES_PER_MINUTE = 60
 """Times that the overrides are saved; what comes faster is saved together."""
 SAVE_RETRY_S = 5.0
@@ -91,7 +91,7 @@ class Changes(Part):
         return self._news.brief
 
     def apply_all(self, config: Config) -> list[str]:
-        """Puts a validated configuration into effect, from any thread, without losing anybody who is there.
+        """Puts a validated configuration into effect, from any thread, without losing the people in view.
 
         Returns the names of the settings that wait for a restart. A camera that is closed takes up to 2 s.
         """

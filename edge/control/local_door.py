@@ -34,7 +34,7 @@ GROUPS_BYTES = 1024
 
 
 class NotRunningError(MaskdError):
-    """There is no daemon to ask."""
+    """No daemon is running."""
 
     exit_status = 3
 
@@ -169,7 +169,7 @@ def ask(config: Config, command: str, **fields: Any) -> Mapping[str, Any]:
 
 
 def _ask_at(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Raises OSError where nobody answers."""
+    """Raises OSError if there is no answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(5 * PATIENCE_S)
         client.connect(str(path))

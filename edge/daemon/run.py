@@ -20,7 +20,7 @@ def run(config: Config, path: Path | None = None) -> int:
     """Runs until SIGTERM, SIGINT or the end of every source, and ends the process. `path`: the configuration's file.
     Returns 0 where a signal came before there was anything to be stopped.
 
-    Raises MaskdError where a part cannot start, or fails in a way that a restart may mend.
+    Raises MaskdError where a part cannot start, or fails in a way that a restart may fix.
     """
     configure_logging(config.log_level)
     hide_secrets(config.secrets)

@@ -46,7 +46,7 @@ class StopSignals:
 
 
 class HangupSignal:
-    """SIGHUP asks for a reload while this is entered; one that comes before anybody wants to hear of it is remembered.
+    """SIGHUP asks for a reload while this is entered; one that arrives before it is asked for is remembered.
 
     Where it means what it is named for, that the terminal has gone at which the program was started, it ends the
     program as SIGTERM would.

@@ -32,7 +32,7 @@ class StatusLine(Part):
         models: ModelNames,
         notes: Callable[[], Sequence[str]],
     ) -> None:
-        """`client` None: there is no broker. `notes`: what else a person should know, in few words."""
+        """`client` None: there is no broker. `notes`: other short remarks for the user."""
         self._tell = tell
         self._cameras = cameras
         self._client = client

@@ -1,4 +1,4 @@
-"""What systemd wants to hear from a service: sd_notify(3), silent where nobody listens."""
+"""Notifications to systemd, sd_notify(3); does nothing without a listener."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Notifier:
     def _send(self, state: str) -> None:
         if not self._address:
             return
-        # A leading @ stands for the zero byte of the abstract namespace.
+        # A leading @ means the zero byte of the abstract namespace.
         address = "\0" + self._address[1:] if self._address.startswith("@") else self._address
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:

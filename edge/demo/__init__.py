@@ -12,4 +12,4 @@ PEOPLE = {
     "B": "comes in from the right without a mask and stands next to A for a while",
     "C": "comes in from the left with the mask under the nose, and pulls it up",
 }
-"""Who comes to the counter, in this order."""
+"""The people who come to the counter, in this order."""

@@ -46,7 +46,7 @@ class Broker:
             try:
                 self._broker = self._thread.call(self._open(self.port), timeout_s=15)
             except Exception as error:
-                # Somebody else may have taken the port since it was found free.
+                # Another program may have taken the port since it was found free.
                 if attempt == ATTEMPTS - 1:
                     self._thread.stop()
                     raise MaskdError(
@@ -87,7 +87,7 @@ def _thorough_broker() -> Any:
     """amqtt's broker, which passes on what it has acknowledged even if the sender then leaves.
 
     By itself it forgets such messages (seen with amqtt 0.11.3 and 0.12.1 as soon as the machine is busy), and the
-    daemon's last words are the `ended` of everybody who is still there.
+    daemon's last messages are the `ended` of the people still in view.
     """
     from amqtt.broker import Broker as AmqttBroker
 
@@ -130,7 +130,7 @@ class Subscriber:
         self._client: Any = None
 
     def start(self) -> None:
-        """Returns when the subscription holds. Raises MaskdError where amqtt is missing or nobody answers."""
+        """Returns when the subscription holds. Raises MaskdError if amqtt is missing or there is no answer."""
         _require_amqtt()
         self._thread.start()
         try:

@@ -134,7 +134,7 @@ class _Daemon:
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
-        # The second Ctrl-C of somebody impatient would leave the daemon behind.
+        # An impatient second Ctrl-C would leave the daemon running.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             if self._process.poll() is None:

@@ -20,7 +20,7 @@ class LoopThread:
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
-        # A connection that breaks while everything stops is nobody's concern; asyncio would print it.
+        # A connection that breaks during the stop does not matter, but asyncio would print it.
         self._loop.set_exception_handler(lambda *_: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
         self._thread.start()

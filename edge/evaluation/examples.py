@@ -27,7 +27,7 @@ from edge.vision.overlap import boxes_to_array
 from edge.vision.preprocess import Image, crop_face
 
 MIN_FACE_PX = 10
-"""A face's longer side in the photo below which nobody can tell how a mask is worn."""
+"""A face's longer side in the photo below which it is impossible to tell how a mask is worn."""
 MIN_FACE_HEIGHT_PX = 16
 """A face's height in the photo from which a detector has to find it."""
 
@@ -52,7 +52,7 @@ class PhotoData:
     """Files in the folders that belong to no set, by kind."""
 
     def taken_lines(self) -> list[str]:
-        """What was taken for something without being called so: sets to show nobody, names for labels."""
+        """What was interpreted: sets as photos without people, names as labels."""
         lines = [
             f"{found.path}: {len(found.photos)} photos without labels, taken as photos without people"
             for found in self.sets
@@ -126,7 +126,7 @@ def load_sets(
 def face_finder(model: str) -> FindFaces:
     """Finds faces as the daemon does, with a detector that is opened when the first photo needs it.
 
-    `model`: a shipped name or a file. Finding raises MaskdError where it is no face detector.
+    `model`: a shipped name or a file. Finding raises MaskdError if it is not a face detector.
     """
 
     @functools.cache

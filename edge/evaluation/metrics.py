@@ -26,7 +26,7 @@ class PictureResult:
     """What a detector found on one picture, and what is there.
 
     `boxes` (n, 4) with `scores` (n,); `truth` (m, 4), the faces to find; `ignored` (k, 4), faces that are too small to
-    ask for or that nobody labelled. Boxes are rows of x1, y1, x2, y2, all in the same pixels.
+    count or have no label. Boxes are rows of x1, y1, x2, y2, all in the same pixels.
     """
 
     boxes: Boxes

@@ -60,7 +60,7 @@ class JudgedFaces:
 
 
 LEAST_GAIN = 0.005
-"""Of the faces, as a share, that a change must gain to be recommended: less is within what other photos would show."""
+"""Share of the faces that a change must gain to be recommended: less is within what other photos would show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +163,9 @@ def detector_figures(photo: DetectedFaces, threshold: float) -> dict[str, Ratio]
 
 
 def detector_figures_by_empty_photos(photo: DetectedFaces, threshold: float) -> dict[str, Ratio]:
-    """The same, with false faces counted only on photos that show nobody.
+    """The same, with false faces counted only on photos without people.
 
-    Beside people a missing label, or a box drawn otherwise, would count as a false face too.
+    On photos with people, a missing label or a box in another style would also count as a false face.
     """
     figures = detector_figures(photo, threshold)
     return figures if photo.shows_nobody else {**figures, "false_faces": Ratio(0, 0)}

@@ -176,7 +176,7 @@ class Announcer(Part):
             self._announce(now)
 
     def _rest(self, now: float) -> float:
-        """Seconds until there is something to do that nobody wakes us for."""
+        """Seconds until there is something to do without being woken."""
         if self._attempt is not None:
             return min(IDLE_S, self._settled_s)
         if self._connection is None:

@@ -1,4 +1,4 @@
-"""What is logged of commands: enough to follow them, and not so much that whoever sends them fills the log."""
+"""What is logged of commands: enough to follow them, but not so much that a sender can fill the log."""
 
 from __future__ import annotations
 

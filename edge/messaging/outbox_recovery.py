@@ -44,7 +44,7 @@ STEPS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of the events from beside the database."""
+    """What is known of the events from outside the database."""
 
     numbers: Numbers
     record: Record | None
@@ -187,7 +187,7 @@ def _finish_replacing(path: Path) -> None:
 
 
 def _fresh(path: Path) -> tuple[Path, Path]:
-    """The file that is to take the damaged one's place, and the log that lies beside it until it is complete."""
+    """The file that is to take the damaged one's place, and the log next to it until it is complete."""
     return path.with_name(path.name + ".new"), path.with_name(path.name + ".new-journal")
 
 

@@ -22,7 +22,7 @@ from edge.payloads.numbering import Counted
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of the rows, after a transaction."""
+    """Counts and sizes of the rows, after a transaction."""
 
     counted: Counted
     depth: int

@@ -46,7 +46,7 @@ def set_aside(path: Path) -> Path:
             companion.rename(target.with_name(target.name + suffix))
     for old in aside(path)[:-KEPT_ASIDE]:
         for name in (old, *(old.with_name(old.name + suffix) for suffix in _COMPANIONS)):
-            # A folder that somebody put in the file's place stays: what is in it may be of use.
+            # A folder in the file's place stays: its contents may be useful.
             with suppress(OSError):
                 name.unlink()
     return target

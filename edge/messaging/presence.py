@@ -1,4 +1,4 @@
-"""Who is before each camera at this moment: pure logic."""
+"""The people in front of each camera now: pure logic."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PresenceCounts:
             here[transition.track] = _Person(transition.status, transition.compliant)
 
     def presence(self, camera: str, time: Timestamp) -> Presence:
-        """The state of a camera, also of one that nobody has been seen on."""
+        """The state of a camera, also if it has seen no one."""
         here = list(self._people.get(camera, {}).values())
         return Presence(
             device=self._device,

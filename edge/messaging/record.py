@@ -34,7 +34,7 @@ class Record:
     """Appends events, as they were published, to `<folder>/record/<UTC day>.jsonl`.
 
     Only one thread at a time may use it, and the outbox sees to that. Nothing here raises: what cannot be written is
-    left to the outbox, which offers it again. No file stays open, so a day that was removed by hand is begun anew.
+    left to the outbox, which offers it again. No file stays open, so a day that was removed by hand is started again.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""How far the numbering has come, kept beside the database for the day when that cannot be read."""
+"""The current number, kept next to the database in case that becomes unreadable."""
 
 from __future__ import annotations
 

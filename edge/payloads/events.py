@@ -41,7 +41,7 @@ class Event(Payload):
     camera: str
     type: Literal["started", "changed", "ended"]
     track: str
-    """Stands for one visit of one person, never for a person."""
+    """Identifies one visit of one person, never a person."""
     status: str
     """with_mask, without_mask, mask_weared_incorrect, unknown, or another label of the classifier."""
     previous: str | None
@@ -169,8 +169,8 @@ def draft_events(
 
 
 def ended_after_crash(topic: str, last: Event, *, epoch: str, seq: int, now: float) -> NumberedEvent:
-    """The `ended` of a person who was there when the daemon died: what was last said, as of `now` (seconds since
-    1970). The duration stays what was last known, since nobody saw how long the person stayed."""
+    """The `ended` of a person who was there when the daemon died: what was last said, as of `now` (seconds since 1970).
+    The duration stays what was last known, because it is unknown how long the person stayed."""
     changes: dict[str, Any] = {
         "id": uuid7(round(now * 1000)),
         "epoch": epoch,

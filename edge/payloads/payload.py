@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 
-@lru_cache(maxsize=256)  # what checks a payload parses its times, and so does whoever reads them then
+@lru_cache(maxsize=256)  # checking a payload parses its times, and so does each reader
 def parse_timestamp(text: str) -> float:
     """Seconds since 1970. Raises ValueError for text that timestamp() would not write."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()

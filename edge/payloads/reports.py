@@ -70,7 +70,7 @@ class Status(Payload):
     models: ModelNames
     privacy: Literal["events", "aggregate"]
     problems: list[str]
-    """What a person should look after, a sentence each; empty where all is well."""
+    """What needs attention, one sentence each; empty if there are no problems."""
     cameras: dict[str, CameraStatus]
     inference_ms: InferenceMs
     temperature_c: float | None
@@ -90,7 +90,7 @@ class Presence(Payload):
     counts: dict[str, Count]
     """People per status."""
     violation: bool
-    """Somebody is there whose status is known and does not keep the rule."""
+    """A person is present whose status is known and breaks the rule."""
     time: Timestamp
 
 

@@ -39,7 +39,7 @@ class Topics:
         return f"{self.base}/{camera}/compliance"
 
     def presence(self, camera: str) -> str:
-        """Who is there now, retained, published on every change."""
+        """The people present now, retained, published on every change."""
         return f"{self.base}/{camera}/presence"
 
     def set(self, setting: str, camera: str | None = None) -> str:

@@ -99,7 +99,7 @@ class OutboxDisk:
 
     @property
     def figures(self) -> Figures:
-        """Of the latest transaction; nothing where it is not open."""
+        """Of the latest transaction; nothing if it is not open."""
         return _CLOSED if self._rows is None else self._rows.figures
 
     def numbered(self, drafts: Sequence[Draft]) -> list[NumberedEvent]:

@@ -88,14 +88,14 @@ class Compiled(ManifestPart):
     compiler: Annotated[str, Field(min_length=1)]
     """Its version."""
     source_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    """Of the .tflite that it was compiled from, which the CPU runs in its place."""
+    """Hash of the .tflite that it was compiled from, which the CPU runs in its place."""
     operators_mapped: Annotated[int, Field(ge=1)]
     """Operators that run on the accelerator."""
     operators_on_cpu: Annotated[int, Field(ge=0)]
 
 
 class Manifest(ManifestPart):
-    """The JSON beside a .tflite, with the same stem. Written with `write_manifest`, read with `load_manifest`."""
+    """The JSON next to a .tflite, with the same stem. Written with `write_manifest`, read with `load_manifest`."""
 
     name: Annotated[str, Field(min_length=1)]
     version: Annotated[str, Field(min_length=1)]
@@ -232,7 +232,7 @@ def open_model(name_or_path: str | Path, task: Task) -> Model:
 
 
 def compiled_path(path: Path) -> Path:
-    """Where the variant for the Edge TPU lies, beside the model that the CPU runs."""
+    """The path of the Edge TPU variant, next to the CPU's model."""
     return path.with_name(f"{path.stem}{_COMPILED_SUFFIX}.tflite")
 
 

@@ -74,7 +74,8 @@ class Res10FaceDetector:
     recommended_min_score = 0.5
 
     def __init__(self, path: Path, *, nms_iou: float = NMS_IOU) -> None:
-        """`path`: the .pb file, its .pbtxt beside it. Raises MaskdError where one is missing or cannot be read."""
+        """`path`: the .pb file, with its .pbtxt next to it. Raises MaskdError where one is missing or cannot be
+        read."""
         remedy = "opencv_face_detector_uint8.pb and opencv_face_detector.pbtxt from OpenCV's DNN samples"
         _require_file(path, remedy)
         if path.suffix != ".pb":

@@ -117,7 +117,7 @@ class Interpreter:
 class InterpreterCache:
     """Interpreters of one model, one per input shape; of more shapes than `capacity` the least recently used goes.
 
-    Changing the shape of an interpreter allocates it anew, which takes about as long as running it once.
+    Changing the shape of an interpreter allocates it again, which takes about as long as running it once.
     """
 
     def __init__(self, load: Callable[[], Interpreter], capacity: int = 4) -> None:

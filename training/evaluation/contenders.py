@@ -1,4 +1,4 @@
-"""Who takes part in an evaluation: detectors and classifiers of every kind, opened by name or file."""
+"""The contenders of an evaluation: detectors and classifiers of every kind, opened by name or file."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TfliteClassifier:
 def open_detectors(arguments: Sequence[str]) -> list[DetectorEntry]:
     """The detectors of `--detector`, by default the shipped ones; a YuNet file enters once for each of YUNET_SIDES.
 
-    Raises MaskdError for a file that is missing or is no detector of a known kind.
+    Raises MaskdError for a file that is missing or is not a detector of a known kind.
     """
     entries = [entry for argument in arguments or _shipped(SHIPPED_DETECTORS) for entry in _open_detectors(argument)]
     for entry in entries:

@@ -41,7 +41,7 @@ FALSE_CAUSES = (FALSE_OFF_PLACE, FALSE_REPEAT, FALSE_NOTHING)
 
 
 def matches_of(records: Sequence[PhotoRecord], name: str, iou: float = IOUS[0]) -> list[PictureMatches]:
-    """The detections of `name` beside the faces of MIN_FACE_HEIGHT_PX and more."""
+    """The detections of `name` and the faces of MIN_FACE_HEIGHT_PX and more."""
     return [match_picture(picture_result(record.photo, record.found[name]), iou) for record in records]
 
 

@@ -26,7 +26,8 @@ class KerasClassifier:
     """A mask classifier before conversion."""
 
     def __init__(self, path: Path) -> None:
-        """`path`: model.keras, its model.json beside it. Raises MaskdError where one is missing or is another kind."""
+        """`path`: model.keras, with its model.json next to it. Raises MaskdError where one is missing or is another
+        kind."""
         card = _card(path, "mask_classification")
         self._network = load_trained(path)
         shape = tuple(self._network.input_shape)
@@ -52,7 +53,7 @@ class KerasClassifier:
 def open_keras_detector(path: Path) -> KerasFaceDetector:
     """A face detector before conversion.
 
-    `path`: model.keras, its model.json beside it. Raises MaskdError where one is missing or is another kind.
+    `path`: model.keras, with its model.json next to it. Raises MaskdError where one is missing or is another kind.
     """
     card = _card(path, "face_detection")
     network = load_trained(path)

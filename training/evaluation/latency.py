@@ -1,4 +1,4 @@
-"""How long detectors and classifiers take beside each other: one process, one thread, the same photos."""
+"""The latency of detectors and classifiers compared: one process, one thread, the same photos."""
 
 from __future__ import annotations
 

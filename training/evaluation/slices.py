@@ -1,7 +1,7 @@
-"""What the pixels of a labelled face tell of how it was taken: the slices by which an evaluation is cut up.
+"""What the pixels of a labelled face tell about how it was taken: the slices of an evaluation.
 
-Nobody labelled these traits. Each is measured on the pixels inside and around the face's box, as described beside it; a
-mask changes some of them, and a face that is too small for one has none.
+These traits were not labelled. Each is measured on the pixels inside and around the face's box, as its description says;
+a mask changes some of them, and a face that is too small for one has none.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def head_pose(landmarks: Points) -> tuple[float, float]:
     """Turn, as the nose's distance from the middle of the face over the eyes' distance, and tilt in degrees, 0 to 90.
 
     The middle runs between the eyes at a right angle to the line through them, so that a tilted head is not a turned
-    one. A nose that stands out by half the eyes' distance gives half the tangent of the angle by which the head turns.
+    one. A nose that protrudes by half the eyes' distance gives half the tangent of the angle by which the head turns.
     """
     left_eye, right_eye, nose = (np.asarray(point, dtype=np.float64) for point in landmarks[:3])
     eyes = right_eye - left_eye

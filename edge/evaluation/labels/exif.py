@@ -12,7 +12,7 @@ _ORIENTATION = 0x0112
 
 
 def orientation(jpeg: bytes) -> int:
-    """1 to 8 as EXIF counts them; 1 (upright) where nothing, or nothing readable, is said, or it is no JPEG."""
+    """1 to 8 as EXIF counts them; 1 (upright) where nothing, or nothing readable, is said, or it is not a JPEG."""
     if not jpeg.startswith(b"\xff\xd8"):
         return 1
     position = 2

@@ -1,4 +1,4 @@
-"""From the picture that somebody labelled to the photo as maskd reads it: turned upright, perhaps scaled."""
+"""From the picture that was labelled to the photo as maskd reads it: turned upright, perhaps scaled."""
 
 from __future__ import annotations
 

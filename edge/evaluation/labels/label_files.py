@@ -20,7 +20,7 @@ _OTHER_LABELS = {
 }  # fmt: skip
 _TEXT_BYTES = 20_000_000
 _SHORTEST_STEM = 3
-"""Characters: a shorter name of a photo, such as `1`, stands in many a text by chance."""
+"""Characters: a shorter photo name, such as `1`, occurs in many texts by chance."""
 
 
 def is_companion(path: Path) -> bool:

@@ -37,7 +37,7 @@ def find_sets(folders: Iterable[Path], names: LabelNames) -> Layout:
     """The sets in these folders, each of which is a set or holds several; `names` says which folders name a label.
 
     Raises MaskdError for a folder that does not exist, cannot be read or holds no photos, and where labels may lie next
-    to photos that cannot be told to be theirs: such photos are never taken to show nobody.
+    to photos that cannot be told to be theirs: such photos are never treated as photos without people.
     """
     sets: dict[Path, PhotoSet] = {}
     files: set[Path] = set()
@@ -196,7 +196,7 @@ class _Finder:
         return sets
 
     def _unlabelled(self, folder: Folder) -> PhotoSet:
-        """A folder of photos without labels: they show nobody, unless the folder is called for a label."""
+        """A folder of photos without labels: they show no people, unless the folder is named after a label."""
         photos = tuple(folder.photos)
         if self._names.folder_meaning(folder.path.name):
             label = folder.path.name

@@ -10,10 +10,10 @@ from edge.errors import UsageError
 
 STATUSES = ("with_mask", "without_mask", "mask_weared_incorrect")
 UNSURE = "unsure"
-"""The label of a face of which nobody can tell how it wears a mask: a detector should find it, a classifier is neither
-taught nor judged by it."""
+"""The label of a face whose mask cannot be judged: a detector should find it, a classifier is neither taught nor judged
+by it."""
 NO_FACE = "no_face"
-"""Instead of a label: what is labelled is not a face. A class folder of this name shows nobody."""
+"""Instead of a label: what is labelled is not a face. A class folder of this name shows no people."""
 
 _SPELLINGS = {
     "with_mask": "with_mask with_a_mask mask masks masked mask_on face_mask with_face_mask face_with_mask mask_face "
@@ -57,7 +57,7 @@ class LabelNames:
                                  f"{UNSURE} (a face of unknown status) and {NO_FACE}")  # fmt: skip
 
     def meaning(self, name: str) -> str | None:
-        """The label that a name stands for, UNSURE or NO_FACE; None where that is not certain."""
+        """The label that a name means, UNSURE or NO_FACE; None if that is not certain."""
         mapped = self._mapping.get(_compact(name))
         if mapped is not None:
             return mapped
@@ -67,8 +67,8 @@ class LabelNames:
         return self._own.get(meaning, meaning) if meaning is not None else None
 
     def folder_meaning(self, name: str) -> str | None:
-        """The label that a class folder of this name stands for. Folders called `faces` hold all kinds of them, so
-        UNSURE takes the user's word."""
+        """The label that a class folder of this name means. Folders called `faces` hold all kinds of them, so UNSURE
+        takes the user's word."""
         meaning = self.meaning(name)
         return None if meaning == UNSURE and _compact(name) not in self._mapping else meaning
 

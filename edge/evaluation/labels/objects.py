@@ -58,7 +58,7 @@ def photo_with_faces(
 
 
 def are_fractions(boxes: Sequence[Box]) -> bool:
-    """Whether boxes are surely in fractions of the picture: nobody draws faces within its first pixel."""
+    """Whether boxes are surely in fractions of the picture: faces are never drawn within its first pixel."""
     values = [value for box in boxes for value in (box.x1, box.y1, box.x2, box.y2)]
     return all(0 <= value <= 1 for value in values) and any(0 < value < 1 for value in values)
 

@@ -10,7 +10,7 @@ from typing import Literal
 from edge.evaluation.labelled import LabelledPhoto, SplitName
 
 SetKind = Literal["voc", "yolo", "coco", "classes", "plain"]
-"""How the labels are stored; in `plain` sets there is nobody to label."""
+"""How the labels are stored; `plain` sets have no people to label."""
 
 _SPLITS: dict[str, SplitName] = {
     "train": "train",
@@ -37,7 +37,7 @@ class PhotoSet:
     photos: tuple[Path, ...] = ()
     label_files: tuple[Path, ...] = ()
     names_files: tuple[Path, ...] = ()
-    """Where the names of YOLO's classes stand."""
+    """The file with the names of YOLO's classes."""
     photos_folder: Path = Path()
     """What the photos' names in files such as corrections.json start from."""
     label: str | None = None

@@ -26,8 +26,8 @@ _BOXED: dict[SetKind, Callable[[PhotoSet, LabelNames, Mapping[str, Sequence[Box]
 
 
 def read_set(photo_set: PhotoSet, names: LabelNames, find_faces: FindFaces) -> SetContent:
-    """The usable photos of a set, and a line for each thing that was left out; the faces that nobody labelled, by the
-    set's `unlabelled.json`, are ignored ones. Raises MaskdError where labels are there and none can be read."""
+    """The usable photos of a set, and a line for each thing that was left out; the unlabelled faces in the set's
+    `unlabelled.json` are ignored ones. Raises MaskdError where labels are there and none can be read."""
     if photo_set.kind == "classes":
         content = read_class_folders(photo_set, names, find_faces)
     elif photo_set.kind == "plain":
@@ -42,8 +42,7 @@ def read_set(photo_set: PhotoSet, names: LabelNames, find_faces: FindFaces) -> S
 
 
 def read_unlabelled(path: Path) -> dict[str, tuple[Box, ...]]:
-    """The faces of each photo that nobody labelled, by the photo's key; none where there is no such file. Raises
-    MaskdError."""
+    """The unlabelled faces of each photo, by the photo's key; none without such a file. Raises MaskdError."""
     if not path.is_file():
         return {}
     try:
