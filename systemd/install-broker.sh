@@ -16,18 +16,18 @@ main() {
   write_login
   write_settings
   systemctl --quiet enable mosquitto
-  systemctl restart mosquitto || fail "Mosquitto does not start with $broker_settings; journalctl -u mosquitto tells why"
+  systemctl restart mosquitto || fail "Mosquitto does not start with $broker_settings; see journalctl -u mosquitto"
   restart_and_prove
   done=true
 }
 
-# Somebody's own broker keeps its own rules.
+# An existing broker keeps its own rules.
 refuse_foreign_configuration() {
   local file host
   for file in /etc/mosquitto/mosquitto.conf /etc/mosquitto/conf.d/*.conf; do
     if [ "$file" = "$broker_settings" ]; then continue; fi
     if grep -qsE '^[[:space:]]*(listener|port|password_file|allow_anonymous)\b' "$file"; then
-      fail "Mosquitto has a configuration of its own in $file; add a login for maskd there, and put it into" \
+      fail "Mosquitto already has a configuration in $file; add a login for maskd there, and put it into" \
         "$credentials/maskd.mqtt-username and $credentials/maskd.mqtt-password"
     fi
   done
@@ -35,7 +35,7 @@ refuse_foreign_configuration() {
 print(edge.config.file.load_config(pathlib.Path(sys.argv[1])).mqtt.host)' "$config")
   case $host in
     localhost | 127.0.0.1 | ::1) ;;
-    *) fail "maskd sends to $host; for a broker on this machine set mqtt.host to localhost in $config" ;;
+    *) fail "maskd connects to $host; for a broker on this machine set mqtt.host to localhost in $config" ;;
   esac
 }
 
@@ -48,7 +48,7 @@ install_mosquitto() {
   "${install[@]}" > /dev/null 2>&1 && return
   log=$({ apt-get update -q && "${install[@]}"; } 2>&1) || {
     printf '%s\n' "$log" | tail -n 15 | sed 's/^/  | /' >&2
-    fail 'apt could not install mosquitto (its words stand above); mend that, or connect this machine to the network'
+    fail 'apt could not install mosquitto; see its output above, and check the network'
   }
 }
 
@@ -83,7 +83,7 @@ password_file $broker_passwords
 END
 }
 
-# maskd starts with its password, and a message of its own comes through the broker: a new one, none that the broker kept.
+# maskd starts with its password, and one of its messages arrives through the broker: a new one, not a retained one.
 restart_and_prove() {
   local options line=''
   options=$(mktemp -d)
@@ -91,7 +91,7 @@ restart_and_prove() {
     > "$options/mosquitto_sub"
   exec 3< <(XDG_CONFIG_HOME=$options exec timeout 60 mosquitto_sub -t '#' -R -F %t)
   local subscriber=$!
-  systemctl restart maskd || fail 'maskd does not start with the broker that was installed; journalctl -u maskd tells why'
+  systemctl restart maskd || fail 'maskd does not start with the new broker; see journalctl -u maskd'
   while read -r line <&3; do
     case $line in
       */status | */availability) break ;;
@@ -99,7 +99,7 @@ restart_and_prove() {
   done
   kill "$subscriber" 2> /dev/null || true
   rm -rf "$options"
-  [ -n "$line" ] || fail 'Mosquitto runs, but nothing of maskd arrives there; journalctl -u maskd -u mosquitto tells why'
+  [ -n "$line" ] || fail 'Mosquitto runs, but receives nothing from maskd; see journalctl -u maskd -u mosquitto'
 }
 
 finish() {

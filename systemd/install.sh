@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs, upgrades and removes maskd on Debian, Raspberry Pi OS and their like. --help tells how.
+# Installs, upgrades and removes maskd on Debian, Raspberry Pi OS and similar systems. --help explains how.
 set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
@@ -14,18 +14,18 @@ old_unit=''
 usage() {
   cat << 'END'
 usage: sudo install.sh [--with-broker] [--system-opencv] [--wheels DIR]     installs maskd, or upgrades it
-       sudo install.sh --uninstall [--purge]              removes it; --purge: configuration and events as well
+       sudo install.sh --uninstall [--purge]              removes it; --purge: configuration and events too
        install.sh --version | --help
 
-  --with-broker    install the broker Mosquitto as well, with a password that maskd gets
-  --system-opencv  take this system's OpenCV in place of pip's, which has no GStreamer: for the ribbon-cable cameras of
-                   a Jetson (source: csi) and for other pipelines (source: gst: ...); upgrades remember it
-  --wheels DIR     take maskd and all it needs from a folder of wheels (make bundle), without a network; in a bundle
-                   the folder `wheels` beside this script is taken by itself
-  --uninstall      stop and remove maskd; configuration and unsent events stay
-  --purge          with --uninstall: remove these too, the user maskd, and what --with-broker configured
+  --with-broker    also install the broker Mosquitto, with a password for maskd
+  --system-opencv  use this system's OpenCV instead of pip's, which has no GStreamer: for the ribbon-cable cameras of a
+                   Jetson (source: csi) and for other pipelines (source: gst: ...); upgrades remember it
+  --wheels DIR     install from a folder of wheels (make bundle), without a network; in a bundle the default is the folder
+                   `wheels` next to this script
+  --uninstall      stop and remove maskd; keep configuration and unsent events
+  --purge          with --uninstall: also remove these, the user maskd, and what --with-broker configured
 
-An upgrade keeps the configuration. A version that does not come up within a minute is taken back.
+An upgrade keeps the configuration. If the new version fails to start within a minute, the installer rolls back.
 END
 }
 
@@ -52,18 +52,18 @@ main() {
     shift
   done
   if [ -z "$wheels" ] && [ -d "$here/wheels" ]; then wheels=$here/wheels; fi
-  if $purge && [ "$action" != uninstall ]; then fail '--purge goes with --uninstall only'; fi
-  if $with_broker && [ "$action" = uninstall ]; then fail '--with-broker goes with an installation only'; fi
-  if $system_opencv && [ "$action" = uninstall ]; then fail '--system-opencv goes with an installation only'; fi
+  if $purge && [ "$action" != uninstall ]; then fail '--purge works only with --uninstall'; fi
+  if $with_broker && [ "$action" = uninstall ]; then fail '--with-broker works only with an installation'; fi
+  if $system_opencv && [ "$action" = uninstall ]; then fail '--system-opencv works only with an installation'; fi
 
   if [ "$action" = version ]; then
     offered_version "$wheels"
     exit 0
   fi
-  [ "$(id -u)" = 0 ] || fail "only root may do this; say: sudo $0"
-  [ -d /run/systemd/system ] || fail 'systemd does not run this machine, and maskd is installed as its service'
+  [ "$(id -u)" = 0 ] || fail "this needs root; run: sudo $0"
+  [ -d /run/systemd/system ] || fail 'this machine does not run systemd, which maskd needs as its service manager'
   exec 9> /run/maskd-install.lock
-  flock --nonblock 9 || fail 'another install.sh is at work; wait for it'
+  flock --nonblock 9 || fail 'another install.sh is running; wait for it'
   begin
   [ ! -e /usr/lib/maskd/installation.sh ] || fail 'maskd is installed here as a package; apt upgrades and removes it'
 
@@ -88,11 +88,11 @@ offered_version() {
   elif [ -f "$here/../pyproject.toml" ]; then
     sed -n 's/^version = "\(.*\)"$/\1/p' "$here/../pyproject.toml"
   else
-    fail 'there is neither a checkout around this script nor a folder of wheels; say where: --wheels DIR'
+    fail 'there is neither a checkout around this script nor a folder of wheels; give one: --wheels DIR'
   fi
 }
 
-# The names of packages that are not there yet go to apt.
+# The names of packages that are not installed yet go to apt.
 need_packages() {
   local name missing=()
   for name in "$@"; do
@@ -104,17 +104,17 @@ need_packages() {
   export DEBIAN_FRONTEND=noninteractive
   local install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
   "${install[@]}" > /dev/null 2>&1 || { quietly apt-get update -q && quietly "${install[@]}"; } ||
-    fail "apt could not install ${missing[*]} (its words stand above); mend that, or connect this machine to the network"
+    fail "apt could not install ${missing[*]}; see its output above, and check the network"
 }
 
 check_machine() {
   if [ -e "$command" ] || [ -L "$command" ]; then
     [ "$(readlink "$command")" = "$current/bin/maskd" ] ||
-      fail "$command is there already, and not from this installer; move it away"
+      fail "$command exists already and is not from this installer; move it away"
   fi
   command -v python3 > /dev/null || need_packages python3
   python3 -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' ||
-    fail "maskd runs on Python 3.10 to 3.13, and this is $(python3 --version); use a system that has one of these"
+    fail "maskd needs Python 3.10 to 3.13, but this is $(python3 --version); use a system with one of these"
   python3 -c 'import ensurepip, venv' 2> /dev/null || need_packages python3-venv
   if is_raspberry_pi; then need_packages python3-picamera2; fi # brings libcamera along
   if $system_opencv && ! python3 -c 'import cv2' 2> /dev/null; then need_packages python3-opencv; fi
@@ -157,7 +157,7 @@ uninstall() {
   rm -rf "$base"
   if $purge; then
     purge_data
-    say 'maskd is gone, with its configuration and its events. Packages that apt installed stay.'
+    say 'maskd is removed, with its configuration and its events. Packages that apt installed stay.'
   else
     say "maskd is removed. Its configuration ($(dirname "$config")) and its events ($state) stay; --purge removes them too."
   fi

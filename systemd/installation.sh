@@ -55,7 +55,7 @@ is_raspberry_pi() { grep -qs 'Raspberry Pi' /proc/device-tree/model; }
 
 # --- installation ---------------------------------------------------------------------------------------------------
 
-# From here on, an end that is no success takes back what was done.
+# From here on, every end but success rolls back.
 begin() {
   trap finish EXIT
   trap 'exit 130' INT
@@ -76,7 +76,7 @@ need_room() {
   local free_mb
   mkdir -p "$base"
   free_mb=$(df --output=avail -BM "$base" | tail -n 1 | tr -dc '0-9')
-  [ "$free_mb" -ge 600 ] || fail "$base has $free_mb MB left, and an installation needs 600 MB; make room"
+  [ "$free_mb" -ge 600 ] || fail "$base has $free_mb MB free, but an installation needs 600 MB; free some space"
 }
 
 # The version, and the folder of wheels to take it from; where that is empty, the checkout around the script.
@@ -89,12 +89,12 @@ install_version() {
   make_environment "$wheels"
   make_user_and_folders
   "$new/bin/maskd" config show -c "$config" > /dev/null 2> "$temporary/refused" ||
-    fail "maskd $version does not accept the configuration as it is: $(sed 's/^maskd: //' "$temporary/refused")"
+    fail "maskd $version does not accept the existing configuration: $(sed 's/^maskd: //' "$temporary/refused")"
   switched=true
   point_current_to "$new"
   put_service
   if starts_now && ! comes_up; then
-    fail "maskd $version did not come up within a minute: $(last_words)"
+    fail "maskd $version failed to start within a minute: $(last_words)"
   fi
   remove_older_versions
   done=true
@@ -104,7 +104,7 @@ make_environment() {
   local wheels=$1 wheel lock from=() options=()
   # picamera2 is there and nowhere else; so is an OpenCV with GStreamer.
   if is_raspberry_pi || $system_opencv; then options=(--system-site-packages); fi
-  quietly python3 -m venv "${options[@]}" "$new" || fail 'Python could not make an environment; its words stand above'
+  quietly python3 -m venv "${options[@]}" "$new" || fail 'Python could not make an environment; see its output above'
   local pip=("$new/bin/python" -m pip --disable-pip-version-check)
   # A folder of wheels comes with the lock that it was filled by.
   lock=${wheels:-$here/../requirements}/$("$new/bin/python" -c \
@@ -114,10 +114,10 @@ make_environment() {
     from=(--no-index --find-links "$wheels")
   else
     PYTHON=$new/bin/python quietly "$here/build-wheel.sh" "$temporary/built" ||
-      fail 'maskd could not be built from this checkout; the reason stands above'
+      fail 'maskd could not be built from this checkout; see the output above'
     wheel=$(newest_wheel "$temporary/built")
   fi
-  local no_packages='what maskd needs could not be installed (the reason stands above); connect this machine to the'
+  local no_packages='the dependencies of maskd could not be installed (see the output above); connect this machine to the'
   no_packages+=' network, or bring a folder of wheels that was made for this system and processor'
   if [ -f "$lock" ]; then
     quietly "${pip[@]}" install "${from[@]}" --require-hashes --only-binary :all: --requirement "$lock" ||
@@ -130,11 +130,11 @@ make_environment() {
 # $@: how pip is called.
 use_system_opencv() {
   local import=("$new/bin/python" -c 'import cv2')
-  quietly "$@" uninstall --yes opencv-python-headless || fail "pip's OpenCV could not be removed; the reason stands above"
+  quietly "$@" uninstall --yes opencv-python-headless || fail "pip's OpenCV could not be removed; see the output above"
   # One that was built for numpy 1, as NVIDIA's was, does not work with numpy 2.
   "${import[@]}" 2> /dev/null || quietly "$@" install --only-binary :all: 'numpy<2' ||
-    fail "this system's OpenCV needs numpy 1, which could not be installed (the reason stands above)"
-  quietly "${import[@]}" || fail "Python finds no OpenCV of this system that works; its words stand above"
+    fail "this system's OpenCV needs numpy 1, which could not be installed (see the output above)"
+  quietly "${import[@]}" || fail "Python finds no working OpenCV on this system; see its output above"
 }
 
 has_system_opencv() {
@@ -151,7 +151,7 @@ make_user_and_folders() {
   for group in video render plugdev; do
     if getent group "$group" > /dev/null; then usermod --append --groups "$group" maskd; fi
   done
-  # maskd may replace the configuration, for settings that a message asks to keep; nobody else may read it.
+  # maskd may replace the configuration, for settings that a command asks to persist; other users may not read it.
   install -d -o root -g maskd -m 770 "$(dirname "$config")"
   local package
   package=$("$new/bin/python" -c 'import edge, pathlib; print(pathlib.Path(edge.__file__).parent)')
@@ -194,7 +194,7 @@ active_run() {
 last_words() {
   local words
   words=$(journalctl --quiet --unit maskd --since "@$started_at" --identifier maskd --output cat | tail -n 1)
-  printf %s "${words:-it said nothing; journalctl -u maskd may tell more}"
+  printf %s "${words:-no message; see journalctl -u maskd}"
 }
 
 remove_older_versions() {
@@ -215,7 +215,7 @@ finish() {
   trap - EXIT
   set +e
   if [ "$status" != 0 ] && [ ! -e "$temporary/said" ]; then
-    echo "$me: stopped before the end; what stands above tells by what" >&2
+    echo "$me: stopped before the end; see the output above" >&2
   fi
   if [ "$status" != 0 ] && [ -n "$new" ] && ! $done; then take_back; fi
   rm -rf "$temporary"
@@ -233,7 +233,7 @@ take_back() {
       elif comes_up; then
         say "$me: $(basename "$previous") runs again, as before." >&2
       else
-        say "$me: $(basename "$previous") is back, but does not come up either: $(last_words)" >&2
+        say "$me: $(basename "$previous") is back, but fails to start too: $(last_words)" >&2
       fi
     else
       remove_service
@@ -272,7 +272,7 @@ remove_broker_settings() {
   local had=false
   if [ -e "$broker_settings" ]; then had=true; fi
   rm -f "$broker_settings" "$broker_passwords" "$credentials/maskd.mqtt-username" "$credentials/maskd.mqtt-password"
-  # Newer versions of systemd keep the folder for everybody.
+  # Newer versions of systemd keep the folder for all services.
   if [ ! -e /usr/lib/tmpfiles.d/credstore.conf ] && [ -d "$credentials" ]; then
     rmdir --ignore-fail-on-non-empty "$credentials"
   fi
@@ -291,8 +291,8 @@ check_installation() {
 # What to type for a broker on this machine.
 show_result() {
   local with_broker=$1 login=''
-  say 'maskd runs, and starts with this machine. It finds:'
-  check_installation || say 'What has FAILed is tried again and again; no restart is needed once it is mended.'
+  say 'maskd is running, and starts with this machine. maskd check:'
+  check_installation || say 'maskd keeps retrying what FAILed; once you have fixed it, no restart is needed.'
   if [ -f "$credentials/maskd.mqtt-password" ]; then
     # shellcheck disable=SC2016  # for the reader's shell
     login='-u maskd -P "$(sudo cat /etc/credstore/maskd.mqtt-password)" '

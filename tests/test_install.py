@@ -101,11 +101,11 @@ def test_it_tells_the_version_that_it_would_install(tmp_path: Path) -> None:
     [
         (["--colour"], "there is no option --colour; --help lists them"),
         (["--wheels"], "--wheels needs the folder"),
-        (["--purge"], "--purge goes with --uninstall only"),
-        (["--uninstall", "--with-broker"], "--with-broker goes with an installation only"),
-        (["--uninstall", "--system-opencv"], "--system-opencv goes with an installation only"),
+        (["--purge"], "--purge works only with --uninstall"),
+        (["--uninstall", "--with-broker"], "--with-broker works only with an installation"),
+        (["--uninstall", "--system-opencv"], "--system-opencv works only with an installation"),
         (["--version", "--wheels", "/nonexistent"], "there is no maskd-*.whl in /nonexistent"),
-        ([], "only root may do this; say: sudo "),
+        ([], "this needs root; run: sudo "),
     ],
 )
 def test_what_it_refuses_is_one_sentence(arguments: list[str], said: str) -> None:

@@ -82,7 +82,7 @@ changelog() {
   cat << END
 maskd ($(debian_version)) stable; urgency=medium
 
-  * What has changed is told in CHANGELOG.md, beside this file.
+  * See CHANGELOG.md next to this file.
 
  -- $(sed -n 's/^Maintainer: //p' "$here/control")  $(date --utc --rfc-email --date "@$SOURCE_DATE_EPOCH")
 END

@@ -1,7 +1,7 @@
 """What the pixels of a labelled face tell about how it was taken: the slices of an evaluation.
 
-These traits were not labelled. Each is measured on the pixels inside and around the face's box, as described next to it;
-a mask changes some of them, and a face that is too small for one has none.
+These traits were not labelled. Each is measured on the pixels inside and around the face's box, as described next to
+it; a mask changes some of them, and a face that is too small for one has none.
 """
 
 from __future__ import annotations
