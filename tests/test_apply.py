@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -161,26 +160,6 @@ def test_all_cameras_off_wait_for_a_command_and_one_that_cannot_be_opened_is_a_p
         wait_until(lambda: not device.status()["problems"], what="its end")
         device.command("door/enabled", "true")
         wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
-
-
-def test_a_stop_ends_where_neither_the_camera_nor_the_broker_answers(
-    tmp_path: Path, mosquitto: Mosquitto, clip: Path
-) -> None:
-    mqtt = {"host": HOST, "port": mosquitto.port, "commands": True}
-    with MjpegServer() as camera:
-        cameras = {"door": {"source": camera.url}, "gate": {"source": str(clip), "loop": True}}
-        config = write_config(tmp_path, mosquitto.port, mqtt=mqtt, cameras=cameras)
-        with Subscriber(mosquitto.port, "maskd/#") as subscriber, running(config) as process:
-            device = Device(subscriber, mosquitto.port, process, config)
-            wait_until(lambda: availability(subscriber), what="the connection")
-            wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
-            wait_until(lambda: device.here("gate"), what="somebody")
-            camera.silent.set()
-            mosquitto.freeze()
-            time.sleep(1)  # both are waited for by now
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=PATIENCE_S) == 0
-            mosquitto.thaw()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="the converter needs the extra `convert` of pyproject.toml")
+pytest.importorskip("h5py", reason="the converter needs the extra `convert` of pyproject.toml")
 
 import h5py
 
@@ -26,9 +26,13 @@ from edge.geometry import Box
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import load_manifest, open_model
+from tests.tensorflow_tests import NEEDS_TENSORFLOW
 
 # Keras 3 has not followed numpy 2 everywhere.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+pytestmark = [
+    *NEEDS_TENSORFLOW,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
+]
 
 SIDE = 32
 LABELS = ("with_mask", "without_mask")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="the converter needs TensorFlow")
+pytest.importorskip("h5py", reason="the converter needs the extra `convert` of pyproject.toml")
 
 import h5py
 
@@ -23,9 +23,13 @@ from edge.errors import MaskdError
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import Metric, open_model
 from tests.disks import small_disk
+from tests.tensorflow_tests import NEEDS_TENSORFLOW
 from tests.test_convert import BLUE, LABELS, RED, SIDE, build_classifier, build_detector, convert, keras, write_set
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+pytestmark = [
+    *NEEDS_TENSORFLOW,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
+]
 __all__ = ["keras"]
 
 

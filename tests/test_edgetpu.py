@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="only a workstation has the converter's packages")
-
 from converter.cli import main
 from converter.edgetpu_compiler import operators_in, version_in
 from converter.edgetpu_graph import _require_same_answers, with_plain_upsampling
@@ -28,6 +26,9 @@ from edge.vision.delegate import Delegate
 from edge.vision.model import find_model, open_model, with_delegate
 from edge.vision.tflite import load_interpreter
 from tests.delegates import fake_delegate
+from tests.tensorflow_tests import NEEDS_TENSORFLOW
+
+pytestmark = NEEDS_TENSORFLOW
 
 DETECTORS = ("face-detector", "face-detector-far")
 BANNER = "Edge TPU Compiler version 16.0.384591198\nStarted a compilation timeout timer of 180 seconds.\n"

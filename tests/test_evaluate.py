@@ -25,6 +25,7 @@ from edge.vision.faces import Face
 from edge.vision.model import RecommendedThresholds
 from tests.labelled_sets import annotate, face
 from tests.pictures import write_photo
+from tests.tensorflow_tests import TOGETHER
 from tests.weights import AIZOO, RES10, YUNET, weights
 from training.cli import main
 from training.evaluation.aizoo import anchors, decode
@@ -450,6 +451,7 @@ def test_yunet_enters_at_two_sizes_and_sees_smaller_faces_at_the_larger() -> Non
     assert at_640 > 0.7 > at_320
 
 
+@TOGETHER
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_models_before_conversion(tmp_path: Path) -> None:
     keras = pytest.importorskip("keras", reason="models before conversion need the extra `train` of pyproject.toml")

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
-
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import PhotoData, load_photos
 from edge.evaluation.labelled import LabelledPhoto

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs TensorFlow")
-
 from edge.errors import MaskdError, UsageError
 from tests.disks import small_disk
+from tests.tensorflow_tests import NEEDS_TENSORFLOW
 from training.cli import main
 from training.run_folder import refuse_used, require_space
+
+pytestmark = NEEDS_TENSORFLOW
 
 ROOT = Path(__file__).parents[1]
 

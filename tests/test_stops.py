@@ -96,23 +96,8 @@ def seen_by(scene: Scene) -> Callable[[subprocess.Popen[bytes]], None]:
     return lambda _daemon: wait_until(lambda: committed(scene), what="the first event")
 
 
-def undisturbed(scene: Scene) -> None:
-    scene.before_stop = seen_by(scene)
-
-
-def by_ctrl_c(scene: Scene) -> None:
-    scene.signals = (signal.SIGINT,)
-
-
 def twice(scene: Scene) -> None:
     scene.signals = (signal.SIGTERM, signal.SIGTERM)
-
-
-def while_it_starts(scene: Scene) -> None:
-    """In the import of its libraries, the loading of its models, or the opening of the outbox."""
-    scene.ready = None
-    scene.before_stop = lambda _daemon: time.sleep(1.0)
-    scene.statuses = (0, -signal.SIGTERM)
 
 
 def while_the_models_load(scene: Scene) -> None:
@@ -340,10 +325,7 @@ def camera_that_falls_silent(scene: Scene) -> None:
 
 
 STATES: list[State] = [
-    undisturbed,
-    by_ctrl_c,
     twice,
-    while_it_starts,
     while_the_models_load,
     while_it_reloads,
     log_reader_that_does_not_read,
@@ -358,7 +340,6 @@ STATES: list[State] = [
     outbox_locked_at_the_start,
     slow_fsync(0.5),
     slow_fsync(2.0),
-    slow_fsync(20.0),
     broker_that_never_acknowledges,
     broker_that_acknowledges_one_message_a_second,
     broker_that_drips,
@@ -469,7 +450,8 @@ def test_what_a_stop_leaves_behind_is_named(tmp_path: Path) -> None:
         with daemon_in(scene, {}) as daemon:
             scene.before_stop(daemon)
             daemon.send_signal(signal.SIGTERM)
-            daemon.wait(timeout=60)
+            assert daemon.wait(timeout=PATIENCE_S) in scene.statuses, scene.log
+        assert "Traceback" not in scene.log
         assert f"the disk of {scene.storage} still hangs" in scene.log or "the vision thread still" in scene.log
 
 

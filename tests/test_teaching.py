@@ -7,26 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
-
-import keras
-
 from edge.errors import MaskdError
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.geometry import Box
 from edge.vision.faces import Face
 from edge.vision.overlap import boxes_to_array
+from tests.tensorflow_tests import NEEDS_TENSORFLOW, Later
 from training.cli import main
-from training.face_network import build_face_detector
 from training.face_teacher import UNNAMED, taught, without_repeats
 from training.face_trouble import backlit, covered, dimmed
-from training.imitation import imitate
-from training.mask_network import build_mask_classifier
-from training.masks import freeze_stem
-from training.patch_backbone import STEM_FEATURE, STEM_OUTPUT, take_over
+
+keras, face_network, mask_network = Later("keras"), Later("training.face_network"), Later("training.mask_network")
+imitation, masks, patches = Later("training.imitation"), Later("training.masks"), Later("training.patch_backbone")
 
 # Keras 3 has not followed numpy 2 everywhere.
 pytestmark = [
+    *NEEDS_TENSORFLOW,
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
     pytest.mark.timeout(300),
 ]
@@ -82,15 +78,15 @@ def test_too_little_light(picture: np.ndarray) -> None:
 
 
 def test_a_classifier_of_patches_is_the_imitated_one_from_the_stem_on() -> None:
-    teacher, theirs = build_mask_classifier("mobilenet_v2", 3, input_size=96, alpha=0.35, weights=None)
-    network, mine = build_mask_classifier("patches", 3, input_size=96, alpha=0.35, weights=None)
+    teacher, theirs = mask_network.build_mask_classifier("mobilenet_v2", 3, input_size=96, alpha=0.35, weights=None)
+    network, mine = mask_network.build_mask_classifier("patches", 3, input_size=96, alpha=0.35, weights=None)
     assert theirs is not None
     assert mine is not None
-    take_over(mine, theirs)
-    take_over(network, teacher)
+    patches.take_over(mine, theirs)
+    patches.take_over(network, teacher)
     picture = np.random.default_rng(1).uniform(-1, 1, (1, 96, 96, 3)).astype(np.float32)
-    feature = keras.Model(theirs.input, theirs.get_layer(STEM_FEATURE).output)(picture)
-    rest = keras.Model(mine.get_layer(STEM_OUTPUT).output, mine.output)
+    feature = keras.Model(theirs.input, theirs.get_layer(patches.STEM_FEATURE).output)(picture)
+    rest = keras.Model(mine.get_layer(patches.STEM_OUTPUT).output, mine.output)
     assert np.allclose(rest(feature), theirs(picture), atol=1e-5)
     assert all(
         np.array_equal(*pair)
@@ -111,15 +107,15 @@ def test_only_patches_imitate(command: str, option: str, tmp_path: Path, capsys:
 
 
 def test_a_kept_stem_of_a_classifier() -> None:
-    model, backbone = build_mask_classifier("mobilenet_v2", 3, input_size=96, alpha=0.35, weights=None)
-    freeze_stem(model)
+    model, backbone = mask_network.build_mask_classifier("mobilenet_v2", 3, input_size=96, alpha=0.35, weights=None)
+    masks.freeze_stem(model)
     assert backbone is not None
     trainable = {layer.name for layer in backbone.layers if layer.trainable and layer.weights}
     assert {"block_6_depthwise", "block_7_expand", "Conv_1"} <= trainable
     assert not {"Conv1", "block_3_expand", "block_6_expand"} & trainable
-    plain, _ = build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
+    plain, _ = mask_network.build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
     with pytest.raises(MaskdError, match="--keep-stem is for"):
-        freeze_stem(plain)
+        masks.freeze_stem(plain)
 
 
 def test_only_a_trained_stem_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,17 +125,17 @@ def test_only_a_trained_stem_is_kept(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_a_stem_learns_the_features_of_another_backbone() -> None:
     keras.utils.set_random_seed(1)
-    teacher = build_face_detector(None, None, alpha=0.35, weights=None)
-    network = build_face_detector(None, None, alpha=0.35, weights=None, backbone="patches")
-    take_over(network, teacher)
+    teacher = face_network.build_face_detector(None, None, alpha=0.35, weights=None)
+    network = face_network.build_face_detector(None, None, alpha=0.35, weights=None, backbone="patches")
+    patches.take_over(network, teacher)
     picture = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
-    features = keras.Model(teacher.input, teacher.get_layer(STEM_FEATURE).output)
-    stem = keras.Model(network.input, network.get_layer(STEM_OUTPUT).output)
+    features = keras.Model(teacher.input, teacher.get_layer(patches.STEM_FEATURE).output)
+    stem = keras.Model(network.input, network.get_layer(patches.STEM_OUTPUT).output)
     maps = keras.Model(stem.output, network.output)(features(picture))
     expected = teacher(picture)
     for name, values in maps.items():
         assert np.array_equal(values, expected[name]), "from the stem on the two are the same"
 
-    losses = imitate(stem, features, [np.repeat(picture, 4, axis=0)] * 40, steps=40)
+    losses = imitation.imitate(stem, features, [np.repeat(picture, 4, axis=0)] * 40, steps=40)
     assert len(losses) == 40
     assert losses[-1] < 0.8 * losses[0]

@@ -15,11 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
 pytest.importorskip("matplotlib", reason="training needs the extra `train` of pyproject.toml")
-
-import keras
-import tensorflow as tf
 
 import converter.cli
 from converter.card import read_card
@@ -32,14 +28,15 @@ from edge.vision.masks import MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
 from tests.pictures import write_photo
-from training.checkpoint import keep_figures, kept_figures, prepare
+from tests.tensorflow_tests import NEEDS_TENSORFLOW, Later
 from training.cli import main
-from training.face_command import MIN_SCORE, recommended_min_score, with_repetition
-from training.faces import train_faces
-from training.masks import taught
+
+keras, tensorflow, checkpoint = Later("keras"), Later("tensorflow"), Later("training.checkpoint")
+face_command, faces_module, masks = Later("training.face_command"), Later("training.faces"), Later("training.masks")
 
 # Keras 3 has not followed numpy 2 everywhere.
 pytestmark = [
+    *NEEDS_TENSORFLOW,
     pytest.mark.filterwarnings("ignore:Even though the .*run_functions_eagerly"),
     pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
     pytest.mark.timeout(300),
@@ -125,9 +122,9 @@ def mask_run(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
 def uncompiled() -> Iterator[None]:
     """TensorFlow runs each operation as it comes: for a few steps, compiling the graph takes longer than running it.
     `mask_run` is made before this, and compiled as for a person."""
-    tf.config.run_functions_eagerly(True)
+    tensorflow.config.run_functions_eagerly(True)
     yield
-    tf.config.run_functions_eagerly(False)
+    tensorflow.config.run_functions_eagerly(False)
 
 
 def test_what_was_found_is_printed_and_what_was_not_is_listed(mask_run: Ran, faces: Path) -> None:
@@ -251,13 +248,13 @@ def test_a_checkpoint_of_other_settings(mask_run: Ran, faces: Path, tmp_path: Pa
 
 def test_figures_of_an_epoch_that_was_repeated_count_once(tmp_path: Path) -> None:
     folder = tmp_path / "checkpoint"
-    assert prepare(folder, resume=False) == 0
+    assert checkpoint.prepare(folder, resume=False) == 0
     for epoch, loss in ((0, 3.0), (1, 2.0), (1, 1.5), (2, 1.0)):
-        keep_figures(folder, epoch, {"loss": loss})
-    assert kept_figures(folder) == {"loss": [3.0, 1.5, 1.0]}
+        checkpoint.keep_figures(folder, epoch, {"loss": loss})
+    assert checkpoint.kept_figures(folder) == {"loss": [3.0, 1.5, 1.0]}
     (folder / "training_metadata.json").write_text('{"epoch": 3, "batch": 0}', encoding="utf-8")
-    assert prepare(folder, resume=True) == 3
-    assert prepare(folder, resume=False) == 0
+    assert checkpoint.prepare(folder, resume=True) == 3
+    assert checkpoint.prepare(folder, resume=False) == 0
     assert list(folder.iterdir()) == []
 
 
@@ -302,7 +299,7 @@ def test_folds_that_a_trained_model_has_seen(option: str, faces: Path, tmp_path:
 def test_labels_and_teachers_count_half_each() -> None:
     truth = np.array([[1, 0], [0, 1]], np.float32)
     answers = [np.array([[0.8, 0.2], [0.6, 0.4]], np.float32), np.array([[0.6, 0.4], [1.0, 0.0]], np.float32)]
-    assert np.allclose(taught(truth, answers), [[0.85, 0.15], [0.4, 0.6]])
+    assert np.allclose(masks.taught(truth, answers), [[0.85, 0.15], [0.4, 0.6]])
 
 
 def test_a_backbone_is_frozen_first_and_fine_tuned_then(tmp_path: Path) -> None:
@@ -311,7 +308,7 @@ def test_a_backbone_is_frozen_first_and_fine_tuned_then(tmp_path: Path) -> None:
     run = train(tmp_path / "run", "mask", "--data", data, *tiny)
     assert (run.status, run.complaint) == (0, "")
     for stage in ("checkpoint-head", "checkpoint"):
-        assert [len(values) for values in kept_figures(run.out / stage).values()] == [1] * 4
+        assert [len(values) for values in checkpoint.kept_figures(run.out / stage).values()] == [1] * 4
     assert [row["epoch"] for row in run.history()] == ["1", "2"]
 
 
@@ -365,7 +362,7 @@ def test_face_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     networks: list[Any] = []
 
     def only_train(*given: Any, **more: Any) -> None:
-        networks.append(train_faces(*given, **more)[0])
+        networks.append(faces_module.train_faces(*given, **more)[0])
         raise MaskdError("enough")
 
     monkeypatch.setattr("training.face_command.train_faces", only_train)
@@ -391,7 +388,7 @@ def test_how_often_an_epoch_shows_a_photo() -> None:
     photos = [photo_of("crowds", *[box] * 9), photo_of("crowds"), photo_of("close", box), photo_of("groups", box, box)]
     photos.append(photo_of("rooms"))
     root = 2**0.5  # crowds have two photos, the others with faces one
-    assert [times for _, times in with_repetition(photos, empty=5)] == pytest.approx(
+    assert [times for _, times in face_command.with_repetition(photos, empty=5)] == pytest.approx(
         [2.4, 2.4, 0.5 * root, 2.0 * root, 5]
     )
 
@@ -409,12 +406,16 @@ def detections(scores: list[float], *faces: tuple[float, float, float, float], i
 
 def test_the_recommended_score_keeps_empty_rooms_quiet() -> None:
     people = [detections([0.6, 0.3], (0, 0, 20, 20)) for _ in range(5)]
-    assert recommended_min_score({"people": people}) == 0.6
+    assert face_command.recommended_min_score({"people": people}) == 0.6
     noisy = [detections([0.9]), detections([0.8]), detections([0.703]), *(detections([]) for _ in range(97))]
-    assert recommended_min_score({"people": people, "rooms": noisy}) == 0.71, "two false faces in 100 are bearable"
+    assert face_command.recommended_min_score({"people": people, "rooms": noisy}) == 0.71, (
+        "two false faces in 100 are bearable"
+    )
     crowd = [detections([0.9], ignored=1)] * 5
-    assert recommended_min_score({"people": people, "crowd": crowd}) == 0.6, "who is ignored is there all the same"
-    assert recommended_min_score({}) == MIN_SCORE
+    assert face_command.recommended_min_score({"people": people, "crowd": crowd}) == 0.6, (
+        "who is ignored is there all the same"
+    )
+    assert face_command.recommended_min_score({}) == face_command.MIN_SCORE
 
 
 def complaint_of(run: Ran, status: int) -> str:

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("tensorflow", reason="training needs the extra `train` of pyproject.toml")
-
-import keras
-
 from edge.vision.faces import decode_boxes
 from edge.vision.overlap import boxes_to_array
-from training.face_loss import DetectorTrainer, _decode, _overlap
-from training.face_network import STRIDES
-from training.face_targets import targets
+from tests.tensorflow_tests import NEEDS_TENSORFLOW, Later
+
+keras, face_loss, face_targets = Later("keras"), Later("training.face_loss"), Later("training.face_targets")
 
 # Keras 3 has not followed numpy 2 everywhere.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
+pytestmark = [
+    *NEEDS_TENSORFLOW,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword"),
+]
 
 Floats = NDArray[np.float32]
+STRIDES = (8, 16, 32)
 
 NOBODY = boxes_to_array([])
 SURE = 30.0
@@ -38,7 +38,7 @@ def positives(maps: dict[str, Floats]) -> dict[int, int]:
 
 @pytest.mark.parametrize(("x", "y"), [(16, 16), (20, 20), (12.5, 31), (3, 3), (61, 61)])
 def test_the_nearest_cell_answers_for_a_face_of_six_pixels(x: float, y: float) -> None:
-    maps = targets(boxes((x - 3, y - 3, x + 3, y + 3)), NOBODY, 64, 64)
+    maps = face_targets.targets(boxes((x - 3, y - 3, x + 3, y + 3)), NOBODY, 64, 64)
     fine = maps["target_8"]
     nearest = int(y // 8), int(x // 8)
     assert fine[nearest] == pytest.approx((1, 1, x, y, 6, 6))
@@ -53,12 +53,12 @@ def test_the_nearest_cell_answers_for_a_face_of_six_pixels(x: float, y: float) -
 def test_strides_answer_for_their_range_of_sizes(side: float, answering: set[int]) -> None:
     # The longer side counts, whichever it is.
     for w, h in ((side, side * 0.8), (side * 0.8, side)):
-        maps = targets(boxes((128 - w / 2, 128 - h / 2, 128 + w / 2, 128 + h / 2)), NOBODY, 256, 256)
+        maps = face_targets.targets(boxes((128 - w / 2, 128 - h / 2, 128 + w / 2, 128 + h / 2)), NOBODY, 256, 256)
         assert {stride for stride, count in positives(maps).items() if count} == answering
 
 
 def test_cells_without_a_face_are_background() -> None:
-    maps = targets(NOBODY, NOBODY, 64, 96)
+    maps = face_targets.targets(NOBODY, NOBODY, 64, 96)
     for stride in STRIDES:
         grid = maps[f"target_{stride}"]
         assert grid.shape == (64 // stride, 96 // stride, 6)
@@ -67,7 +67,7 @@ def test_cells_without_a_face_are_background() -> None:
 
 
 def test_ignored_cells_weigh_nothing_unless_a_face_is_there() -> None:
-    maps = targets(boxes((18, 18, 30, 30)), boxes((8, 8, 48, 40)), 64, 64)
+    maps = face_targets.targets(boxes((18, 18, 30, 30)), boxes((8, 8, 48, 40)), 64, 64)
     fine = maps["target_8"]
     assert fine[2, 2, :2] == pytest.approx((1, 1))
     assert fine[3, 4, :2] == pytest.approx((0, 0))
@@ -82,7 +82,7 @@ def test_ignored_cells_weigh_nothing_unless_a_face_is_there() -> None:
 def test_a_cell_that_two_faces_claim_goes_to_the_one_it_lies_nearer() -> None:
     left, right = (8.0, 16.0, 28.0, 36.0), (22.0, 16.0, 42.0, 36.0)
     for both in (boxes(left, right), boxes(right, left)):
-        fine = targets(both, NOBODY, 64, 64)["target_8"]
+        fine = face_targets.targets(both, NOBODY, 64, 64)["target_8"]
         assert fine[3, 2] == pytest.approx((1, 1, 18, 26, 20, 20))
         assert fine[3, 3] == pytest.approx((1, 1, 32, 26, 20, 20))
 
@@ -103,7 +103,7 @@ def exact_maps(maps: dict[str, Floats], shift: float = 0.0) -> dict[str, Floats]
 
 
 def loss_of(maps: dict[str, Floats], answer: dict[str, Floats]) -> float:
-    trainer = DetectorTrainer(keras.layers.Identity())
+    trainer = face_loss.DetectorTrainer(keras.layers.Identity())
     truth = {name: grid[None] for name, grid in maps.items()}
     return float(np.asarray(trainer.compute_loss(y=truth, y_pred=answer)))
 
@@ -111,7 +111,8 @@ def loss_of(maps: dict[str, Floats], answer: dict[str, Floats]) -> float:
 @pytest.fixture
 def crowd() -> dict[str, Floats]:
     faces = boxes((10, 12, 20, 24), (40, 8, 68, 36), (70, 40, 126, 110), (0, 60, 64, 128))
-    return targets(faces, boxes((100, 0, 128, 20)), 128, 128)
+    maps: dict[str, Floats] = face_targets.targets(faces, boxes((100, 0, 128, 20)), 128, 128)
+    return maps
 
 
 def test_an_answer_that_meets_the_targets_costs_nothing(crowd: dict[str, Floats]) -> None:
@@ -145,14 +146,14 @@ def test_false_faces_cost_where_cells_count_and_missed_ones_cost_everywhere(crow
 
 
 def test_no_face_on_any_picture_is_no_division_by_zero() -> None:
-    maps = targets(NOBODY, NOBODY, 64, 64)
+    maps = face_targets.targets(NOBODY, NOBODY, 64, 64)
     assert loss_of(maps, exact_maps(maps)) == pytest.approx(0, abs=1e-4)
 
 
 @pytest.mark.parametrize("stride", STRIDES)
 def test_training_decodes_boxes_as_the_daemon_does(stride: int) -> None:
     values = np.random.default_rng(stride).normal(0, 1, (1, 3, 5, 4)).astype(np.float32)
-    decoded = np.asarray(_decode(values, stride)).reshape(-1, 4)
+    decoded = np.asarray(face_loss._decode(values, stride)).reshape(-1, 4)
     corners = np.concatenate([decoded[:, :2] - decoded[:, 2:] / 2, decoded[:, :2] + decoded[:, 2:] / 2], axis=1)
     expected = decode_boxes(np.arange(15), values.reshape(-1, 4), columns=5, stride=stride)
     assert corners == pytest.approx(expected, rel=1e-4, abs=1e-3)
@@ -168,5 +169,5 @@ def test_training_decodes_boxes_as_the_daemon_does(stride: int) -> None:
     ],
 )
 def test_overlap_of_boxes_by_hand(other: tuple[float, ...], iou: float, giou: float) -> None:
-    found = _overlap(np.array([[1, 1, 2, 2]], np.float32), np.array([other], np.float32))
+    found = face_loss._overlap(np.array([[1, 1, 2, 2]], np.float32), np.array([other], np.float32))
     assert [float(np.asarray(value)[0]) for value in found] == pytest.approx([iou, giou], abs=1e-5)

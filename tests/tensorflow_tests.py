@@ -1,0 +1,28 @@
+"""TensorFlow in the tests: it takes seconds and a gigabyte to load, so only the process that runs such tests does."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+
+TOGETHER = pytest.mark.xdist_group("tensorflow")
+"""For a test that loads it."""
+NEEDS_TENSORFLOW = [
+    TOGETHER,
+    pytest.mark.skipif(
+        find_spec("tensorflow") is None, reason="TensorFlow is not installed: the extra `train` of pyproject.toml"
+    ),
+]
+
+
+class Later:
+    """A module that is imported when it is first asked for something."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, attribute: str) -> Any:
+        return getattr(importlib.import_module(self._name), attribute)
