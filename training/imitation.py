@@ -30,7 +30,7 @@ def imitate(
     )
     losses = []
     for _, batch in zip(range(steps), pictures, strict=False):
-        target = teacher(batch, training=False)
+        target = teacher.predict_on_batch(batch)
         student.reset_metrics()
         losses.append(float(student.train_on_batch(batch, target)))
     return losses
