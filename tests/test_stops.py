@@ -481,7 +481,7 @@ def test_lines_that_a_slow_reader_missed_are_counted(tmp_path: Path) -> None:
         process.stdin.close()
         reader.join(30)
     numbers = [int(line.split()[4]) for line in lines if " line " in line]
-    [gap] = [line for line in lines if "missing here" in line]
+    [gap] = [line for line in lines if "log lines dropped" in line]
     assert numbers == list(range(len(numbers)))
     assert f": {20_000 - len(numbers)}" in gap
     assert lines[-1].endswith("the last\n")
