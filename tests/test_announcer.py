@@ -269,8 +269,8 @@ def test_a_damaged_file_is_written_anew(
     with announcing(config_for(mosquitto), path):
         wait_until(lambda: "door_people" in path.read_text(), what="the file")
     assert warnings_in(caplog) == [
-        f"what was announced to Home Assistant cannot be read from {path}: it is damaged; the file is written anew, "
-        "and entities of cameras that were removed meanwhile are to be deleted in Home Assistant"
+        f"what was announced to Home Assistant cannot be read from {path}: it is damaged; the file is written again; "
+        "delete the entities of cameras that were removed meanwhile in Home Assistant"
     ]
     assert TOPIC in kept(mosquitto)
 
@@ -290,8 +290,8 @@ def test_a_file_that_cannot_be_written_stops_nothing_and_is_told_of_once(
         assert components(subscriber.wait_for(3)[1])["door_people"] == {"platform": "sensor"}
         time.sleep(0.5)
     assert warnings_in(caplog) == [
-        f"what was announced to Home Assistant cannot be remembered in {path}: No such file or directory; "
-        "entities of a camera that is removed before that is mended are to be deleted in Home Assistant"
+        f"what was announced to Home Assistant cannot be saved in {path}: No such file or directory; "
+        "if a camera is removed before this is fixed, delete its entities in Home Assistant"
     ]
 
 
@@ -349,13 +349,13 @@ def test_a_broker_that_forbids_the_announcement_is_told_again_with_pauses_and_th
             assert client.connections <= connections + 1
             broker.allow(["user maskd", "topic readwrite maskd/#", f"topic write {TOPIC}", *OF_THE_OBSERVER])
             subscriber.wait_for(1, TOPIC)
-            wait_until(lambda: "the broker takes what is announced to Home Assistant" in caplog.messages)
+            wait_until(lambda: "the broker accepts what is announced to Home Assistant" in caplog.messages)
     (warning,) = warnings_in(caplog)
     # Mosquitto closes the connection behind its refusal, which over 3.1.1 is no refusal.
     reason = "Not authorized|the connection was lost as soon as it was sent"
     assert re.fullmatch(
-        f"the broker does not take what is announced to Home Assistant on {TOPIC}: ({reason}); it is offered again now "
-        "and then: let this device's user write there, or set mqtt.homeassistant.enabled to false",
+        f"the broker refuses what is announced to Home Assistant on {TOPIC}: ({reason}); maskd retries now and "
+        "then: let this device's user write there, or set mqtt.homeassistant.enabled to false",
         warning,
     )
 
@@ -377,8 +377,8 @@ def test_what_may_not_be_cleared_does_not_keep_the_device_from_being_announced(
             subscriber.wait_for(1, "maskd_hall/config")
             wait_until(lambda: "maskd_hall" in remembered(path)["topic"], what="the file")
     assert warnings_in(caplog)[-1] == (
-        f"the broker goes on keeping old messages on {TOPIC}, maskd/lobby/status, which it did not let this device's "
-        "user clear; clear each with mosquitto_pub -r -n -t TOPIC"
+        f"the broker still retains old messages on {TOPIC}, maskd/lobby/status, which this device's user may not "
+        "clear; clear each with mosquitto_pub -r -n -t TOPIC"
     )
 
 

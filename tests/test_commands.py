@@ -73,18 +73,18 @@ def test_a_payload_is_read_as_config_yaml_would_hold_it(payload: bytes, command:
 @pytest.mark.parametrize(
     ("payload", "reason"),
     [
-        (b"\xff", "is no UTF-8 text"),
-        (b"0" * 4097, "has 4097 bytes, and at most 4096"),
+        (b"\xff", "is not UTF-8 text"),
+        (b"0" * 4097, "has 4097 bytes, but at most 4096"),
         (b"0" * 65, "longer than 64 characters"),
-        (b"0.6\x1b[2J", "cannot be shown"),
-        (b'{"value": "\\ud800"}', "cannot be shown"),
-        (b'{"value": ' + b"[" * 4000, "a list or an object where one value belongs"),
-        (b'{"value": {"value": 1}}', "a list or an object where one value belongs"),
+        (b"0.6\x1b[2J", "cannot be displayed"),
+        (b'{"value": "\\ud800"}', "cannot be displayed"),
+        (b'{"value": ' + b"[" * 4000, "a list or an object instead of one value"),
+        (b'{"value": {"value": 1}}', "a list or an object instead of one value"),
         (b'{"value": 0.6', "is not valid JSON (Expecting ',' delimiter at character 14)"),
         (b"{}", 'must have "value"'),
         (b'{"persist": true}', 'must have "value"'),
         (b'{"value": 0.6, "retain": true}', "nothing else"),
-        (b'{"value": 0.6, "value": 0.7}', "names a field twice"),
+        (b'{"value": 0.6, "value": 0.7}', "has a field twice"),
         (b'{"value": 0.6, "persist": "true"}', '"persist" must be true or false, without quotes'),
         (b'{"value": 0.6, "persist": 1}', '"persist" must be true or false, without quotes'),
     ],
@@ -396,8 +396,9 @@ def test_a_retained_command_is_ignored_and_so_is_its_clearing(
     with changeable(mosquitto, config) as parts:
         wait_until(lambda: len(lines(caplog, logging.WARNING)) == 2, what="two warnings")
         assert (
-            "a retained command on maskd/lobby/door/enabled/set is ignored, for it would act at every start; publish "
-            "commands without the retain flag, and clear this one: mosquitto_pub -r -n -t maskd/lobby/door/enabled/set"
+            "a retained command on maskd/lobby/door/enabled/set is ignored because it would act at every start; "
+            "publish commands without the retain flag, and clear this one: "
+            "mosquitto_pub -r -n -t maskd/lobby/door/enabled/set"
         ) in lines(caplog, logging.WARNING)
         parts.send("enabled", "", "-r", "-n")
         parts.send("hold_s", "3")
@@ -515,7 +516,7 @@ def test_without_a_file_nothing_can_be_kept(mosquitto: Mosquitto, states: States
         states.wait("hold_s", 1)
         parts.send("hold_s", '{"value": 3, "persist": true}')
         assert states.wait("hold_s", 2)["error"] == (
-            "in effect, also after a restart, but not written to the file: there is no config.yaml to write to; start "
+            "in effect, also after a restart, but not written to the file: there is no config.yaml to write; start "
             "maskd with one (-c FILE)"
         )
 

@@ -146,7 +146,7 @@ def test_a_second_daemon_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MaskdError, match=r"cannot be written: Not a directory; give maskd a folder"):
+    with pytest.raises(MaskdError, match=r"cannot be written: Not a directory; set storage.path to a folder"):
         new_outbox(tmp_path / "file" / "folder")
 
 
@@ -176,7 +176,7 @@ def test_a_truncated_file_is_set_aside_and_numbering_goes_on(
         assert len(list(tmp_path.glob("outbox.db.damaged-*"))) == 1
         assert "was damaged and is kept as outbox.db.damaged-" in caplog.text
     else:
-        assert "numbering goes on" in caplog.text
+        assert "numbering continues" in caplog.text
 
 
 def test_what_a_damaged_file_still_shows_is_kept(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def full_disk() -> Iterator[None]:
 
 
 def test_a_full_disk_at_the_start_is_a_clear_error(tmp_path: Path) -> None:
-    with full_disk(), pytest.raises(MaskdError, match=r"cannot be written: .*; give maskd a folder"):
+    with full_disk(), pytest.raises(MaskdError, match=r"cannot be written: .*; set storage.path to a folder"):
         new_outbox(tmp_path)
     new_outbox(tmp_path).close()
 

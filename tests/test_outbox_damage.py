@@ -167,7 +167,7 @@ def test_what_nobody_acknowledged_comes_back_from_the_record(tmp_path: Path) -> 
         # The 4 had gone before the 3: it is sent again, as it was.
         assert {row.seq: row.payload for row in outbox.pending(9)} == {seq: payloads[seq] for seq in (3, 4, 5, 6)}
         assert outbox.damaged == (
-            "the outbox had been emptied or removed; events read again from the record: 4; numbering goes on"
+            "the outbox had been emptied or removed; events restored from the record: 4; numbering continues"
         )
     with opened(tmp_path) as outbox:
         assert outbox.damaged is None
@@ -179,7 +179,7 @@ def test_without_a_record_numbering_goes_on_and_the_damage_is_told(tmp_path: Pat
     assert not (tmp_path / "record").exists()
     (tmp_path / "outbox.db").unlink()
     with opened(tmp_path, keep_days=0) as outbox:
-        assert "read again from the record: 0" in str(outbox.damaged)
+        assert "restored from the record: 0" in str(outbox.damaged)
         assert [made.seq for made in outbox.append(passers_by(1))] == [7]
 
 
@@ -218,7 +218,7 @@ def test_a_changed_payload_is_noticed_though_the_pages_are_whole(tmp_path: Path)
     path.write_bytes(path.read_bytes().replace(b'"compliant":false', b'"compliant":true ', 1))
     with opened(tmp_path) as outbox:
         assert [row.payload for row in outbox.pending(9)] == payloads
-        assert "events read from it: 2, from the record: 1" in str(outbox.damaged)
+        assert "events restored from it: 2, from the record: 1" in str(outbox.damaged)
 
 
 @pytest.mark.parametrize("obstacle", ["folder", "full folder", "may not be read", "log is a folder"])

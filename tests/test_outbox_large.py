@@ -84,7 +84,7 @@ def test_damage_that_is_found_later_is_repaired_by_the_next_start(storage: Path)
         assert "the next start rebuilds it" in str(found[0])
     with closing(new_outbox(storage)) as outbox:
         outbox.open()
-        assert f"events read from it: {WAITING - 1}" in str(outbox.damaged)
+        assert f"events restored from it: {WAITING - 1}" in str(outbox.damaged)
         assert outbox.depth == WAITING - 1
         event = Event.model_validate_json(outbox.append(passers_by(1))[0].to_json())
         assert (event.seq, event.epoch) == (WAITING + 1, EPOCH)

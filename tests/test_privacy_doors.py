@@ -148,7 +148,7 @@ def test_what_the_broker_has_not_acknowledged_is_withheld_by_a_switch(
             wait_until(lambda: committed(config) > before, what="an event that is not acknowledged")
             write(tmp_path, mosquitto, clip, "aggregate")
             maskd.process.send_signal(signal.SIGHUP)
-            wait_until(lambda: "was read again" in maskd.log, what="the reload")
+            wait_until(lambda: "was reloaded" in maskd.log, what="the reload")
             mosquitto.thaw()
         wait_for_privacy(maskd, "aggregate")
         wait_until(lambda: maskd.latest("door/presence") is None, what="the cleared presence")

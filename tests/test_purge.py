@@ -209,5 +209,5 @@ def test_a_broker_that_keeps_messages_without_end_is_told_of(monkeypatch: pytest
 
     with FakeBroker(answer) as broker:
         settings = MqttSettings(host=broker.host, port=broker.port)
-        with pytest.raises(MaskdError, match=r"keeps more than 100 messages below maskd/lobby/#"):
+        with pytest.raises(MaskdError, match=r"retains more than 100 messages below maskd/lobby/#"):
             retained.RetainedMessages(settings, "lobby").find(["maskd/lobby/#"])

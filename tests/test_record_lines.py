@@ -85,7 +85,7 @@ def test_no_bad_line_makes_a_gap_or_ends_a_start(storage: Path, caplog: pytest.L
         assert [json.loads(row.payload)["seq"] for row in outbox.pending(9)] == [1, 2, 3]
         assert [event.seq for event in outbox.append(passers_by(1, first=3))] == [4]
         epoch = outbox.counted.epoch
-    assert f"lines of the record's file {path} that are not as they were written: " in caplog.text
+    assert f"lines of the record's file {path} that are damaged: " in caplog.text
     with closing(new_outbox(storage)) as outbox:
         outbox.open()
         assert outbox.damaged is None
@@ -136,4 +136,4 @@ def test_a_day_of_nothing_but_nonsense_is_left_out(storage: Path, caplog: pytest
     with closing(new_outbox(storage)) as outbox:
         outbox.open()
         assert [event.seq for event in outbox.append(passers_by(1, first=3))] == [4]
-    assert "2026-01-01.jsonl that are not as they were written: 1000" in caplog.text
+    assert "2026-01-01.jsonl that are damaged: 1000" in caplog.text

@@ -80,7 +80,7 @@ class Editor:
 
     def _outcomes(self) -> int:
         log = self._device.log
-        return log.count("was read again and is in effect") + log.count("was not taken over")
+        return log.count("was reloaded and is in effect") + log.count("was rejected")
 
 
 def state(device: Device, setting: str, camera: str | None = "door") -> dict[str, Any]:
@@ -135,10 +135,10 @@ def test_a_file_with_mistakes_changes_nothing_and_is_told(
         assert "tracking.min_hits" in device.log
         wait_until(lambda: len(device.status()["problems"]) == 2, what="the problem")
         [problem, _differs] = device.status()["problems"]
-        assert problem.startswith(f"{device.config} is not in effect as it is now; correct it and reload maskd: ")
-        assert problem.endswith("(and 1 more, which the log has)")
+        assert problem.startswith(f"{device.config} is not in effect; correct it and reload maskd: ")
+        assert problem.endswith("(and 1 more, see the log)")
         assert problem.isprintable()
-        wait_until(lambda: "has a mistake and is not in effect" in supervisor.status(), what="the line")
+        wait_until(lambda: "has an error and is not in effect" in supervisor.status(), what="the line")
         assert state(device, "hold_s")["value"] == 2.5, "what a command changed holds"
         frames = device.status()["cameras"]["door"]["frames"]
         wait_until(lambda: device.status()["cameras"]["door"]["frames"] > frames, what="pictures")
@@ -150,8 +150,7 @@ def test_a_file_with_mistakes_changes_nothing_and_is_told(
         wait_until(lambda: "restart" in str(device.status()["problems"]), what="what waits")
         waits, differs = device.status()["problems"]
         assert waits == (
-            f"of the changes in {device.config} these take effect with the next restart: "
-            "device, mqtt.prefix, runtime.threads"
+            f"these changes in {device.config} take effect at the next restart: device, mqtt.prefix, runtime.threads"
         )
         assert differs.startswith("camera door: hold_s is 2.5, set by a command at ")
         assert device.status()["device"] == "lobby"
@@ -428,7 +427,7 @@ def test_a_terminal_that_goes_ends_maskd(tmp_path: Path, photos: dict[str, Any])
     try:
         wait_until(lambda: "is watching" in log.read_text(encoding="utf-8"), what="the start")
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "was read again" in log.read_text(encoding="utf-8"), what="a reload at a terminal")
+        wait_until(lambda: "was reloaded" in log.read_text(encoding="utf-8"), what="a reload at a terminal")
         os.close(ours)
         assert process.wait(timeout=60) == 0
     finally:

@@ -206,11 +206,11 @@ def outbox_locked_by_another_program(scene: Scene) -> None:
             closing(sqlite3.connect(scene.storage / "outbox.db", isolation_level=None, timeout=60))
         )
         other.execute("BEGIN IMMEDIATE")
-        wait_until(lambda: "end the other program that has outbox.db open" in scene.log, what="the problem")
+        wait_until(lambda: "stop the other program that has outbox.db open" in scene.log, what="the problem")
 
     scene.before_stop = lock
     scene.statuses = (0, 1)
-    scene.logged = "end the other program that has outbox.db open"
+    scene.logged = "stop the other program that has outbox.db open"
 
 
 def outbox_locked_at_the_start(scene: Scene) -> None:
@@ -440,7 +440,7 @@ def test_no_thread_at_the_start_is_one_sentence(tmp_path: Path) -> None:
             trouble.no_threads(True)  # some libraries end the program at once where they are imported without
             assert daemon.wait(timeout=60) == 1
         assert "Traceback" not in scene.log
-        assert "maskd: the system starts no more threads" in scene.log
+        assert "maskd: the system cannot start more threads" in scene.log
 
 
 def test_what_a_stop_leaves_behind_is_named(tmp_path: Path) -> None:

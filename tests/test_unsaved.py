@@ -81,7 +81,7 @@ def test_events_of_a_read_only_card_arrive_without_it(tmp_path: Path, mosquitto:
         wait_until(lambda: outbox.depth == 0)
         assert outbox.lost == 0
         assert "`durable: false`" in str(outbox.disk_problem)
-        assert "replace a memory card" in str(outbox.disk_problem)
+        assert "replace a failed memory card" in str(outbox.disk_problem)
         epoch = outbox.counted.epoch
     assert [track for _, _, _, track in numbers(subscriber)] == [f"t{number}" for number in range(40)]
     assert [(seq, durable) for _, seq, durable, _ in numbers(subscriber)[:3]] == [(1, True), (2, True), (3, True)]

@@ -20,7 +20,7 @@ def run_status(config_path: Path | None, *, as_json: bool = False) -> int:
     try:
         status = Status.model_validate_json(json.dumps(answer.get("status")))
     except ValidationError:
-        raise MaskdError("the running maskd is of another version than this command; restart it") from None
+        raise MaskdError("the running maskd has another version than this command; restart it") from None
     if as_json:
         print(status.to_json().decode())
     else:
@@ -35,9 +35,9 @@ def _lines(status: Status) -> Iterator[str]:
         yield f"camera    {name}: {_camera(camera)}"
     outbox = status.outbox
     kept = f", {outbox.withheld} of them kept here by privacy: aggregate" if outbox.withheld else ""
-    lost = f", {outbox.lost} lost since the outbox was made" if outbox.lost else ""
+    lost = f", {outbox.lost} lost since the outbox was created" if outbox.lost else ""
     yield f"outbox    {outbox.depth} events wait for the broker{kept}{lost}; the latest is number {outbox.latest_seq}"
-    yield f"broker    {status.mqtt.acknowledged} events taken, {status.mqtt.refused} refused"
+    yield f"broker    {status.mqtt.acknowledged} events accepted, {status.mqtt.refused} refused"
     yield f"privacy   {status.privacy}"
     if status.temperature_c is not None:
         yield f"processor {status.temperature_c:.0f} °C"
@@ -52,7 +52,7 @@ def _camera(camera: CameraStatus) -> str:
         return "off"
     if not camera.connected:
         return f"not connected: {camera.error}" if camera.error else "not connected"
-    return f"{camera.fps:.1f} pictures a second, {camera.frames} taken, {camera.dropped} passed over"
+    return f"{camera.fps:.1f} pictures a second, {camera.frames} judged, {camera.dropped} dropped"
 
 
 def _times(status: Status) -> str:

@@ -137,7 +137,7 @@ class Changes(Part):
         """Writes the value in effect to config.yaml, and returns that file. Raises MaskdError where it cannot be."""
         with self.lock:
             if self._path is None:
-                raise MaskdError("there is no config.yaml to write to; start maskd with one (-c FILE)")
+                raise MaskdError("there is no config.yaml to write; start maskd with one (-c FILE)")
             if not self._writes.admits(now):
                 raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
             value = each.value_in(self._config)
@@ -170,7 +170,7 @@ def require_a_camera(config: Config, *, commands: bool) -> None:
     """Raises UsageError where nothing is watched and nobody could change that; `commands`: whether they are on."""
     if not commands and not any(camera.enabled for camera in config.cameras.values()):
         raise UsageError(
-            "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so that none can be "
+            "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so none can be "
             "switched on; enable a camera, or set mqtt.commands to true"
         )
 

@@ -128,7 +128,7 @@ class _Server(socketserver.UnixStreamServer):
         return _is_allowed(request)
 
     def handle_error(self, _request: Any, _client_address: Any) -> None:
-        _log.exception("an error while a command on this device was answered; please report this")
+        _log.exception("an error while answering a command on this device; please report it")
 
 
 def _is_allowed(client: socket.socket) -> bool:

@@ -19,7 +19,7 @@ def read_again(path: Path | None, running: Config) -> Config:
     """What the file says now; `path` None: there is none. Raises MaskdError, whose text lists every problem."""
     if path is None:
         raise UsageError(
-            "maskd was started without a configuration file, so there is none to read again; restart it with one"
+            "maskd was started without a configuration file, so there is nothing to reload; restart it with one"
         )
     config = load_config(path)
     if config.mqtt.enabled and config.mqtt != running.mqtt:
@@ -53,25 +53,25 @@ class ReloadNews:
 
     def taken_over(self, path: Path, waiting: Sequence[str]) -> None:
         """`waiting`: names of settings that take effect with the next restart."""
-        log.info("%s was read again and is in effect", path)
+        log.info("%s was reloaded and is in effect", path)
         self._sentences, self._brief = (), ()
         if waiting:
             names = ", ".join(waiting)
-            sentence = f"of the changes in {path} these take effect with the next restart: {names}"
+            sentence = f"these changes in {path} take effect at the next restart: {names}"
             log.warning("%s", sentence)
             self._sentences, self._brief = (sentence,), (f"restart for {names}",)
 
     def refused(self, path: Path | None, error: MaskdError) -> None:
         """All goes on as before."""
-        log.error("the configuration was not taken over, and maskd goes on by the one before:\n%s", error)
+        log.error(("the configuration was rejected, and maskd keeps the previous one:\n%s"), error)
         if path is None:
             return
-        self._sentences = (f"{path} is not in effect as it is now; correct it and reload maskd: {_first(error, path)}",)
-        self._brief = (f"{path} has a mistake and is not in effect",)
+        self._sentences = (f"{path} is not in effect; correct it and reload maskd: {_first(error, path)}",)
+        self._brief = (f"{path} has an error and is not in effect",)
 
 
 def _first(error: MaskdError, path: Path) -> str:
     """The first problem of a report that may be long."""
     first, *rest = str(error).splitlines()
     more = sum(line.startswith(f"{path}:") for line in rest)
-    return f"{first} (and {more} more, which the log has)" if more else first
+    return f"{first} (and {more} more, see the log)" if more else first

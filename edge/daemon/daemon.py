@@ -104,7 +104,7 @@ class Daemon:
             raise self._failure
         if self._failure is not None:
             _log.error("a part of maskd failed; please report this:", exc_info=self._failure)
-            raise MaskdError(f"stopped by an unexpected error ({self._failure!r}); the log above tells where")
+            raise MaskdError(f"stopped by an unexpected error ({self._failure!r}); see the log above")
 
     def _start(self) -> None:
         try:
@@ -117,7 +117,7 @@ class Daemon:
             if "start new thread" not in str(error):
                 raise
             raise MaskdError(
-                "the system starts no more threads; end other programs, or raise TasksMax= of the service or "
+                "the system cannot start more threads; stop other programs, or raise TasksMax= of the service or "
                 "`ulimit -u`"
             ) from error
         self._await_first_attempts()

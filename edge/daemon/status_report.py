@@ -65,6 +65,6 @@ class StatusReport:
 def device_problems(*, temperature_c: float | None, wall_time: float) -> Iterator[str]:
     """In words that stay the same while the problem does, for a change is published at once."""
     if temperature_c is not None and temperature_c >= HOT_C:
-        yield f"the processor is at {HOT_C:.0f} °C or more and slows down; give it air, or a heat sink"
+        yield f"the processor is at {HOT_C:.0f} °C or more and throttles; improve its ventilation, or add a heat sink"
     if wall_time < EARLIEST_CLOCK:
-        yield "the clock was never set, so times in events are wrong; give this device a way to a time server"
+        yield "the clock was never set, so times in events are wrong; connect this device to a time server"

@@ -85,8 +85,8 @@ class AnnouncedFile:
         except (OSError, ValidationError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or "it is damaged"
             log.warning(
-                "what was announced to Home Assistant cannot be read from %s: %s; the file is written anew, and "
-                "entities of cameras that were removed meanwhile are to be deleted in Home Assistant",
+                "what was announced to Home Assistant cannot be read from %s: %s; the file is written again; delete "
+                "the entities of cameras that were removed meanwhile in Home Assistant",
                 self._path,
                 reason,
             )
@@ -100,8 +100,8 @@ class AnnouncedFile:
             if not self._has_warned:
                 self._has_warned = True
                 log.warning(
-                    "what was announced to Home Assistant cannot be remembered in %s: %s; "
-                    "entities of a camera that is removed before that is mended are to be deleted in Home Assistant",
+                    "what was announced to Home Assistant cannot be saved in %s: %s; if a camera is removed before "
+                    "this is fixed, delete its entities in Home Assistant",
                     self._path,
                     error.strerror or error,
                 )

@@ -248,11 +248,11 @@ class Announcer(Part):
     def _succeed(self, aim: Announced, given_up: list[str]) -> None:
         self._end_attempt()
         if self._failures >= PATIENCE:
-            log.info("the broker takes what is announced to Home Assistant")
+            log.info("the broker accepts what is announced to Home Assistant")
         if given_up:
             log.warning(
-                "the broker goes on keeping old messages on %s, which it did not let this device's user clear; "
-                "clear each with mosquitto_pub -r -n -t TOPIC",
+                "the broker still retains old messages on %s, which this device's user may not clear; clear each "
+                "with mosquitto_pub -r -n -t TOPIC",
                 ", ".join(given_up),
             )
         self._failures = 0
@@ -269,8 +269,8 @@ class Announcer(Part):
             self._not_before = max(self._not_before, now + self._pause.next())
         if self._failures == PATIENCE:
             log.warning(
-                "the broker does not take what is announced to Home Assistant on %s: %s; it is offered again now and "
-                "then: let this device's user write there, or set mqtt.homeassistant.enabled to false",
+                "the broker refuses what is announced to Home Assistant on %s: %s; maskd retries now and then: let "
+                "this device's user write there, or set mqtt.homeassistant.enabled to false",
                 topic,
                 reason,
             )

@@ -41,8 +41,8 @@ class CommandLog:
         if each.setting not in self._retained_told:
             self._retained_told.add(each.setting)
             log.warning(
-                "a retained command on %s is ignored, for it would act at every start; publish commands without the "
-                "retain flag, and clear this one: mosquitto_pub -r -n -t %s",
+                "a retained command on %s is ignored because it would act at every start; publish commands without "
+                "the retain flag, and clear this one: mosquitto_pub -r -n -t %s",
                 topic,
                 topic,
             )
@@ -51,7 +51,7 @@ class CommandLog:
         """`dropped`: commands since the start that found no room in the queue."""
         for limit, what in ((self._changes, "carried out"), (self._refusals, "refused")):
             if count := limit.take_turned_away(now):
-                log.warning("%d more commands were %s within a minute; see who may write to .../set", count, what)
+                log.warning("%d more commands were %s within a minute; check who may write to .../set", count, what)
         if dropped > self._drops_told and self._drop_reports.admits(now):
             log.warning("%d commands came too fast and were dropped", dropped - self._drops_told)
             self._drops_told = dropped

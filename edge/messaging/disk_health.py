@@ -54,13 +54,13 @@ class DiskHealth:
         """In a sentence."""
         if self._error is not None:
             return (
-                f"{self._refusal(self._error)}; events go to the broker as `durable: false`, and those that it has not "
-                f"taken wait in memory, at most {HELD_LIMIT}; {remedy(self._error)}"
+                f"{self._refusal(self._error)}; events go to the broker as `durable: false`, and those that it has "
+                f"not accepted wait in memory, at most {HELD_LIMIT}; {remedy(self._error)}"
             )
         if self._is_slow:
             return (
-                f"the disk of {self._folder} is slow: writing an event takes more than {SLOW_S:g} s, so that events "
-                "reach the broker late; replace a worn memory card, or set storage.path to another disk"
+                f"the disk of {self._folder} is slow: writing an event takes more than {SLOW_S:g} s, so events reach "
+                "the broker late; replace a worn memory card, or set storage.path to another disk"
             )
         return None
 
@@ -70,7 +70,7 @@ class DiskHealth:
         if reason(error) not in self._told:
             self._told.add(reason(error))
             self._error = error
-            log.error("%s; events wait in memory, or go out without it: %s", self._refusal(error), remedy(error))
+            log.error("%s; events wait in memory, or are sent without it: %s", self._refusal(error), remedy(error))
 
     def works(self) -> None:
         if self._error is not None:
@@ -124,5 +124,5 @@ def remedy(error: Exception) -> str:
     if number == errno.EFBIG or (has_limit and "I/O" in text):
         return "raise the limit on the size of files (`ulimit -f`, LimitFSIZE=)"
     if "locked" in text or "busy" in text:
-        return "end the other program that has outbox.db open"
-    return "see that disk with `dmesg`, and replace a memory card that has failed"
+        return "stop the other program that has outbox.db open"
+    return "check that disk with `dmesg`, and replace a failed memory card"

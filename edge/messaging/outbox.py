@@ -241,7 +241,7 @@ class Outbox:
                 raise self._disk.unusable(error) from error
             self._write_record()
         if ended:
-            log.warning("maskd was not stopped in order; %d people who were there then are now ended", len(ended))
+            log.warning("maskd was not stopped cleanly; the visits of %d people are now ended", len(ended))
             self.on_commit()
         return [one.event for one in ended]
 

@@ -47,14 +47,14 @@ class OutboxCheck:
                 db.set_progress_handler(self._stopping.is_set, STEPS)
                 problem = self._first_problem(db)
         except sqlite3.OperationalError as error:
-            log.info("the outbox in %s was not read to its end: %s", self._path.parent, error)
+            log.info("the outbox in %s was not read completely: %s", self._path.parent, error)
             return
         except sqlite3.DatabaseError as error:
             problem = str(error)
         if problem is not None and not self._stopping.is_set():
             self._on_damage(problem)
         elif problem is None:
-            log.info("the outbox in %s was read as a whole in %.1f s", self._path.parent, time.monotonic() - begin)
+            log.info("the outbox in %s was read completely in %.1f s", self._path.parent, time.monotonic() - begin)
 
     def _first_problem(self, db: sqlite3.Connection) -> str | None:
         """Raises sqlite3.Error."""

@@ -150,7 +150,7 @@ def _complete(db: sqlite3.Connection, path: Path, problem: str, evidence: Eviden
         return None
     with transaction(db):
         restored = _restore(db, evidence, after_row=known)
-    sentence = f"the outbox had {problem}; events read again from the record: {restored}; numbering goes on"
+    sentence = f"the outbox had {problem}; events restored from the record: {restored}; numbering continues"
     log.error("%s: %s", path, sentence)
     return sentence
 
@@ -170,7 +170,8 @@ def _replace(path: Path, problem: str, evidence: Evidence, stops: Callable[[], b
     sync_folder(path.parent)
     _mark(path).unlink(missing_ok=True)
     sentence = (
-        f"the outbox was damaged and is kept as {kept_as}; events read from it: {salvaged}, from the record: {restored}"
+        f"the outbox was damaged and is kept as {kept_as}; events restored from it: {salvaged}, from the record: "
+        f"{restored}"
     )
     log.error("%s: %s (%s)", path, sentence, problem)
     db = connect(path)

@@ -117,9 +117,9 @@ class Record:
                     else:
                         yield recorded, event
             except OSError as error:
-                log.warning("the record's file %s cannot be read to its end: %s", path, error.strerror or error)
+                log.warning("the record's file %s cannot be read completely: %s", path, error.strerror or error)
             if unreadable := self.unreadable_lines - before:
-                log.warning("lines of the record's file %s that are not as they were written: %d", path, unreadable)
+                log.warning("lines of the record's file %s that are damaged: %d", path, unreadable)
 
     def _day_files(self) -> list[Path]:
         try:
@@ -181,7 +181,7 @@ class Record:
             old = self._truly_old(old, days)
             if old and not self._clock.is_trusted(now, self._monotonic()):
                 if not self._awaits_clock:
-                    log.info("%d old days of the record are kept until the clock has proved right", len(old))
+                    log.info("%d old days of the record are kept until the clock is trusted", len(old))
                 self._awaits_clock = True
                 return []
         self._awaits_clock = False
@@ -223,7 +223,7 @@ class Record:
             return
         problem = f"the record in {self._folder} cannot be written: {error.strerror or error}; free some space there"
         if self.problem is None:
-            log.warning("%s; events are sent all the same, and recorded later, at least the latest 1000", problem)
+            log.warning("%s; events are still sent, and at least the latest 1000 are recorded later", problem)
         self.problem = problem
 
 

@@ -53,8 +53,8 @@ class RetainedMessages:
                 session.serve(LOOP_S)
                 if len(found) > FOUND_LIMIT:
                     raise MaskdError(
-                        f"the broker keeps more than {FOUND_LIMIT} messages below {', '.join(topic_filters)}, which no "
-                        "device has; see who else writes there, and clear them at the broker"
+                        f"the broker retains more than {FOUND_LIMIT} messages below {', '.join(topic_filters)}, more "
+                        "than any device publishes; check who else writes there, and clear them at the broker"
                     )
         return found
 

@@ -37,16 +37,16 @@ def parse_command(payload: bytes) -> Command:
     What a refused payload holds is not repeated unless it is short and printable, since the refusal is logged.
     """
     if len(payload) > PAYLOAD_LIMIT:
-        raise MaskdError(f"the command has {len(payload)} bytes, and at most {PAYLOAD_LIMIT} are read; send {_FORM}")
+        raise MaskdError(f"the command has {len(payload)} bytes, but at most {PAYLOAD_LIMIT} are read; send {_FORM}")
     try:
         text = payload.decode().strip()
     except UnicodeDecodeError:
-        raise MaskdError(f"the command is no UTF-8 text; send {_FORM}") from None
+        raise MaskdError(f"the command is not UTF-8 text; send {_FORM}") from None
     if not text.startswith("{"):
         return Command(_checked(text))
     # No value holds a bracket, and what nests thousands of levels deep never reaches the parser, which recurses.
     if text.count("{") + text.count("[") > 1:
-        raise MaskdError(f"the command holds a list or an object where one value belongs; send {_FORM}")
+        raise MaskdError(f"the command has a list or an object instead of one value; send {_FORM}")
     try:
         fields = json.loads(
             text,
@@ -71,7 +71,7 @@ def parse_command(payload: bytes) -> Command:
 def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise MaskdError(f"the command names a field twice, and only one can hold; send {_FORM}")
+        raise MaskdError(f"the command has a field twice; send {_FORM}")
     return fields
 
 
@@ -79,5 +79,7 @@ def _checked(value: str | None) -> str | None:
     if value is None or value == "null":
         return None
     if len(value) > _VALUE_LIMIT or not value.isprintable():
-        raise MaskdError(f"the value is longer than {_VALUE_LIMIT} characters, or holds some that cannot be shown")
+        raise MaskdError(
+            f"the value is longer than {_VALUE_LIMIT} characters, or contains some that cannot be displayed"
+        )
     return value

@@ -128,8 +128,8 @@ class OutboxDisk:
         if given_up and not self._cap_is_reached:
             self._cap_is_reached = True
             log.warning(
-                "the outbox in %s is full, so the oldest unsent events are given up; "
-                "bring the broker back or raise storage.max_events and storage.max_bytes",
+                "the outbox in %s is full, so the oldest unsent events are dropped; bring the broker back or raise "
+                "storage.max_events and storage.max_bytes",
                 self._folder,
             )
         self.next_row = max(self.next_row, after.row + 1)
@@ -195,8 +195,8 @@ class OutboxDisk:
 
     def unusable(self, error: Exception) -> MaskdError:
         return MaskdError(
-            f"the outbox in {self._folder} cannot be written: {reason(error)}; "
-            "give maskd a folder that it may write and that has space, with storage.path"
+            f"the outbox in {self._folder} cannot be written: {reason(error)}; set storage.path to a folder that "
+            "maskd may write and that has space"
         )
 
     def _begin(self, numbers: Numbers, origin: Origin) -> None:
@@ -206,7 +206,7 @@ class OutboxDisk:
         self.rows.start(marks, epoch=epoch, lost=numbers.lost)
         counted = self.rows.figures.counted
         if copied:
-            self.renumbered = f"{copied}; so events are numbered from 1 in a new epoch, {counted.epoch}"
+            self.renumbered = f"{copied}, so events are numbered from 1 in a new epoch, {counted.epoch}"
             log.warning("%s", self.renumbered)
         log.info("events are numbered from %d in the epoch %s", counted.seq + 1, counted.epoch)
         self.next_row = counted.row + 1

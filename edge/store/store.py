@@ -54,7 +54,9 @@ class Store(Part):
         for event in self.outbox.recover(time.time()):
             if self._privacy == "events":  # else the log names no person either
                 _log.info(
-                    "camera %s: ended a person who was there when maskd last stopped (seq %d)", event.camera, event.seq
+                    ("camera %s: ended the visit of a person in view when maskd last stopped (seq %d)"),
+                    event.camera,
+                    event.seq,
                 )
         self._lost_before = self.outbox.lost
 

@@ -82,7 +82,7 @@ class OutboxLocked(Fault):
     name = "outbox: locked by another program"
     lasts_s = (1.0, 4.0)
     lasts_long_s = (9.0, 15.0)
-    expect = Expectations(log="end the other program that has outbox.db open", keeps_acknowledged=True)
+    expect = Expectations(log="stop the other program that has outbox.db open", keeps_acknowledged=True)
 
     def __init__(self) -> None:
         self._other: sqlite3.Connection | None = None

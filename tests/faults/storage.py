@@ -233,7 +233,7 @@ class RecordOfNonsense(Fault):
     """Lines that no maskd has written, and the outbox is gone, so that the record is asked."""
 
     name = "record: bad lines"
-    expect = Expectations(reconnects=True, repeats_all=True, log="are not as they were written")
+    expect = Expectations(reconnects=True, repeats_all=True, log="that are damaged")
 
     def inject(self, rig: Rig, rng: random.Random) -> None:
         rig.daemon.kill()

@@ -11,7 +11,7 @@ from tests.system.debian import Debian
 from tests.waiting import wait_until
 
 CONFIG = "/etc/maskd/config.yaml"
-TAKEN_OVER = f"{CONFIG} was read again and is in effect"
+TAKEN_OVER = f"{CONFIG} was reloaded and is in effect"
 
 
 def is_ready_and_tells_its_state(debian: Debian) -> None:
@@ -56,7 +56,7 @@ def a_bad_reload_changes_nothing_and_is_reported(debian: Debian) -> None:
         debian.run("systemctl", "reload", "maskd")
         wait_until(lambda: "zonnes" in debian.log(), what="a report of the bad setting")
         wait_until(
-            lambda: debian.unit("StatusText").endswith(f"; {CONFIG} has a mistake and is not in effect"),
+            lambda: debian.unit("StatusText").endswith(f"; {CONFIG} has an error and is not in effect"),
             timeout=10,
             what="the mistake in the status",
         )
