@@ -87,15 +87,13 @@ def test_a_capture_that_waits_for_an_answer_is_stopped_in_time_and_ends_by_itsel
         url = f"rtsp://127.0.0.1:{server.port}/live"
         settings = CameraSettings.model_validate({"source": url})
         capture = CaptureThread(
-            "a", lambda: StreamCamera("a", url, settings, open_timeout_ms=4000), LatestFrame(), lambda error: None
+            "a", lambda: StreamCamera("a", url, settings, open_timeout_ms=8000), LatestFrame(), lambda error: None
         )
         capture.start()
         time.sleep(0.5)
-        started = time.monotonic()
         capture.stop()
-        assert time.monotonic() - started < 2.5
-        assert runs("capture-a")
-        wait_until(lambda: not runs("capture-a"), "the thread has ended", timeout=15)
+        assert runs("capture-a"), "the stop waited for the whole answer"
+        wait_until(lambda: not runs("capture-a"), "the thread has ended")
 
 
 def slow(request: Request) -> None:
