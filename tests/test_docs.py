@@ -77,8 +77,25 @@ def has_setting(section: str, path: str) -> bool:
     return path.partition(".")[2] in type(Config.model_fields[section].default).model_fields
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
-def test_the_links_between_files_lead_somewhere(page: str) -> None:
-    targets = re.findall(r"\]\(([^)#]+)", (DOCS / page).read_text())
-    broken = [target for target in targets if "://" not in target and not (DOCS / target).exists()]
-    assert broken == []
+PAGES = [
+    *sorted(DOCS.glob("*.md")),
+    *(DOCS.parent / name for name in ("README.md", "CONTRIBUTING.md", "models/README.md", "benchmarks/README.md")),
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent)))
+def test_the_links_between_files_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    assert [target for target in targets if "://" not in target and not leads_somewhere(page, target)] == []
+
+
+def leads_somewhere(page: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    file = page.parent / name if name else page
+    return file.exists() and (not anchor or anchor in anchors(file))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
