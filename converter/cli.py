@@ -7,9 +7,13 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.arguments import CommandParser, add_data, number, of_the_disk, path, prepare_output, whole_number
 from edge.errors import MaskdError
+
+if TYPE_CHECKING:
+    from converter.command import Conversion
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,30 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             from converter.edgetpu import run_edgetpu
 
             return run_edgetpu(str(arguments.model), arguments.out)
-        from converter.command import Conversion, run
+        from converter.command import run
 
-        written = run(
-            Conversion(
-                model=arguments.model,
-                data=tuple(arguments.data),
-                out=arguments.out or Path("models"),
-                name=arguments.name,
-                version=arguments.version,
-                task=arguments.task,
-                labels=arguments.labels,
-                crop_margin=arguments.crop_margin,
-                preprocess=arguments.preprocess,
-                input_size=arguments.input_size,
-                calibration_photos=arguments.calibration_photos,
-                color_order=arguments.color_order,
-                quantize=arguments.quantize,
-                max_drop=arguments.max_drop,
-                whole_image=arguments.whole_image,
-                detector=arguments.detector,
-                label_map=dict(arguments.label_map),
-                seed=arguments.seed,
-            )
-        )
+        written = run(_conversion(arguments))
         if arguments.edgetpu:
             from converter.edgetpu import run_edgetpu
 
@@ -64,6 +47,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("maskd-convert: stopped; nothing was installed", file=sys.stderr)
         return 130
     return 0
+
+
+def _conversion(arguments: argparse.Namespace) -> Conversion:
+    from converter.command import Conversion
+
+    return Conversion(
+        model=arguments.model,
+        data=tuple(arguments.data),
+        out=arguments.out or Path("models"),
+        name=arguments.name,
+        version=arguments.version,
+        task=arguments.task,
+        labels=arguments.labels,
+        crop_margin=arguments.crop_margin,
+        preprocess=arguments.preprocess,
+        input_size=arguments.input_size,
+        calibration_photos=arguments.calibration_photos,
+        color_order=arguments.color_order,
+        quantize=arguments.quantize,
+        max_drop=arguments.max_drop,
+        whole_image=arguments.whole_image,
+        detector=arguments.detector,
+        label_map=dict(arguments.label_map),
+        seed=arguments.seed,
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -99,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=1, help="seed of the split of the photos, as in training (default: 1)"
     )
 
+    _add_foreign(parser)
+    _add_proof(parser)
+    return parser
+
+
+def _add_foreign(parser: argparse.ArgumentParser) -> None:
     foreign = parser.add_argument_group("models not made by maskd-train")
     foreign.add_argument("--task", choices=("mask_classification", "face_detection"), help="what the model is for")
     foreign.add_argument(
@@ -131,6 +145,8 @@ def _parser() -> argparse.ArgumentParser:
         help="margin around a face, as a fraction of its longer side (default: as trained, or 0)",
     )
 
+
+def _add_proof(parser: argparse.ArgumentParser) -> None:
     proof = parser.add_argument_group("calibration and proof")
     proof.add_argument(
         "--calibration-photos",
@@ -163,7 +179,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="detector that crops the photos of class folders (default: the shipped one)",
     )
-    return parser
 
 
 def _labels(text: str) -> tuple[str, ...]:

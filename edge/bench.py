@@ -7,8 +7,9 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -78,20 +79,26 @@ def run_bench(
         rounded = {s.name: {"median_ms": round(s.median_ms, 3), "p90_ms": round(s.p90_ms, 3)} for s in stages}
         print(json.dumps({**facts, "stages": rounded}))
         return 0
-    width, height = PICTURE_SIZE
     for problem in problems:
         print(f"maskd: {problem}", file=sys.stderr)
-    on_delegate = "" if delegate is None or len(problems) == 2 else f" with {delegate}"
+    _print_table(facts, stages)
+    return 0
+
+
+def _print_table(facts: Mapping[str, Any], stages: Sequence[Stage]) -> None:
+    width, height = PICTURE_SIZE
+    delegate, on_cpu = facts["delegate"], facts["on_cpu"]
+    on_delegate = "" if delegate is None or len(on_cpu) == 2 else f" with {delegate}"
     print(
         f"{facts['runtime']}, {facts['threads']} thread(s){on_delegate}, {facts['machine']} with {facts['cpus']} CPU(s)"
     )
-    print(f"{facts['detector']} and {facts['classifier']}, a picture of {width}x{height} with {FACES} faces, {repeat}x")
+    models = f"{facts['detector']} and {facts['classifier']}"
+    print(f"{models}, a picture of {width}x{height} with {FACES} faces, {facts['repeat']}x")
     print()
     print(f"{'stage':<10} {'median ms':>10} {'p90 ms':>10}")
     total = Stage("sum", sum(stage.median_ms for stage in stages), sum(stage.p90_ms for stage in stages))
     for stage in (*stages, total):
         print(f"{stage.name:<10} {stage.median_ms:>10.2f} {stage.p90_ms:>10.2f}")
-    return 0
 
 
 def synthetic_picture(width: int, height: int) -> Image:

@@ -15,11 +15,10 @@ import numpy as np
 from edge.config import Config
 from edge.config.file import load_config
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import PhotoData, is_judgeable, load_sets, picture_result
+from edge.evaluation.examples import is_judgeable, picture_result
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto, read_photo
-from edge.evaluation.labels.layout import find_sets
-from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import match_picture
+from edge.evaluation.site_photos import SitePhotos, read_site
 from edge.evaluation.tuning import (
     LOWEST_SCORE,
     DetectedFaces,
@@ -35,7 +34,8 @@ from edge.evaluation.tuning import (
     tune,
 )
 from edge.evaluation.tuning_plot import draw_curves
-from edge.evaluation.tuning_report import FEW_PHOTOS, Report, as_json, as_text, config_values, notes
+from edge.evaluation.tuning_report import Report, as_json, as_text, config_values
+from edge.evaluation.tuning_sentences import FEW_PHOTOS, notes
 from edge.geometry import Box
 from edge.vision.build import build_vision
 from edge.vision.faces import Face
@@ -47,21 +47,6 @@ from edge.vision.thresholds import Thresholds, camera_thresholds
 DEFAULT_PLOT = Path("tune.png")
 SAME_FACE_IOU = 0.5
 SHOWN_MISTAKES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class SitePhotos:
-    """Photos by what they can tell: `boxed` show every face that there is, `portraits` one face and its label."""
-
-    boxed: list[LabelledPhoto] = field(default_factory=list)
-    portraits: list[LabelledPhoto] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    read: PhotoData = field(default_factory=PhotoData)
-    """How the folders were read; without the photos."""
-
-    @property
-    def faces(self) -> list[LabelledFace]:
-        return [face for photo in (*self.boxed, *self.portraits) for face in photo.faces]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +108,6 @@ def run_tune(
     if no_plot is not None:
         print(f"maskd: {no_plot}", file=sys.stderr)
     return 1 if no_plot is not None and plot is not None else 0
-
-
-def read_site(
-    data: Sequence[Path], vision: Vision, current: Thresholds, label_map: Mapping[str, str] | None = None
-) -> SitePhotos:
-    """Every photo of these folders; `label_map` says what labels of other names mean. Raises MaskdError where a folder
-    is missing, its labels cannot be read, or no photo can be used."""
-    names = LabelNames(vision.classifier.labels, label_map)
-    layout = find_sets(data, names)
-    site = SitePhotos(read=PhotoData(sets=layout.sets, names=names, not_looked_at=layout.not_looked_at))
-    min_score = min(current.min_score, vision.detector.recommended_min_score)
-
-    def find_faces(image: Image) -> list[Box]:
-        found = vision.detector.detect(image, min_score)
-        return [face.box for face in found if face.box.height >= current.min_face_px]
-
-    for photo_set in layout.sets:
-        loaded = load_sets([photo_set], seed=0, find_faces=find_faces, names=names)
-        photos = sorted((photo for part in loaded.splits.values() for photo in part), key=lambda photo: photo.path)
-        (site.portraits if photo_set.kind == "classes" else site.boxed).extend(photos)
-        site.problems.extend(loaded.problems)
-    if not site.boxed and not site.portraits:
-        raise MaskdError(f"no photo in {', '.join(map(str, data))} can be used: {site.problems[0]}")
-    return site
 
 
 def measure(site: SitePhotos, vision: Vision, current: Thresholds, compliant: Sequence[str]) -> Measured:

@@ -18,7 +18,7 @@ from edge.vision.preprocess import Image
 
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'maskd[train]'")
 
-from training import plots
+from training import plot_style, plots
 from training.plots import Mistake
 
 LABELS = ["with_mask", "without_mask", "mask_weared_incorrect"]
@@ -114,8 +114,8 @@ def test_precision_recall_draws_the_better_curve_higher(tmp_path: Path) -> None:
     poor = ([0.25, 0.25], [0.5, 1.0])
     picture = read(plots.precision_recall({"good": good, "poor": poor}, tmp_path / "new" / "pr.png", "faces"))
     height = picture.shape[0]
-    good_rows, good_columns = where(picture, plots.COLORS[0])
-    poor_rows, _ = where(picture, plots.COLORS[1])
+    good_rows, good_columns = where(picture, plot_style.COLORS[0])
+    poor_rows, _ = where(picture, plot_style.COLORS[1])
     top, bottom = good_rows[good_rows < 0.3 * height], poor_rows[poor_rows < 0.75 * height]
     assert top.size > 500
     assert top.mean() < 0.1 * height
@@ -127,9 +127,9 @@ def test_class_curves_have_one_line_for_each_label(tmp_path: Path) -> None:
     truth = [0, 1, 2, 0]
     sure = np.eye(3)[truth]
     picture = read(plots.class_precision_recall(LABELS, truth, sure, tmp_path / "classes.png"))
-    for color in plots.COLORS[:3]:
+    for color in plot_style.COLORS[:3]:
         assert where(picture, color)[0].size > 50
-    assert where(picture, plots.COLORS[3])[0].size == 0
+    assert where(picture, plot_style.COLORS[3])[0].size == 0
     with pytest.raises(ValueError, match=r"shape \(4, 2\)"):
         plots.class_precision_recall(LABELS, truth, sure[:, :2], tmp_path / "wrong.png")
 
@@ -140,7 +140,7 @@ def test_reliability_shows_a_gap_only_where_there_is_one(tmp_path: Path) -> None
     gaps = []
     for name, correct in (("honest", honest), ("too sure", np.zeros(200))):
         picture = read(plots.reliability(confidence, correct, tmp_path / f"{name}.png"))
-        _, columns = where(picture, plots.COLORS[1])
+        _, columns = where(picture, plot_style.COLORS[1])
         gaps.append(np.count_nonzero(columns > 0.4 * picture.shape[1]))  # right of the legend
     assert gaps[0] < 20
     assert gaps[1] > 200

@@ -23,6 +23,7 @@ from edge.cli import main
 from edge.config import Config
 from edge.config.file import load_config
 from edge.evaluation.metrics import PictureMatches, precision_recall
+from edge.evaluation.site_photos import read_site
 from edge.evaluation.tuning import (
     DetectedFaces,
     JudgedFaces,
@@ -42,8 +43,9 @@ from edge.evaluation.tuning import (
     recommend,
     tune,
 )
-from edge.evaluation.tuning_report import config_lines, config_values, notes, outcome, table_rows
-from edge.tune import measure, read_site
+from edge.evaluation.tuning_report import config_lines, config_values, table_rows
+from edge.evaluation.tuning_sentences import notes, outcome
+from edge.tune import measure
 from edge.vision.build import build_vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import camera_thresholds

@@ -6,20 +6,18 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from edge.arguments import (
     CommandParser,
-    add_data,
     existing_file,
     number,
     of_the_disk,
-    path,
     prepare_output,
     whole_number,
 )
 from edge.errors import MaskdError
 from training.architectures import ARCHITECTURES
+from training.arguments import add_places, add_training
 
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
@@ -84,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_mask(parser: argparse.ArgumentParser) -> None:
-    _add_training(parser, epochs=24, batch_size=64, out="runs/mask")
+    add_training(parser, epochs=24, batch_size=64, out="runs/mask")
     parser.add_argument("--arch", default="mobilenet_v2", choices=ARCHITECTURES, help="network (default: %(default)s)")
     parser.add_argument(
         "--input-size", type=whole_number(32, 512), default=96, metavar="PX", help="side of the crop (default: 96)"
@@ -95,6 +93,29 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--folds", type=whole_number(1), default=1, metavar="K", help="cross-validate on K folds, before training"
     )
+    _add_views(parser)
+    parser.add_argument(
+        "--teacher",
+        type=existing_file,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help=(
+            "learn half from the labels, half from this model.keras's answer for each crop; with several, from "
+            "their mean"
+        ),
+    )
+    parser.add_argument("--whole-image", action="store_true", help="class folders: use the whole photo, not its face")
+    parser.add_argument(
+        "--detector",
+        default="face-detector",
+        metavar="MODEL",
+        help="detector that crops the photos of class folders (default: the shipped one)",
+    )
+
+
+def _add_views(parser: argparse.ArgumentParser) -> None:
+    """What is made of the photos for training."""
     parser.add_argument(
         "--mixup",
         type=number(0, 1),
@@ -118,28 +139,10 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the crops that come from painted faces, with --landmarks (default: %(default)s)",
     )
-    parser.add_argument(
-        "--teacher",
-        type=existing_file,
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help=(
-            "learn half from the labels, half from this model.keras's answer for each crop; with several, from "
-            "their mean"
-        ),
-    )
-    parser.add_argument("--whole-image", action="store_true", help="class folders: use the whole photo, not its face")
-    parser.add_argument(
-        "--detector",
-        default="face-detector",
-        metavar="MODEL",
-        help="detector that crops the photos of class folders (default: the shipped one)",
-    )
 
 
 def _add_face(parser: argparse.ArgumentParser) -> None:
-    _add_training(parser, epochs=24, batch_size=32, out="runs/face")
+    add_training(parser, epochs=24, batch_size=32, out="runs/face")
     parser.add_argument(
         "--size",
         choices=("fast", "far"),
@@ -181,7 +184,7 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
         "some. A model trained on other sets judges best; several with different --seed, given together, come "
         "second."
     )
-    _add_places(parser, data="labelled photos", out="runs/review")
+    add_places(parser, data="labelled photos", out="runs/review")
     parser.add_argument(
         "--model",
         action="append",
@@ -202,7 +205,7 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
-    _add_places(parser, data="labelled photos, or photos without people", out="runs/evaluate")
+    add_places(parser, data="labelled photos, or photos without people", out="runs/evaluate")
     parser.add_argument(
         "--detector",
         action="append",
@@ -228,78 +231,6 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="seed of the split, as in training (default: 1)")
     parser.add_argument(
         "--published-labels", action="store_true", help="use the published labels, without the corrections"
-    )
-
-
-def _add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, out: str) -> None:
-    _add_places(parser, data="labelled photos", out=out)
-    parser.add_argument(
-        "--alpha", type=number(0.1, 2), default=0.35, help="width of a MobileNet (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--weights", default="imagenet", help="imagenet, none, or a weights file (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--start-from",
-        type=existing_file,
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="train a model.keras further, at a lower rate; with several, their average",
-    )
-    parser.add_argument(
-        "--keep-stem",
-        action="store_true",
-        help="with --start-from: freeze the layers down to stride 8, which halves the time of a step",
-    )
-    parser.add_argument(
-        "--imitate",
-        type=existing_file,
-        metavar="MODEL",
-        help="for a network of patches: start with the layers of this model.keras, a MobileNetV2, and first train "
-        "the stem to produce its features",
-    )
-    parser.add_argument(
-        "--imitation-steps",
-        type=whole_number(1),
-        default=600,
-        metavar="N",
-        help="batches to train the stem (default: 600)",
-    )
-    parser.add_argument(
-        "--learning-rate",
-        type=number(1e-6, 1),
-        metavar="RATE",
-        help=(
-            "peak learning rate (default: 2e-3 for a detector and 1e-3 for a classifier, a third of it with "
-            "--start-from)"
-        ),
-    )
-    parser.add_argument("--epochs", type=whole_number(1), default=epochs, help="default: %(default)s")
-    parser.add_argument("--batch-size", type=whole_number(1), default=batch_size, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the split and of every random choice (default: 1)")
-    parser.add_argument(
-        "--resume", action="store_true", help="continue from the checkpoint of an interrupted run in --out"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="write into the --out of an earlier run and replace its model"
-    )
-    parser.add_argument(
-        "--licensed-only",
-        action="store_true",
-        help="train only on photos whose licence is stated and allows products, see docs/training.md",
-    )
-    parser.add_argument(
-        "--with-validation",
-        action="store_true",
-        help="the final run, once its settings are chosen: also train on the validation photos, to the last epoch",
-    )
-
-
-def _add_places(parser: argparse.ArgumentParser, *, data: str, out: str) -> None:
-    add_data(parser, data)
-    parser.add_argument(
-        "--out", type=path, default=Path(out), metavar="DIR", help="output folder (default: %(default)s)"
     )
 
 

@@ -38,29 +38,8 @@ PAINTED_FACES = 2000
 
 def run(arguments: argparse.Namespace) -> None:
     """Trains, evaluates on the test photos and writes the run's folder. Raises MaskdError for data it cannot use."""
-    options = MaskTraining(
-        labels=LABELS[arguments.classes],
-        architecture=arguments.arch,
-        alpha=arguments.alpha,
-        input_size=arguments.input_size,
-        weights=weights_argument(arguments.weights),
-        epochs=arguments.epochs,
-        batch_size=arguments.batch_size,
-        mixup=arguments.mixup,
-        painted_share=arguments.painted,
-        start_from=tuple(arguments.start_from),
-        teachers=tuple(arguments.teacher),
-        keep_stem=arguments.keep_stem,
-        imitate=arguments.imitate,
-        imitation_steps=arguments.imitation_steps,
-        learning_rate=arguments.learning_rate,
-        seed=arguments.seed,
-    )
-    if arguments.folds > 1 and (options.start_from or options.teachers or options.imitate):
-        raise UsageError(
-            "--folds needs a model that has not seen the photos, but one of --start-from, --teacher or --imitate "
-            "has seen them all; remove one or the other"
-        )
+    options = _options(arguments)
+    _require_unseen(arguments.folds, options)
     require_start(options.keep_stem, options.start_from)
     require_patches(options.imitate, options.architecture, "--arch patches")
     models = (*options.start_from, *options.teachers, *([options.imitate] if options.imitate else []))
@@ -105,6 +84,35 @@ def run(arguments: argparse.Namespace) -> None:
         _calibrate(model, samples["validation"], options)
     save_model(model, out)
     _write_report(model, history, samples["test"], learnt, options, out, metrics)
+
+
+def _require_unseen(folds: int, options: MaskTraining) -> None:
+    if folds > 1 and (options.start_from or options.teachers or options.imitate):
+        raise UsageError(
+            "--folds needs a model that has not seen the photos, but one of --start-from, --teacher or --imitate "
+            "has seen them all; remove one or the other"
+        )
+
+
+def _options(arguments: argparse.Namespace) -> MaskTraining:
+    return MaskTraining(
+        labels=LABELS[arguments.classes],
+        architecture=arguments.arch,
+        alpha=arguments.alpha,
+        input_size=arguments.input_size,
+        weights=weights_argument(arguments.weights),
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        mixup=arguments.mixup,
+        painted_share=arguments.painted,
+        start_from=tuple(arguments.start_from),
+        teachers=tuple(arguments.teacher),
+        keep_stem=arguments.keep_stem,
+        imitate=arguments.imitate,
+        imitation_steps=arguments.imitation_steps,
+        learning_rate=arguments.learning_rate,
+        seed=arguments.seed,
+    )
 
 
 def _samples(

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from edge.errors import MaskdError
 from edge.evaluation import metrics
 from edge.evaluation.metrics import ApResult, ClassificationResult, PictureMatches, expected_calibration_error
 from edge.vision.preprocess import Image
+from training.plot_style import COLORS, GREY, LINES, picture, printable, short, two_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-"""Told apart with every common colour blindness: Okabe & Ito, "Color Universal Design", 2008."""
-LINES = ("-", "--", "-.", ":")
 TRAIN_COLOR, VALIDATION_COLOR = COLORS[0], COLORS[1]
 BEST_COLOR = COLORS[2]
-GREY = "#767676"
-
-STYLE: dict[Any, object] = {
-    "font.size": 10,
-    "axes.titlesize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "legend.framealpha": 0.85,
-    "legend.edgecolor": "none",
-    "lines.linewidth": 1.8,
-    "figure.facecolor": "white",
-    "savefig.dpi": 120,
-    # Titles and captions hold file names, where a dollar sign is just that.
-    "text.parse_math": False,
-}
-
 CALIBRATION_BINS = 15
-CAPTION_LETTERS = 24
 
 Curve = tuple[ArrayLike, ArrayLike]
 """Precision and recall of one model, each of shape (n,), recall rising."""
@@ -77,7 +51,7 @@ def training_curves(
     if not any(len(values) for values in history.values()):
         raise ValueError("the history holds no epoch")
     best = _best_epoch(history, best_by or next((n for n in ("val_loss", "loss") if n in history), names[0]))
-    with _picture(path, 4.6 * len(names), 3.8) as figure:
+    with picture(path, 4.6 * len(names), 3.8) as figure:
         for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             _curve_panel(axes, history, name, best)
             if unfrozen_after:
@@ -92,9 +66,9 @@ def confusion_matrix(result: ClassificationResult, path: Path, title: str) -> Pa
     """
     counts = result.confusion
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    labels = [_label(name) for name in result.labels]
+    labels = [two_lines(name) for name in result.labels]
     side = 1.35 * len(labels)
-    with _picture(path, 2.6 + side, 1.6 + side) as figure:
+    with picture(path, 2.6 + side, 1.6 + side) as figure:
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
         axes.grid(visible=False)
@@ -112,7 +86,7 @@ def confusion_matrix(result: ClassificationResult, path: Path, title: str) -> Pa
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
         axes.set_title(
-            f"{_printable(title)}\naccuracy {result.accuracy:.3f}, macro F1 {result.macro_f1:.3f}, n = {result.count}"
+            f"{printable(title)}\naccuracy {result.accuracy:.3f}, macro F1 {result.macro_f1:.3f}, n = {result.count}"
         )
         figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
     return path
@@ -123,17 +97,17 @@ def precision_recall(curves: Mapping[str, ApResult | Curve], path: Path, title: 
 
     Raises MaskdError where the picture cannot be made.
     """
-    with _picture(path, 6.4, 5.2) as figure:
+    with picture(path, 6.4, 5.2) as figure:
         axes = figure.subplots()
         _equal_f1_lines(axes)
         for index, (name, curve) in enumerate(curves.items()):
             color, line = COLORS[index % len(COLORS)], LINES[index % len(LINES)]
             if isinstance(curve, ApResult):
                 precision, recall = curve.precision, curve.recall
-                label = f"{_printable(name)}: AP {curve.ap:.3f}, n = {curve.faces}"
+                label = f"{printable(name)}: AP {curve.ap:.3f}, n = {curve.faces}"
             else:
                 precision, recall = (np.asarray(values, dtype=np.float64) for values in curve)
-                label = _printable(name)
+                label = printable(name)
             if isinstance(curve, ApResult) and curve.found_faces:
                 score = curve.best_score()
                 best_precision, best_recall = curve.at_score(score)
@@ -143,7 +117,7 @@ def precision_recall(curves: Mapping[str, ApResult | Curve], path: Path, title: 
             start = precision[:1]
             axes.plot([*(start * 0), *recall], [*start, *precision], color=color, linestyle=line, label=label)
         _unit_axes(axes, "recall", "precision")
-        axes.set_title(_printable(title))
+        axes.set_title(printable(title))
         if curves:
             axes.legend(loc="lower left")
     return path
@@ -182,7 +156,7 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, path: Path) -> Path:
     filled = counts > 0
     mean_hits = np.bincount(bins, hits, CALIBRATION_BINS)[filled] / counts[filled]
     mean_confidences = np.bincount(bins, confidences, CALIBRATION_BINS)[filled] / counts[filled]
-    with _picture(path, 5.4, 6.2) as figure:
+    with picture(path, 5.4, 6.2) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1.2, label="as sure as right")
         upper.vlines(mean_confidences, mean_confidences, mean_hits, color=COLORS[1], linewidth=1.4, label="gap")
@@ -212,7 +186,7 @@ def mistake_sheet(items: Sequence[Mistake], path: Path, columns: int = 10, *, li
     # Captions have a fixed height in inches below each photo, and the title one above them all.
     width, height, caption, heading = 1.5, 2.05, 0.55, 0.4
     sheet_width, sheet_height = max(3.0, columns * width), rows * height + heading
-    with _picture(path, sheet_width, sheet_height, layout=None) as figure:
+    with picture(path, sheet_width, sheet_height, layout=None) as figure:
         figure.text(0.5, 1 - heading / 2 / sheet_height, shown, ha="center", va="center", size=11)
         for index, item in enumerate(worst):
             row, column = divmod(index, columns)
@@ -230,7 +204,7 @@ def mistake_sheet(items: Sequence[Mistake], path: Path, columns: int = 10, *, li
             figure.text(
                 (column + 0.5) * width / sheet_width,
                 (top - height + caption - 0.04) / sheet_height,
-                f"is {_short(item.truth)}\n{_short(item.predicted)} {item.confidence:.2f}\n{_short(item.source)}",
+                f"is {short(item.truth)}\n{short(item.predicted)} {item.confidence:.2f}\n{short(item.source)}",
                 ha="center",
                 va="top",
                 size=6.5,
@@ -263,7 +237,7 @@ def _curve_panel(axes: Axes, history: Mapping[str, Sequence[float]], name: str, 
     if best is not None and best < len(shown) and np.isfinite(shown[best]):
         axes.axvline(best + 1, color=BEST_COLOR, linewidth=1.2, linestyle=":")
         axes.plot([best + 1], [shown[best]], "o", color=BEST_COLOR, label=f"best epoch {best + 1}: {shown[best]:.4g}")
-    axes.set_title(_printable(name.replace("_", " ")))
+    axes.set_title(printable(name.replace("_", " ")))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="best")
@@ -290,48 +264,3 @@ def _unit_axes(axes: Axes, x: str, y: str) -> None:
     axes.set_ylim(0, 1.02)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-
-
-def _label(name: str) -> str:
-    """A label over two lines or three, so that it fits next to its neighbours."""
-    return _printable(name.replace("_", "\n"))
-
-
-def _short(text: str) -> str:
-    """The beginning and the end of a text that is too long for a caption."""
-    text = _printable(text)
-    if len(text) <= CAPTION_LETTERS:
-        return text
-    head = CAPTION_LETTERS // 3
-    return f"{text[:head]}…{text[len(text) - (CAPTION_LETTERS - head - 1) :]}"
-
-
-def _printable(text: str) -> str:
-    """File names may contain bytes that are not text; a font cannot draw those."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-@contextmanager
-def _picture(path: Path, width: float, height: float, layout: str | None = "constrained") -> Iterator[Figure]:
-    """A figure of this size in inches, which is written to `path` at the end of the block."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MaskdError(
-            f"the picture {path} cannot be drawn without matplotlib; run: pip install matplotlib"
-        ) from error
-    with mpl.rc_context(STYLE):
-        # A Figure of its own, without pyplot, is drawn by Agg: it needs no screen, and nothing keeps it in memory.
-        figure = Figure(figsize=(width, height), layout=layout)  # type: ignore[arg-type]
-        yield figure
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with warnings.catch_warnings():
-                # A file name in a script that the font lacks is drawn as empty squares.
-                warnings.filterwarnings("ignore", message="Glyph .* missing from")
-                figure.savefig(path, format="png")
-        except OSError as error:
-            raise MaskdError(
-                f"the picture {path} cannot be written ({error.strerror or error}); choose another folder"
-            ) from error
