@@ -334,7 +334,7 @@ def test_class_folders_taken_whole(keras: Any, tmp_path: Path) -> None:
         (["{dir}/junk.h5", "--labels", "a,b", "--preprocess", "none"], 1, "neither a .keras nor an .h5 file"),
         (["{dir}/half.h5", "--labels", "a,b", "--preprocess", "none"], 1, "cannot load it"),
         (["{dir}/folder", "--labels", "a,b", "--preprocess", "none"], 1, "not a SavedModel"),
-        (["{dir}/good.keras"], 2, "say --labels"),
+        (["{dir}/good.keras"], 2, "give --labels"),
         (["{dir}/good.keras", "--labels", "a,b,c"], 2, "does not match the 3 labels"),
         (["{dir}/good.keras", "--labels", "a,b", "--input-size", "64x64"], 2, "not --input-size 64x64"),
         (["{dir}/good.keras", "--labels", "a,b"], 1, "no labelled face"),
