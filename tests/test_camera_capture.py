@@ -30,7 +30,7 @@ def settings(source: str, **values: object) -> CameraSettings:
 
 
 def frame(number: int) -> Frame:
-    return Frame(numbered(number), float(number), number, "door")
+    return Frame(numbered(number), float(number), number)
 
 
 def capture_of(
@@ -188,7 +188,7 @@ def test_a_stream_that_is_late_falls_silent_and_comes_back(caplog: pytest.LogCap
     url = f"http://me:hunter2@127.0.0.1:{port}/stream.mjpg"
     failures: list[Exception] = []
     capture, latest = capture_of(
-        lambda: StreamCamera("door", url, settings(url), open_timeout_ms=1500, read_timeout_ms=400), failures
+        lambda: StreamCamera(url, settings(url), open_timeout_ms=1500, read_timeout_ms=400), failures
     )
     capture.start()
     wait_until(lambda: len(caplog.records) >= 4, "the missing camera is noticed and tried again")

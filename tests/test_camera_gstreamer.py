@@ -155,7 +155,6 @@ def test_a_pipeline_that_falls_silent_is_an_error_in_time() -> None:
     jpeg = two_halves()
     threading.Thread(target=lambda: [os.write(writing, jpeg) for _ in range(20)], daemon=True).start()
     camera = GstCamera(
-        "door",
         settings("gst:"),
         pipeline=complete(f"fdsrc fd={reading} do-timestamp=true ! jpegparse ! jpegdec"),
         described="it",

@@ -78,7 +78,7 @@ def test_a_watched_camera_hands_both_pictures_over() -> None:
     camera = WatchedCamera("door", latest, CameraRules(THRESHOLDS, PEOPLE))
     image, lores = np.zeros((720, 1280, 3), np.uint8), np.zeros((396, 704, 3), np.uint8)
     for number, small in enumerate((lores, None)):
-        latest.put(Frame(image, float(number), number, "door", small))
+        latest.put(Frame(image, float(number), number, small))
         camera.watch(Vision(detector, Colours()))
     assert detector.shown[0] is lores
     assert detector.shown[1] is image

@@ -27,7 +27,7 @@ PASSWORD = "hunter2/@:"  # as cameras' owners choose them
 
 def camera(url: str, *, open_timeout_ms: int = 15_000, read_timeout_ms: int = 700, rotate: int = 0) -> StreamCamera:
     settings = CameraSettings.model_validate({"source": url, "rotate": rotate})
-    return StreamCamera("door", url, settings, open_timeout_ms=open_timeout_ms, read_timeout_ms=read_timeout_ms)
+    return StreamCamera(url, settings, open_timeout_ms=open_timeout_ms, read_timeout_ms=read_timeout_ms)
 
 
 def with_login(url: str, user: str, password: str) -> str:

@@ -59,7 +59,7 @@ def test_a_source_means_a_kind_of_camera(source: str, kind: type, described: str
 
 def test_a_stream_gives_rgb_pictures_and_its_silence_is_an_error() -> None:
     with MjpegServer() as server:
-        camera = StreamCamera("door", server.url, settings(rotate=90), open_timeout_ms=3000, read_timeout_ms=500)
+        camera = StreamCamera(server.url, settings(rotate=90), open_timeout_ms=3000, read_timeout_ms=500)
         camera.open()
         found = [camera.read() for _ in range(3)]
         assert [frame.number for frame in found] == [0, 1, 2]
@@ -74,7 +74,7 @@ def test_a_stream_gives_rgb_pictures_and_its_silence_is_an_error() -> None:
         with pytest.raises(MaskdError, match="sends no more pictures"):
             collections.deque((camera.read() for _ in range(100)), maxlen=0)
         camera.close()
-        camera = StreamCamera("door", server.url, settings(), open_timeout_ms=500, read_timeout_ms=500)
+        camera = StreamCamera(server.url, settings(), open_timeout_ms=500, read_timeout_ms=500)
         with pytest.raises(MaskdError, match="cannot be opened"):
             camera.open()
 
@@ -82,7 +82,7 @@ def test_a_stream_gives_rgb_pictures_and_its_silence_is_an_error() -> None:
 def test_a_stream_that_is_not_there_is_refused_without_its_password(capfd: pytest.CaptureFixture[str]) -> None:
     for url in ("rtsp://me:hunter2@127.0.0.1:1/x", "http://me:hunter2@127.0.0.1:1/x"):
         with pytest.raises(MaskdError, match="cannot be opened") as caught:
-            StreamCamera("door", url, settings()).open()
+            StreamCamera(url, settings()).open()
         assert "hunter2" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 

@@ -21,7 +21,7 @@ import json, sys, time
 from edge.camera.v4l2 import V4l2Camera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-camera = V4l2Camera("door", sys.argv[1], CameraSettings(source=sys.argv[1]))
+camera = V4l2Camera(sys.argv[1], CameraSettings(source=sys.argv[1]))
 camera.open()
 image = camera.read().image
 print(json.dumps([image.shape, image[50, 50].tolist(), image[50, -50].tolist()]), flush=True)
@@ -42,7 +42,7 @@ from edge.errors import MaskdError
 decoded = []
 decode = cv2.imdecode
 cv2.imdecode = lambda *arguments: decoded.append(None) or decode(*arguments)
-camera = V4l2Camera("door", sys.argv[1], CameraSettings(source=sys.argv[1], rotate=90))
+camera = V4l2Camera(sys.argv[1], CameraSettings(source=sys.argv[1], rotate=90))
 camera.open()
 frame = camera.read()
 print(json.dumps(len(decoded)), flush=True)
@@ -64,7 +64,7 @@ from edge.camera.v4l2 import V4l2Camera
 from edge.config import CameraSettings
 from edge.errors import MaskdError
 try:
-    V4l2Camera("door", sys.argv[1], CameraSettings(source=sys.argv[1])).open()
+    V4l2Camera(sys.argv[1], CameraSettings(source=sys.argv[1])).open()
     print(json.dumps("opened"), flush=True)
 except MaskdError as error:
     print(json.dumps(str(error)), flush=True)
@@ -77,7 +77,7 @@ from edge.camera.v4l2 import V4l2Camera
 from edge.config import CameraSettings
 settings = CameraSettings(source=sys.argv[1])
 capture = CaptureThread(
-    "door", lambda: V4l2Camera("door", sys.argv[1], settings), LatestFrame(), lambda error: None, longest_delay_s=0.2
+    "door", lambda: V4l2Camera(sys.argv[1], settings), LatestFrame(), lambda error: None, longest_delay_s=0.2
 )
 capture.start()
 while True:

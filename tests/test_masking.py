@@ -196,7 +196,7 @@ def test_secrets_without_an_address(text: str, masked: str) -> None:
 def test_what_a_camera_says_of_itself_and_of_its_failure(form: str) -> None:
     url = of(form, f"127.0.0.1:{free_port()}")
     settings = CameraSettings.model_construct(source=Stream(url, url))
-    camera = StreamCamera("door", url, settings, open_timeout_ms=2000)
+    camera = StreamCamera(url, settings, open_timeout_ms=2000)
     assert SECRET not in camera.describe()
     with pytest.raises(MaskdError) as raised:
         camera.open()

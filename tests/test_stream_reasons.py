@@ -32,9 +32,7 @@ needs_server = pytest.mark.skipif(not importlib.util.find_spec("rtsp"), reason="
 
 def camera(url: str, *, open_s: float = 10.0, read_s: float = 3.0, fps: float = 15.0) -> StreamCamera:
     settings = CameraSettings.model_validate({"source": "auto", "fps": fps})
-    return StreamCamera(
-        "door", url, settings, open_timeout_ms=round(open_s * 1000), read_timeout_ms=round(read_s * 1000)
-    )
+    return StreamCamera(url, settings, open_timeout_ms=round(open_s * 1000), read_timeout_ms=round(read_s * 1000))
 
 
 def why(url: str, open_s: float = 10.0) -> str:

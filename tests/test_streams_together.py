@@ -87,7 +87,7 @@ def test_a_capture_that_waits_for_an_answer_is_stopped_in_time_and_ends_by_itsel
         url = f"rtsp://127.0.0.1:{server.port}/live"
         settings = CameraSettings.model_validate({"source": url})
         capture = CaptureThread(
-            "a", lambda: StreamCamera("a", url, settings, open_timeout_ms=8000), LatestFrame(), lambda error: None
+            "a", lambda: StreamCamera(url, settings, open_timeout_ms=8000), LatestFrame(), lambda error: None
         )
         capture.start()
         time.sleep(0.5)

@@ -53,7 +53,7 @@ def write_av(
 
 def why(path: Path) -> str:
     with pytest.raises(MaskdError) as refused:
-        VideoCamera("door", path, CameraSettings.model_validate({"source": "auto"})).open()
+        VideoCamera(path, CameraSettings.model_validate({"source": "auto"})).open()
     assert str(path) in str(refused.value)
     return str(refused.value)
 
@@ -216,4 +216,4 @@ def test_a_frame_that_is_not_looked_at_is_not_converted(tmp_path: Path, monkeypa
 
 def test_a_frame_may_hold_its_picture() -> None:
     image = red_left_blue_right()
-    assert Frame(image, 0.0, 0, "door").image is image
+    assert Frame(image, 0.0, 0).image is image

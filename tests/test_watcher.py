@@ -37,7 +37,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 
 def a_picture() -> Frame:
-    return Frame(np.zeros((100, 100, 3), np.uint8), time.monotonic(), 0, "any")
+    return Frame(np.zeros((100, 100, 3), np.uint8), time.monotonic(), 0)
 
 
 class OneFace:
@@ -162,7 +162,7 @@ def a_damaged_picture() -> Frame:
     def decode() -> Image:
         raise DamagedPictureError("/dev/video0 sent a damaged picture")
 
-    return Frame(decode, time.monotonic(), 0, "any")
+    return Frame(decode, time.monotonic(), 0)
 
 
 def test_a_damaged_picture_is_passed_over(watching: Watching) -> None:

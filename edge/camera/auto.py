@@ -28,7 +28,7 @@ class AutoCamera:
         self._count = 0
 
     def open(self) -> None:
-        candidates: list[Camera] = [V4l2Camera(self._name, d.path, self._settings) for d in capture_devices()]
+        candidates: list[Camera] = [V4l2Camera(d.path, self._settings) for d in capture_devices()]
         if picamera_present():
             candidates.append(PiCamera(self._name, self._settings))
         failures = []

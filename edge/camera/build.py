@@ -24,17 +24,17 @@ def open_camera(name: str, settings: CameraSettings) -> Camera:
         case Auto():
             return AutoCamera(name, settings)
         case Demo():
-            return VideoCamera(name, CLIP, settings.model_copy(update={"loop": True}))
+            return VideoCamera(CLIP, settings.model_copy(update={"loop": True}))
         case V4l2(path=device):
-            return V4l2Camera(name, device, settings)
+            return V4l2Camera(device, settings)
         case RaspberryPi(number=number):
             return PiCamera(name, settings, number=number)
         case Csi(number=sensor):
-            return csi_camera(name, sensor, settings)
+            return csi_camera(sensor, settings)
         case Pipeline(pipeline=pipeline):
-            return pipeline_camera(name, pipeline, settings)
+            return pipeline_camera(pipeline, settings)
         case Stream(url=url):
-            return StreamCamera(name, url, settings)
+            return StreamCamera(url, settings)
         case Files(path=path) as files:
-            return PhotosCamera(name, path, settings) if files.shows_photos else VideoCamera(name, path, settings)
+            return PhotosCamera(name, path, settings) if files.shows_photos else VideoCamera(path, settings)
     raise AssertionError(f"{settings.source!r} has no camera")

@@ -16,18 +16,17 @@ class DamagedPictureError(MaskdError):
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture, and when and where it was taken.
+    """One picture, and when it was taken.
 
     `picture` is the picture itself, or makes it when it is first asked for, so that a frame that is never looked at
     is neither decoded from JPEG nor converted. `captured_at` is in seconds of time.monotonic(), so that a step of the
-    wall clock bends no track; `number` counts from 0 for each camera, and `camera` is the camera's key in config.yaml.
-    `lores` is the same picture smaller, for the detector, where the camera's hardware makes one.
+    wall clock bends no track; `number` counts from 0 for each camera. `lores` is the same picture smaller, for the
+    detector, where the camera's hardware makes one.
     """
 
     picture: Image | Callable[[], Image]
     captured_at: float
     number: int
-    camera: str
     lores: Image | None = None
 
     @cached_property

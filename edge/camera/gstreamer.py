@@ -22,7 +22,6 @@ class GstCamera(LiveCamera):
 
     def __init__(
         self,
-        name: str,
         settings: CameraSettings,
         *,
         pipeline: str,
@@ -30,7 +29,7 @@ class GstCamera(LiveCamera):
         remedy: str,
         read_timeout_ms: int = READ_TIMEOUT_MS,
     ) -> None:
-        super().__init__(name, no_picture=f"{described} gives no more pictures; {remedy}")
+        super().__init__(no_picture=f"{described} gives no more pictures; {remedy}")
         self.pipeline = pipeline
         self._described = described
         self._remedy = remedy
@@ -50,11 +49,10 @@ class GstCamera(LiveCamera):
         return self._described
 
 
-def csi_camera(name: str, sensor: int, settings: CameraSettings) -> GstCamera:
+def csi_camera(sensor: int, settings: CameraSettings) -> GstCamera:
     """A Jetson's ribbon-cable camera, by its sensor-id; raises MaskdError where this OpenCV has no GStreamer."""
     require_gstreamer(str(settings.source), cv2.getBuildInformation())
     return GstCamera(
-        name,
         settings,
         pipeline=csi_pipeline(sensor, settings),
         described=f"the CSI camera {sensor}",
@@ -63,13 +61,13 @@ def csi_camera(name: str, sensor: int, settings: CameraSettings) -> GstCamera:
     )
 
 
-def pipeline_camera(name: str, pipeline: str, settings: CameraSettings) -> GstCamera:
+def pipeline_camera(pipeline: str, settings: CameraSettings) -> GstCamera:
     """The camera of a pipeline without its `gst:`; raises MaskdError where this OpenCV has no GStreamer."""
     require_gstreamer(str(settings.source), cv2.getBuildInformation())
     # The rest may hold a password.
     described = f"the GStreamer pipeline {pipeline.split()[0]} …"
     remedy = "try it with gst-launch-1.0 and autovideosink at the end"
-    return GstCamera(name, settings, pipeline=complete(pipeline), described=described, remedy=remedy)
+    return GstCamera(settings, pipeline=complete(pipeline), described=described, remedy=remedy)
 
 
 def csi_pipeline(sensor: int, settings: CameraSettings) -> str:

@@ -14,9 +14,8 @@ class LiveCamera:
 
     live = True
 
-    def __init__(self, name: str, *, no_picture: str) -> None:
+    def __init__(self, *, no_picture: str) -> None:
         """`no_picture` is the sentence for a connection that gives no more pictures."""
-        self._name = name
         self._no_picture = no_picture
         self._capture: Capture | None = None
         self._count = 0
@@ -28,7 +27,7 @@ class LiveCamera:
         if picture is None:
             raise MaskdError(self._no_picture)
         self._count += 1
-        return Frame(picture, time.monotonic(), self._count - 1, self._name)
+        return Frame(picture, time.monotonic(), self._count - 1)
 
     def close(self) -> None:
         if self._capture is not None:

@@ -147,7 +147,7 @@ class PhotosCamera:
         due = self._timeline.wait_for(self._position)
         self._position += self._interval
         self._count += 1
-        return Frame(image, due, self._count - 1, self._name)
+        return Frame(image, due, self._count - 1)
 
     def close(self) -> None:
         self._images = iter(())

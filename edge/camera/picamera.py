@@ -119,7 +119,7 @@ class PiCamera:
         except Exception as error:  # noqa: BLE001 - as above
             raise MaskdError(self._gives_no_more(str(error) or type(error).__name__)) from None
         self._count += 1
-        return Frame(image, time.monotonic(), self._count - 1, self._name, lores)
+        return Frame(image, time.monotonic(), self._count - 1, lores)
 
     def _capture(self) -> tuple[Image, Image | None]:
         """The full picture and the one for the detector, of one moment."""

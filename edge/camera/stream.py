@@ -57,14 +57,12 @@ class StreamCamera:
 
     def __init__(
         self,
-        name: str,
         url: str,
         settings: CameraSettings,
         *,
         open_timeout_ms: int = OPEN_TIMEOUT_MS,
         read_timeout_ms: int = READ_TIMEOUT_MS,
     ) -> None:
-        self._name = name
         self._url = url
         self._rotate = settings.rotate
         slowest, fastest = STILLS_PER_SECOND
@@ -109,7 +107,7 @@ class StreamCamera:
             )
         self._last_at = time.monotonic()
         self._count += 1
-        return Frame(picture.image, self._connection.captured_at(picture), self._count - 1, self._name)
+        return Frame(picture.image, self._connection.captured_at(picture), self._count - 1)
 
     def close(self) -> None:
         if self._connection is not None:

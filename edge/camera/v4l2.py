@@ -31,9 +31,9 @@ _NOT_CAMERAS = frozenset({"bcm2835-codec", "bcm2835-isp", "pispbe", "rpi-hevc-de
 class V4l2Camera(LiveCamera):
     """A V4L2 device, opened by its path."""
 
-    def __init__(self, name: str, device: str, settings: CameraSettings) -> None:
+    def __init__(self, device: str, settings: CameraSettings) -> None:
         no_picture = f"the camera {device} gives no more pictures; check its cable and its power supply"
-        super().__init__(name, no_picture=no_picture)
+        super().__init__(no_picture=no_picture)
         self._device = device
         self._settings = settings
 

@@ -29,8 +29,7 @@ class VideoCamera:
 
     live = False
 
-    def __init__(self, name: str, path: Path, settings: CameraSettings) -> None:
-        self._name = name
+    def __init__(self, path: Path, settings: CameraSettings) -> None:
         self._path = path
         self._settings = settings
         self._file: VideoFile | None = None
@@ -56,7 +55,7 @@ class VideoCamera:
             return None
         position, picture = following
         self._count += 1
-        return Frame(picture.image, self._timeline.wait_for(self._offset + position), self._count - 1, self._name)
+        return Frame(picture.image, self._timeline.wait_for(self._offset + position), self._count - 1)
 
     def close(self) -> None:
         if self._file is not None:
@@ -77,7 +76,7 @@ def frames(path: Path, rotate: int = 0) -> Iterator[Frame]:
         number = 0
         while (following := file.next()) is not None:
             position, picture = following
-            yield Frame(picture.image, position, number, path.name)
+            yield Frame(picture.image, position, number)
             number += 1
     finally:
         file.close()
