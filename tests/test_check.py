@@ -215,7 +215,7 @@ def test_where_nothing_answers_it_ends_all_the_same(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (1, "")
     failed = [line.split("  ")[2].strip() for line in result.stdout.splitlines() if line.startswith("FAIL")]
     assert result.stdout.count("FAIL     camera") == 3, failed
-    assert "does not answer MQTT 5 or 3.1.1; see whether it is overloaded" in result.stdout
+    assert "does not answer MQTT 5 or 3.1.1; check whether it is overloaded" in result.stdout
 
 
 def test_a_camera_that_hangs_does_not_spoil_the_end(tmp_path: Path) -> None:

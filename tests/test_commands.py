@@ -462,8 +462,8 @@ def test_commands_are_off_at_a_broker_for_everybody(mosquitto: Mosquitto, caplog
     assert parts.daemon.times == 0
     assert parts.commands._inbox.empty()
     assert (
-        "commands over MQTT are off, since this device does not log in at the broker, and so anybody might send them; "
-        "mqtt.username, or mqtt.commands: true, turns them on"
+        "commands over MQTT are off because this device does not log in at the broker, so that anyone could send "
+        "them; mqtt.username, or mqtt.commands: true, turns them on"
     ) in lines(caplog, logging.INFO)
 
 

@@ -217,7 +217,7 @@ mqtt:
         ("device: !!python/name:os.system x\n", ":1:9: device: the tag !!python/name:os.system has no meaning here"),
         ("mqtt: {<<: {port: 1}}\n", ":1:8: mqtt: merging with << is not supported"),
         ("? [a]\n: b\n", ":1:3: a list or section cannot be the name"),
-        ("x: &x [*x]\n", "its aliases (*name) stand for more than"),
+        ("x: &x [*x]\n", "its aliases (*name) expand to more than"),
         ("[" * 100_000, ":1:21: is nested more than 20 levels deep"),
         ("a:\n" + "".join(" " * i + "- \n" for i in range(1, 50)), "is nested more than 20 levels deep"),
         ("x" * 2_000_000, "is longer than 1,000,000 characters"),
@@ -294,7 +294,7 @@ def test_aliases_that_multiply_are_refused_quickly(tmp_path: Path) -> None:
     bomb = f"a: &a [{', '.join(['x'] * 9)}]\n" + "".join(
         f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in pairwise(letters)
     )
-    assert "its aliases (*name) stand for more than" in refusal(tmp_path, bomb)
+    assert "its aliases (*name) expand to more than" in refusal(tmp_path, bomb)
 
 
 def test_a_harmless_alias_works(tmp_path: Path) -> None:

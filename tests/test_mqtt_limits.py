@@ -107,7 +107,7 @@ def test_an_event_longer_than_the_broker_allows_holds_up_no_other(
             assert [json.loads(message.payload)["track"] for message in subscriber.messages] == ["a", "c", "d"]
         assert outbox.depth == 1
     assert len(warnings_in(caplog)) == 1
-    assert "event 2 is too long for the broker (it takes no more than 2000 bytes)" in warnings_in(caplog)[0]
+    assert "event 2 is too long for the broker (it accepts at most 2000 bytes)" in warnings_in(caplog)[0]
 
 
 def events(track: str, zones: list[str] | None = None) -> list[Draft]:
@@ -216,12 +216,12 @@ def test_a_refused_subscription_is_told_once_and_ends_nothing(caplog: pytest.Log
             wait_until(lambda number=number: client.connection == number)  # type: ignore[misc]
             client.drop("a new connection is wanted")
         wait_until(lambda: client.connection == 3)
-        told = "does not let maskd-lobby listen to maskd/lobby/+/+/set: Not authorized; what is published there has no"
+        told = "does not let maskd-lobby subscribe to maskd/lobby/+/+/set: Not authorized; messages there have no"
         assert caplog.text.count(told) == 1
-        assert "listen to homeassistant/status" not in caplog.text
+        assert "subscribe to homeassistant/status" not in caplog.text
         reasons[b"maskd/lobby/+/+/set"] = 1
         client.drop("a new connection is wanted")
-        wait_until(lambda: "lets maskd-lobby listen to maskd/lobby/+/+/set again" in caplog.text)
+        wait_until(lambda: "lets maskd-lobby subscribe to maskd/lobby/+/+/set again" in caplog.text)
 
 
 def test_a_huge_message_over_mqtt_5_is_laid_to_the_broker(
@@ -238,7 +238,7 @@ def test_a_huge_message_over_mqtt_5_is_laid_to_the_broker(
         client.subscribe("#", lambda _incoming: None)
         client.start()
         wait_until(lambda: "sent a message of more than 262144 bytes" in caplog.text)
-    assert "or put a newer version of the broker there, since this one does not keep such" in caplog.text
+    assert "or install a newer version of the broker, because this one forwards such" in caplog.text
     assert "mqtt.protocol" not in caplog.text
 
 

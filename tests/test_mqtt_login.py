@@ -132,7 +132,7 @@ def test_whoever_may_not_read_the_services_login_goes_without_and_is_told_who_ma
             assert not has_login(MqttSettings(), {}, etc)
             assert not read_login(MqttSettings(username="me"), {}, etc).is_withheld
             assert not read_login(MqttSettings(), {}, Path(name, "none")).is_withheld
-            with pytest.raises(MaskdError, match="or do this as root, who may read the service's login in /etc/cred"):
+            with pytest.raises(MaskdError, match="or run this as root, who may read the service's login in /etc/cred"):
                 connect_once(settings_for(guarded_broker))
         finally:
             os.seteuid(0)
@@ -166,7 +166,7 @@ def test_a_file_that_holds_no_password(tmp_path: Path, content: str | bytes, rea
         read_login(settings, {})
     assert str(refused.value) == (
         f"the broker's password in {tmp_path}/password cannot be read: {reason}; "
-        "put the password alone into that file, readable for maskd, or correct mqtt.password_file"
+        "put only the password into that file and make it readable for maskd, or correct mqtt.password_file"
     )
 
 
@@ -179,8 +179,8 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, reason in (
         (tmp_path / "missing", "there is no such file"),
-        (tmp_path, "it is no file"),
-        (tmp_path / "pipe", "it is no file"),
+        (tmp_path, "it is not a file"),
+        (tmp_path / "pipe", "it is not a file"),
     ):
         with pytest.raises(MaskdError, match=f"user name in .* cannot be read: {reason}; .*mqtt.username_file"):
             read_login(MqttSettings(username_file=path), {})
@@ -221,4 +221,4 @@ def test_a_password_is_corrected_while_maskd_runs(
         wait_until(lambda: client.connection == 1, what="the connection")
     warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     assert len(warnings) == 2
-    assert f"every user of this device can read the secret in {path}; keep it to maskd: chmod o= {path}" in warnings
+    assert f"every user of this device can read the secret in {path}; restrict it: chmod o= {path}" in warnings

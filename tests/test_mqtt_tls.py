@@ -75,8 +75,8 @@ def test_another_authority_is_not(mosquitto_folder: Path, authority: Authority, 
 @pytest.mark.parametrize(
     ("certificate", "told"),
     [
-        ({"valid": PAST}, "it has expired, as this device's clock says 20..-..-..; renew the broker's certificate"),
-        ({"valid": FUTURE}, "it is not valid yet, as this device's clock says 20.*connect a time server"),
+        ({"valid": PAST}, "it has expired by this device's clock, 20..-..-..; renew the broker's certificate"),
+        ({"valid": FUTURE}, "it is not valid yet by this device's clock, 20.*connect a time server"),
         ({"names": "DNS:broker.example"}, "it is not made for that name .*not valid for 'localhost'.*; set mqtt.host"),
     ],
 )
@@ -103,8 +103,8 @@ def test_a_broker_that_signed_itself_is_trusted_by_its_own_certificate_alone(
     pair = self_signed(mosquitto_folder / "own")
     with serving(mosquitto_folder, pair) as broker:
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
-        assert "nobody but the broker itself signed it" in told
-        assert "copy its certificate to this device and name the copy in mqtt.tls.ca_file" in told
+        assert "it is self-signed" in told
+        assert "copy its certificate to this device and set mqtt.tls.ca_file to the copy" in told
         connect_once(settings_for(broker, TlsSettings(ca_file=pair.cert)))
 
 
@@ -125,7 +125,7 @@ def test_a_broker_that_asks_for_our_certificate(
         assert "u'lobby'" in broker.log
 
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
-        assert "wants a certificate of this device; set mqtt.tls.cert_file and mqtt.tls.key_file" in told
+        assert "requires a certificate from this device; set mqtt.tls.cert_file and mqtt.tls.key_file" in told
 
         for wrong in (stranger.sign("lobby", names="DNS:lobby"), authority.sign("lobby", names="DNS:x", valid=PAST)):
             settings = TlsSettings(ca_file=authority.cert, cert_file=wrong.cert, key_file=wrong.key)
@@ -172,7 +172,7 @@ def test_tls_cannot_be_talked_down(mosquitto_folder: Path, authority: Authority)
     with limited_to("TLSv1.2", mosquitto_folder), serving(mosquitto_folder, pair) as broker:
         connect_once(settings_for(broker, TlsSettings(ca_file=authority.cert)))
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert, min_version="1.3")))
-        assert "does not speak TLS 1.3 or newer, which mqtt.tls.min_version asks for" in told
+        assert "does not support TLS 1.3 or newer, which mqtt.tls.min_version requires" in told
         assert 'or set mqtt.tls.min_version to "1.2"' in told
 
 
@@ -180,16 +180,16 @@ def test_a_version_older_than_1_2_is_never_spoken(mosquitto_folder: Path, author
     pair = authority.sign("localhost")
     with limited_to("TLSv1.1", mosquitto_folder), serving(mosquitto_folder, pair, "tls_version tlsv1.1") as broker:
         told = refusal(settings_for(broker, TlsSettings(ca_file=authority.cert)))
-        assert told.endswith("which mqtt.tls.min_version asks for; have the broker offer TLS 1.2")
+        assert told.endswith("which mqtt.tls.min_version requires; enable TLS 1.2 at the broker")
 
 
 def test_a_plain_port_and_a_tls_port_are_told_apart(mosquitto: Mosquitto, tmp_path: Path, authority: Authority) -> None:
     told = refusal(settings_for(mosquitto, TlsSettings(ca_file=authority.cert)))
-    assert "speaks no TLS that fits ours" in told
-    assert "see whether mqtt.port is its TLS port, or remove mqtt.tls" in told
+    assert "has no compatible TLS" in told
+    assert "check that mqtt.port is its TLS port, or remove mqtt.tls" in told
     with serving(tmp_path / "with-tls", authority.sign("localhost")) as broker:
         told = refusal(settings_for(broker, None))
-        assert "closed the connection without an answer to MQTT 5 or 3.1.1; see whether mqtt.port and mqtt.tls" in told
+        assert "without an answer to MQTT 5 or 3.1.1; check whether mqtt.port and mqtt.tls" in told
 
 
 def test_files_that_are_of_no_use_are_told_apart(mosquitto: Mosquitto, tmp_path: Path, authority: Authority) -> None:
@@ -200,15 +200,15 @@ def test_files_that_are_of_no_use_are_told_apart(mosquitto: Mosquitto, tmp_path:
     openssl(tmp_path, "pkey", "-in", str(ours.key), "-out", str(encrypted), *passphrase)
     missing = tmp_path / "missing"
     for tls, told in (
-        (TlsSettings(ca_file=missing), "in .*missing cannot be used: No such file.*; correct mqtt.tls.ca_file"),
-        (TlsSettings(ca_file=text), "in .*text cannot be used: it holds no certificate in PEM; correct"),
-        (TlsSettings(ca_file=tmp_path), "cannot be used: Is a directory; correct mqtt.tls.ca_file"),
+        (TlsSettings(ca_file=missing), "in .*missing cannot be used: No such file.*; set mqtt.tls.ca_file"),
+        (TlsSettings(ca_file=text), "in .*text cannot be used: it contains no PEM certificate; set mqtt.tls.ca_file"),
+        (TlsSettings(ca_file=tmp_path), "cannot be used: Is a directory; set mqtt.tls.ca_file"),
         (TlsSettings(cert_file=missing), "device's certificate in .*missing cannot be read: No such file"),
         (TlsSettings(cert_file=ours.cert, key_file=missing), "private key in .*missing cannot be read.*tls.key_file"),
         (TlsSettings(cert_file=ours.cert), "no certificate or no private key in PEM.*mqtt.tls.key_file"),
         (TlsSettings(cert_file=text, key_file=ours.key), "no certificate or no private key in PEM"),
         (TlsSettings(cert_file=ours.cert, key_file=other.key), "private key in .* belongs to another certificate"),
-        (TlsSettings(cert_file=ours.cert, key_file=encrypted), "encrypted.key is encrypted, and nobody is there.*pkey"),
+        (TlsSettings(cert_file=ours.cert, key_file=encrypted), "key is encrypted, and maskd cannot ask.*pkey"),
     ):
         with pytest.raises(MaskdError, match=told):
             connect_once(settings_for(mosquitto, tls))

@@ -255,7 +255,7 @@ def test_a_broker_whose_files_are_of_no_use_is_not_moved_to(
         editor = Editor(device)
         good = device.config.read_text(encoding="utf-8")
         editor.change(mqtt__tls={"ca_file": str(tmp_path / "ca.pem")})
-        assert "it holds no certificate in PEM" in device.log
+        assert "it contains no PEM certificate" in device.log
         device.config.write_text(good, encoding="utf-8")
         editor.change(mqtt__username="lobby", mqtt__password_file=str(tmp_path / "password"))
         assert "it is empty" in device.log

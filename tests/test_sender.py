@@ -214,10 +214,10 @@ def test_a_refused_camera_is_kept_and_does_not_hold_up_the_others(
         broker.stop()
     refused = [r.getMessage() for r in caplog.records if "refuses events" in r.getMessage()]
     assert refused == [
-        "the broker refuses events on maskd/lobby/door/event: Not authorized; they are kept and offered again: "
+        "the broker refuses events on maskd/lobby/door/event: Not authorized; maskd keeps and retries them: "
         "let this device's user publish there"
     ]
-    assert "takes events on maskd/lobby/door/event again" in caplog.text
+    assert "accepts events on maskd/lobby/door/event again" in caplog.text
 
 
 class SilentBroker:

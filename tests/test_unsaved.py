@@ -164,7 +164,7 @@ def test_what_neither_disk_nor_broker_took_is_counted_at_the_stop(
             assert outbox.lost == lost
         with opened(storage) as outbox:
             assert outbox.lost == lost
-    assert f"{lost} events are lost: neither the disk of {storage} nor the broker took them" in caplog.text
+    assert f"{lost} events are lost: neither the disk of {storage} nor the broker accepted them" in caplog.text
     assert "free some space there" in caplog.text
 
 

@@ -98,7 +98,7 @@ class _Builder:
         # The depth counts again here, since an alias may contain itself.
         if self._count > MAX_VALUES or len(location) > MAX_DEPTH:
             raise SyntaxProblem(
-                f"its aliases (*name) stand for more than {MAX_VALUES:,} values or {MAX_DEPTH} levels; write the "
+                f"its aliases (*name) expand to more than {MAX_VALUES:,} values or {MAX_DEPTH} levels; write the "
                 "settings out instead"
             )
         self._document.values[location] = _place(node.start_mark)

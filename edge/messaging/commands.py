@@ -129,7 +129,7 @@ class Commands(Part):
         if not self.dropped:
             return PartStatus()
         return PartStatus(
-            ("commands came faster than they are carried out, and some were dropped; find out who sends them",)
+            ("commands arrived faster than they can be executed, and some were dropped; find out who sends them",)
         )
 
     def connection_changed(self) -> None:
@@ -250,6 +250,6 @@ def _why_off(settings: MqttSettings) -> str:
     if settings.commands is False:
         return "commands over MQTT are off; mqtt.commands: true turns them on"
     return (
-        "commands over MQTT are off, since this device does not log in at the broker, and so anybody might send them; "
-        "mqtt.username, or mqtt.commands: true, turns them on"
+        "commands over MQTT are off because this device does not log in at the broker, so that anyone could send "
+        "them; mqtt.username, or mqtt.commands: true, turns them on"
     )

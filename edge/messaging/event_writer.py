@@ -92,7 +92,7 @@ class EventWriter(Part):
         self._worker.stop(deadline)
         if self._worker.is_alive:
             log.warning(
-                "the disk has not taken every event in time; people in view get their `ended` at the next start"
+                "not every event was written to disk in time; people in view get their `ended` at the next start"
             )
 
     def put(self, transitions: Sequence[Transition]) -> None:
@@ -123,8 +123,8 @@ class EventWriter(Part):
             return PartStatus()
         return PartStatus(
             problems=(
-                f"the disk of {self._outbox.folder} is so slow that cameras wait for it; replace a worn memory card, "
-                "or set storage.path to another disk",
+                f"the disk of {self._outbox.folder} is so slow that the cameras wait for it; replace a worn memory "
+                "card, or set storage.path to another disk",
             )
         )
 

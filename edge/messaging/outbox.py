@@ -253,7 +253,7 @@ class Outbox:
             given_up = self._unsaved.give_up()
             self.given_up += given_up
             if given_up:
-                problem = "%d events are lost: neither the disk of %s nor the broker took them until the end; %s"
+                problem = "%d events are lost: neither the disk of %s nor the broker accepted them before the end; %s"
                 log.error(problem, given_up, self.folder, self._health.remedy)
             if self._unsaved.lost:
                 self._disk.write_numbers(lost=self._unsaved.lost)

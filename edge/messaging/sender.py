@@ -160,8 +160,8 @@ class Sender(Part):
             self._withholds = withholds
             if withholds and self._in_flight:
                 self._broker.drop(
-                    "the connection is made again without the events that the broker has not acknowledged, since "
-                    "privacy is aggregate now",
+                    "maskd reconnects without the events that the broker has not acknowledged, because privacy is "
+                    "aggregate now",
                     discard=True,
                 )
         depth = self._outbox.depth
@@ -173,8 +173,8 @@ class Sender(Part):
 
     def _log_withheld(self) -> None:
         log.warning(
-            "%d events that were recorded before privacy was aggregate are withheld; they stay in the outbox and are "
-            "sent once privacy is events again",
+            "%d events recorded before privacy was aggregate are withheld; they stay in the outbox and are sent "
+            "once privacy is events again",
             self._outbox.depth,
         )
 
@@ -283,8 +283,8 @@ class Sender(Part):
         oldest = min((event.since for event in self._in_flight.values()), default=now)
         if now - oldest > self._acknowledge_timeout_s:
             self._broker.drop(
-                f"the broker has not acknowledged an event for {self._acknowledge_timeout_s:g} s, "
-                "so the connection is made anew; see the broker's log"
+                f"the broker has not acknowledged an event for {self._acknowledge_timeout_s:g} s, so maskd "
+                "reconnects; see the broker's log"
             )
 
 

@@ -55,12 +55,12 @@ class ConnectionLog:
     def unexpected(self, error: Exception) -> None:
         if repr(error) not in self._reported:
             self._reported.add(repr(error))
-            log.error("the connection to the broker failed on an unexpected error and is made anew", exc_info=error)
+            log.error("the connection to the broker failed with an unexpected error; maskd reconnects", exc_info=error)
 
     def subscribed(self, topic_filter: str, refusal: str | None, client_id: str) -> None:
         if refusal is None:
             if self._refused_filters.pop(topic_filter, None) is not None:
-                log.info("the broker lets %s listen to %s again", client_id, topic_filter)
+                log.info("the broker lets %s subscribe to %s again", client_id, topic_filter)
         elif self._refused_filters.get(topic_filter) != refusal:
             self._refused_filters[topic_filter] = refusal
             log.warning("%s", explain_refused_subscription(topic_filter, refusal, client_id))
@@ -69,8 +69,8 @@ class ConnectionLog:
         self.discarded += 1
         if self.discarded == 1:
             log.warning(
-                "a message of %d bytes on %s is too large for a command and was ignored, as all such will be; "
-                "find who publishes it, or forbid it in the broker's access list",
+                "a message of %d bytes on %s is too large for a command and was ignored, like all such messages; "
+                "find out who publishes it, or forbid it in the broker's access list",
                 size,
                 topic[:200],
             )

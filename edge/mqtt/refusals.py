@@ -51,7 +51,7 @@ class Refusals:
         """The broker took an event; returns whether it had refused this topic before."""
         if self._topics.pop(topic, None) is None:
             return False
-        log.info("the broker takes events on %s again", topic)
+        log.info("the broker accepts events on %s again", topic)
         return True
 
     def refused(self, topic: str, reason: str, now: float) -> None:
@@ -60,8 +60,8 @@ class Refusals:
         if refused is None:
             refused = self._topics[topic] = _Refused(self._make_backoff(), now)
             log.warning(
-                "the broker refuses events on %s: %s; they are kept and offered again: "
-                "let this device's user publish there",
+                "the broker refuses events on %s: %s; maskd keeps and retries them: let this device's user publish "
+                "there",
                 topic,
                 reason,
             )
@@ -75,7 +75,7 @@ class Refusals:
         if not self._left_out_is_logged:
             self._left_out_is_logged = True
             log.warning(
-                "event %d is too long for the broker (%s); it stays in the outbox, as all such events will, until the "
+                "event %d is too long for the broker (%s); it stays in the outbox, like all such events, until the "
                 "broker's limit is raised",
                 seq,
                 reason,

@@ -69,7 +69,7 @@ def test_a_check_typed_by_root_has_the_services_login(installed: Debian) -> None
     assert "lobby is online at localhost:1883" in purge.stderr
     assert installed.run("find", "/var/lib/maskd", "!", "-user", "maskd").stdout == "", "files that maskd cannot write"
     by_maskd = installed.run("runuser", "-u", "maskd", "--", "maskd", "check", "-c", steps.CONFIG, check=False).stdout
-    assert "or do this as root, who may read the service's login in /etc/credstore" in by_maskd
+    assert "or run this as root, who may read the service's login in /etc/credstore" in by_maskd
 
 
 def probed(installed: Debian, drop_in: Path) -> dict[str, Any]:

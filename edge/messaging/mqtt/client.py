@@ -135,7 +135,7 @@ class MqttClient(Part):
         if self._is_started and not self._thread.is_alive() and not self._stopping.is_set():
             if self._death is not None:
                 log.error(
-                    "the thread of the connection to the broker has died of %r, and is replaced; please report this",
+                    "the thread of the connection to the broker died of %r and is replaced; please report this",
                     self._death,
                 )
                 self._death = None

@@ -44,8 +44,8 @@ def read_login(
     password = None if path is None else _read(path, "password", "mqtt.password_file", warnings)
     if password is not None and username is None:
         raise MaskdError(
-            f"there is a password for the broker in {path}, but no user name; "
-            "set mqtt.username, or give the systemd credential mqtt-username as well"
+            f"there is a password for the broker in {path}, but no user name; set mqtt.username, or add the systemd "
+            "credential mqtt-username"
         )
     is_withheld = username is None and not environment.get("CREDENTIALS_DIRECTORY") and _is_closed(store)
     return Login(username, password, tuple(warnings), is_withheld)
@@ -69,7 +69,7 @@ def readable_by_everybody(path: Path) -> str | None:
     """A sentence about a secret that any user of this device can read; None where it is kept."""
     if not path.stat().st_mode & stat.S_IROTH:
         return None
-    return f"every user of this device can read the secret in {path}; keep it to maskd: chmod o= {path}"
+    return f"every user of this device can read the secret in {path}; restrict it: chmod o= {path}"
 
 
 def _credential(name: str, environment: Mapping[str, str], store: Path) -> Path | None:
@@ -89,13 +89,13 @@ def _is_closed(folder: Path) -> bool:
 def _read(path: Path, what: str, setting: str, warnings: list[str]) -> str:
     def unusable(reason: str) -> MaskdError:
         return MaskdError(
-            f"the broker's {what} in {path} cannot be read: {reason}; "
-            f"put the {what} alone into that file, readable for maskd, or correct {setting}"
+            f"the broker's {what} in {path} cannot be read: {reason}; put only the {what} into that file and make it "
+            f"readable for maskd, or correct {setting}"
         )
 
     try:
         if not path.is_file():  # a pipe would wait for ever for somebody who writes
-            raise unusable("there is no such file" if not path.exists() else "it is no file")
+            raise unusable("there is no such file" if not path.exists() else "it is not a file")
         with path.open("rb") as file:
             data = file.read(SECRET_LIMIT + 3)
         if warning := readable_by_everybody(path):

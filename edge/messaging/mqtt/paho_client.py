@@ -63,7 +63,7 @@ class BoundedClient(Client):
             _log.debug("a packet of kind %d could not be read", kind, exc_info=error)
             result = MQTTErrorCode.MQTT_ERR_PROTOCOL
         if result == MQTTErrorCode.MQTT_ERR_PROTOCOL and not self.refuses_version:
-            self.nonsense = f"it sent a packet of kind {kind} that is not as the standard has it"
+            self.nonsense = f"it sent a packet of kind {kind} that violates the standard"
         return result
 
     def _handle_publish(self) -> MQTTErrorCode:
@@ -77,7 +77,7 @@ class BoundedClient(Client):
 
     def _sock_send(self, buf: bytes | bytearray) -> int:
         if self.is_mute:
-            raise OSError(errno.ECONNABORTED, "the connection is given up")
+            raise OSError(errno.ECONNABORTED, "the connection is closed")
         return super()._sock_send(buf)
 
     def _sock_recv(self, bufsize: int) -> bytes:

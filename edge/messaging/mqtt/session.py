@@ -200,9 +200,7 @@ class Session:
         if packet_size(message, properties) > self._limits.packet_bytes:
             # Sent nevertheless, it would end the connection, and be the first to be sent on the next one.
             receipt = Receipt(self.number, -next(self._refused_mids))
-            self._too_large.put(
-                Acknowledgement(receipt, f"it takes no more than {self._limits.packet_bytes} bytes", True)
-            )
+            self._too_large.put(Acknowledgement(receipt, f"it accepts at most {self._limits.packet_bytes} bytes", True))
             return receipt
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         return Receipt(self.number, info.mid) if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
@@ -253,7 +251,7 @@ class Session:
             return
         limits = BrokerLimits.of(properties)
         if limits.takes_nothing:
-            self.failure = reasons.explain_nonsense("it lets us in and takes no message", self.address)
+            self.failure = reasons.explain_nonsense("it accepts the connection but no message", self.address)
             return
         if not limits.takes_qos_1:
             self.failure = reasons.explain_refusal("QoS not supported", self.address, self._client_id, self._login)

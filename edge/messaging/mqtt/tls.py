@@ -46,10 +46,10 @@ def _trusting(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        reason = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else error.strerror
+        reason = "it contains no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
         raise MaskdError(
-            f"the authority's certificate in {ca_file} cannot be used: {reason}; "
-            "correct mqtt.tls.ca_file, which wants the certificate of whoever signed the broker's"
+            f"the authority's certificate in {ca_file} cannot be used: {reason}; set mqtt.tls.ca_file to the "
+            "certificate of the authority that signed the broker's"
         ) from error
 
 
@@ -57,9 +57,9 @@ def _show(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> No
     def refuse_to_ask() -> str:
         # OpenSSL would ask at the terminal, and wait there for ever.
         raise MaskdError(
-            f"the private key in {key_file or cert_file} is encrypted, and nobody is there to be asked for its "
-            "passphrase; decrypt it with `openssl pkey -in KEY -out PLAIN`, let only maskd read the result, and name "
-            "it in mqtt.tls.key_file"
+            f"the private key in {key_file or cert_file} is encrypted, and maskd cannot ask for its passphrase; "
+            "decrypt it with `openssl pkey -in KEY -out PLAIN`, let only maskd read the result, and set "
+            "mqtt.tls.key_file to it"
         )
 
     for path, setting in ((cert_file, "cert_file"), (key_file, "key_file")):
@@ -73,8 +73,8 @@ def _show(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> No
         else:
             reason = "there is no certificate or no private key in PEM in what is named"
         raise MaskdError(
-            f"this device's certificate in {cert_file} cannot be used: {reason}; "
-            "correct mqtt.tls.cert_file and mqtt.tls.key_file, which want files in PEM"
+            f"this device's certificate in {cert_file} cannot be used: {reason}; set mqtt.tls.cert_file and "
+            "mqtt.tls.key_file to PEM files"
         ) from error
 
 
