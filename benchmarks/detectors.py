@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.arguments import whole_number
 from edge.camera.photos import read_photo
 from edge.camera.suffixes import is_photo
 from edge.config import Config, RuntimeSettings
 from edge.errors import MaskdError
+from edge.system.arguments import whole_number
 from edge.vision.build import build_classifier, build_detector
 from edge.vision.faces import FaceDetector
 from edge.vision.opencv_faces import Res10FaceDetector, YuNetFaceDetector

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.fleet_devices import Progress, drive_devices
 from benchmarks.fleet_watch import Seen, watch_topics
 from benchmarks.processes import machine, usage
-from edge.arguments import whole_number
-from tests.mosquitto import Mosquitto
-from tests.waiting import wait_until
+from edge.system.arguments import whole_number
+from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import wait_until
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -17,17 +17,17 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from benchmarks.simulation import MODELS, STATUSES, Visits, status_of
-from edge.backoff import Backoff
 from edge.config import CameraSettings, Config
-from edge.messaging.homeassistant import announce
-from edge.messaging.mqtt.session import SESSION_EXPIRY_S
-from edge.messaging.presence import PresenceCounts
-from edge.messaging.windows import WindowCounts
+from edge.homeassistant import announce
+from edge.mqtt.session import SESSION_EXPIRY_S
 from edge.payloads.events import draft_events
 from edge.payloads.numbering import new_epoch
 from edge.payloads.payload import timestamp
 from edge.payloads.topics import Topics
-from tests.mosquitto import HOST
+from edge.people.presence import PresenceCounts
+from edge.people.windows import WindowCounts
+from edge.system.backoff import Backoff
+from tests.support.mosquitto import HOST
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

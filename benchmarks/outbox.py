@@ -11,14 +11,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.arguments import whole_number
 from edge.evaluation.tables import Table
 from edge.geometry import Box
-from edge.messaging.outbox import Outbox
-from edge.messaging.record import Record
 from edge.payloads.events import Draft, ModelNames, draft_events
 from edge.payloads.topics import Topics
 from edge.people.transition import Transition
+from edge.store.outbox import Outbox
+from edge.store.record import Record
+from edge.system.arguments import whole_number
 
 MODELS = ModelNames(detector="face-detector/1.0.0", classifier="mask-classifier/1.0.0")
 TOPICS = Topics("maskd", "lobby")

@@ -23,17 +23,17 @@ from benchmarks.processes import machine, usage
 from benchmarks.simulation import MODELS, Visits, status_of
 from benchmarks.soak_report import report
 from benchmarks.soak_subscriber import Arrivals, subscribe
-from edge.arguments import whole_number
 from edge.config import CameraSettings, Config, MqttSettings, StorageSettings
-from edge.deadline import Deadline
 from edge.errors import MaskdError
-from edge.messaging.mqtt import MqttClient
-from edge.messaging.outbox import Outbox
-from edge.messaging.publisher import Publisher
-from edge.messaging.record import Record
-from edge.messaging.sender import Sender
+from edge.mqtt import MqttClient
+from edge.mqtt.publisher import Publisher
+from edge.mqtt.sender import Sender
 from edge.payloads.events import draft_events
-from tests.mosquitto import HOST, Mosquitto
+from edge.store.outbox import Outbox
+from edge.store.record import Record
+from edge.system.arguments import whole_number
+from edge.system.deadline import Deadline
+from tests.support.mosquitto import HOST, Mosquitto
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

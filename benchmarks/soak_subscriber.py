@@ -15,7 +15,7 @@ from paho.mqtt.properties import Properties
 
 from benchmarks.processes import percentile
 from edge.payloads.payload import parse_timestamp
-from tests.mosquitto import HOST
+from tests.support.mosquitto import HOST
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

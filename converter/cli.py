@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.arguments import CommandParser, add_data, number, of_the_disk, path, prepare_output, whole_number
 from edge.errors import MaskdError
+from edge.system.arguments import CommandParser, add_data, number, of_the_disk, path, prepare_output, whole_number
 
 if TYPE_CHECKING:
     from converter.command import Conversion

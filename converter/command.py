@@ -23,7 +23,7 @@ from converter.verify import Verification, measure_cost, verify_classifier, veri
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import FaceCrop, PhotoData, face_crops, face_finder, load_photos, whole_image
 from edge.evaluation.labels.names import STATUSES, LabelNames
-from edge.printable import one_line
+from edge.system.printable import one_line
 from edge.vision.model import Manifest, Model, Task
 from edge.vision.preprocess import Image
 

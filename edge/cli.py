@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from edge.arguments import CommandParser, add_data, number, path, whole_number
 from edge.errors import MaskdError
-from edge.standard_streams import OutputError, StandardStreams
+from edge.system.arguments import CommandParser, add_data, number, path, whole_number
+from edge.system.standard_streams import OutputError, StandardStreams
 
 # Each command imports what it needs when it runs, so that `maskd --help` answers at once on a slow board.
 
@@ -215,7 +215,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _detect(args: argparse.Namespace) -> int:
-    from edge.detect import run_detect
+    from edge.commands.detect import run_detect
 
     return run_detect(
         args.sources,
@@ -228,13 +228,13 @@ def _detect(args: argparse.Namespace) -> int:
 
 
 def _demo(_: argparse.Namespace) -> int:
-    from edge.demo.demo import run_demo
+    from edge.commands.demo.demo import run_demo
 
     return run_demo()
 
 
 def _events(args: argparse.Namespace) -> int:
-    from edge.events_command import run_events
+    from edge.commands.events import run_events
 
     return run_events(
         args.config,
@@ -253,13 +253,13 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from edge.check import run_check
+    from edge.commands.check import run_check
 
     return run_check(args.config, as_json=args.json)
 
 
 def _purge(args: argparse.Namespace) -> int:
-    from edge.purge import run_purge
+    from edge.commands.purge import run_purge
 
     return run_purge(args.config, force=args.force)
 
@@ -285,13 +285,13 @@ def _config_table(_: argparse.Namespace) -> int:
 
 
 def _bench(args: argparse.Namespace) -> int:
-    from edge.bench import run_bench
+    from edge.commands.bench import run_bench
 
     return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat, delegate=args.delegate)
 
 
 def _tune(args: argparse.Namespace) -> int:
-    from edge.tune import run_tune
+    from edge.commands.tune import run_tune
 
     return run_tune(
         args.data,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.printable import lines
+from edge.system.printable import lines
 
 
 class MaskdError(Exception):

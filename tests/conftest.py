@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.leftovers import guarded, nothing_left_running
-from tests.mosquitto import Mosquitto
-from tests.programs import BROKER, need
+from tests.support.leftovers import guarded, nothing_left_running
+from tests.support.mosquitto import Mosquitto
+from tests.support.programs import BROKER, need
 
 __all__ = ["guarded", "nothing_left_running"]  # for every test
 

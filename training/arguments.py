@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge.arguments import add_data, existing_file, number, path, whole_number
+from edge.system.arguments import add_data, existing_file, number, path, whole_number
 
 
 def add_training(parser: argparse.ArgumentParser, *, epochs: int, batch_size: int, out: str) -> None:

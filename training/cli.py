@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from edge.arguments import (
+from edge.errors import MaskdError
+from edge.system.arguments import (
     CommandParser,
     existing_file,
     number,
@@ -15,7 +16,6 @@ from edge.arguments import (
     prepare_output,
     whole_number,
 )
-from edge.errors import MaskdError
 from training.architectures import ARCHITECTURES
 from training.arguments import add_places, add_training
 

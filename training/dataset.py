@@ -15,7 +15,7 @@ from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.photo_set import PhotoSet
 from edge.evaluation.tables import aligned
 from edge.geometry import Box
-from edge.printable import one_line
+from edge.system.printable import one_line
 from edge.vision.preprocess import Image
 
 _SAME_FACE_IOU = 0.3

@@ -20,7 +20,7 @@ from edge.evaluation.labels.photo_set import PhotoSet
 from edge.evaluation.labels.reading import UNLABELLED, read_unlabelled
 from edge.evaluation.metrics import IGNORE_SHARE
 from edge.geometry import Box
-from edge.printable import one_line
+from edge.system.printable import one_line
 from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image

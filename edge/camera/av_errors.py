@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import av.error
 
-from edge.source_masking import mask_source
+from edge.camera.source_masking import mask_source
 
 
 class Cause(Enum):

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-from edge.backoff import Backoff
 from edge.camera.base import Camera
 from edge.camera.frame import Frame
 from edge.camera.latest import LatestFrame
-from edge.deadline import Deadline
 from edge.errors import MaskdError
+from edge.system.backoff import Backoff
+from edge.system.deadline import Deadline
 
 LONGEST_DELAY_S = 30.0
 _FIRST_DELAY_S = 0.5

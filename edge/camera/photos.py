@@ -19,7 +19,7 @@ from edge.camera.suffixes import PHOTO_SUFFIXES, is_photo
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from edge.printable import one_line
+from edge.system.printable import one_line
 from edge.vision.preprocess import Image
 
 FRAMES_PER_SECOND = 5.0

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from edge.camera.address import checked_address, file_of_address, near_address
+from edge.camera.source_masking import mask_source
 from edge.camera.source_words import problem_of_words
 from edge.camera.suffixes import is_photo
 from edge.errors import UsageError
-from edge.paths import expanded
-from edge.source_masking import mask_source
+from edge.system.paths import expanded
 
 _RIBBON = re.compile(r"(picamera|csi)(?::(\d{1,2}))?")
 

@@ -18,10 +18,10 @@ from edge.camera.av_errors import (
 )
 from edge.camera.frame import Frame
 from edge.camera.pictures import Picture, Pictures, open_container
+from edge.camera.source_masking import mask_source
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from edge.source_masking import mask_source
 
 OPEN_TIMEOUT_MS = 10_000
 READ_TIMEOUT_MS = 5_000

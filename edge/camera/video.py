@@ -15,7 +15,7 @@ from edge.camera.pictures import Picture, Pictures, open_container
 from edge.camera.timeline import Timeline
 from edge.config import CameraSettings
 from edge.errors import MaskdError
-from edge.printable import one_line
+from edge.system.printable import one_line
 
 _FALLBACK_FPS = 25.0
 _LONGEST_GAP_S = 60.0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edge.accelerator import Accelerator
-from edge.accelerator_trial import try_delegate
 from edge.checks.row import Row
 from edge.config import Config
+from edge.vision.accelerator import Accelerator
+from edge.vision.accelerator_trial import try_delegate
 
 TRIAL_S = 10.0
 

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from edge.checks.row import Row, judged
 from edge.config import Config, MqttSettings
 from edge.errors import MaskdError
-from edge.messaging.announced import Announced
-from edge.messaging.homeassistant import announce
-from edge.messaging.mqtt.brief_session import LOOP_S, brief_session
-from edge.messaging.mqtt.login import commands_enabled
-from edge.messaging.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
-from edge.messaging.mqtt.session import Session
-from edge.messaging.mqtt.versions import Version
+from edge.homeassistant import announce
+from edge.homeassistant.announced import Announced
+from edge.mqtt.brief_session import LOOP_S, brief_session
+from edge.mqtt.login import commands_enabled
+from edge.mqtt.messages import Acknowledgement, Incoming, Message, Subscription
+from edge.mqtt.session import Session
+from edge.mqtt.versions import Version
 from edge.payloads.payload import timestamp
 from edge.payloads.topics import Topics
 

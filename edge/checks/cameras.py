@@ -16,7 +16,7 @@ from edge.checks.sources import is_there
 from edge.config import CameraSettings, Config
 from edge.control.changes import require_a_camera
 from edge.errors import MaskdError
-from edge.messaging.mqtt.login import commands_enabled
+from edge.mqtt.login import commands_enabled
 
 if TYPE_CHECKING:
     from edge.camera.base import Camera

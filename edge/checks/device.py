@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.board import Throttling, available_memory, temperature_c, throttling
 from edge.checks.row import Row, judged
+from edge.system.board import Throttling, available_memory, temperature_c, throttling
 
 WARM_C = 80.0
 """From here on a Raspberry Pi begins to slow down."""

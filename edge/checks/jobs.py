@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edge.checks.row import Row
 from edge.errors import MaskdError
-from edge.masking import mask_url
+from edge.system.masking import mask_url
 
 _THREAD_PREFIX = "check-"
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edge.accelerator import without_delegate
 from edge.checks.jobs import Job, run_together
 from edge.checks.row import Row, judged
 from edge.config import Config
+from edge.vision.accelerator import without_delegate
 
 if TYPE_CHECKING:
     from edge.geometry import Box
@@ -74,8 +74,8 @@ def _try_detector(config: Config) -> Iterator[Row]:
 
 
 def _try_classifier(config: Config) -> Iterator[Row]:
+    from edge.payloads.statuses import UNKNOWN
     from edge.selftest import EXPECTED, selftest_photo
-    from edge.statuses import UNKNOWN
     from edge.vision.build import build_classifier
 
     photo = selftest_photo()

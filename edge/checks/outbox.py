@@ -9,10 +9,10 @@ from pathlib import Path
 
 from edge.checks.row import Row, judged, megabytes
 from edge.config import StorageSettings
-from edge.messaging.outbox_file import get_meta, verify
-from edge.messaging.outbox_salvage import aside
-from edge.messaging.record_line import read_line
-from edge.messaging.record_reader import FOLDER_NAME, day_files, lines_backwards
+from edge.store.outbox_file import get_meta, verify
+from edge.store.outbox_salvage import aside
+from edge.store.record_line import read_line
+from edge.store.record_reader import FOLDER_NAME, day_files, lines_backwards
 
 _VERIFIED_BYTES = 50_000_000
 """A larger outbox is counted, but not read as a whole."""

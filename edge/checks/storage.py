@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.checks.row import Figure, Row, judged, megabytes
 from edge.config import StorageSettings
 from edge.errors import MaskdError
-from edge.state_files import require_own_files
+from edge.store.state_files import require_own_files
 
 LEAST_FREE_BYTES = 20_000_000
 _IN_MEMORY = {"tmpfs", "ramfs"}

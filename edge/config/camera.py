@@ -15,7 +15,7 @@ from edge.config.per_camera import with_own_values
 from edge.config.traits import LIVE, REOPENS, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings
 from edge.errors import UsageError
-from edge.polygon import problem_of_polygon
+from edge.people.polygon import problem_of_polygon
 
 Point = tuple[Fraction, Fraction]
 

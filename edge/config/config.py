@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from edge.camera.source_masking import secrets_of
 from edge.config.camera import CameraSettings
 from edge.config.fields import NAME_PATTERN, Name, Settings
 from edge.config.mqtt import MqttSettings
@@ -15,7 +16,6 @@ from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.storage import StorageSettings
 from edge.config.traits import LIVE, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
-from edge.source_masking import secrets_of
 
 
 def default_device() -> str:

@@ -11,13 +11,13 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from edge.camera.source_masking import mask_source
 from edge.config import Config
 from edge.config.problems import dotted, explain, report
 from edge.config.schema import config_schema
 from edge.config.yaml_source import Document, Location, Problem, SyntaxProblem, read_yaml
 from edge.errors import UsageError
-from edge.paths import expanded
-from edge.source_masking import mask_source
+from edge.system.paths import expanded
 
 SEARCH_PATHS = (Path("config.yaml"), Path("/etc/maskd/config.yaml"))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from edge.broker_host import problem_of_host
+from edge.config.broker_host import problem_of_host
 from edge.config.fields import HomePath, Settings, Text, TopicPrefix, contradiction, text_if_number
 from edge.config.traits import LIVE
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from edge.camera.source_masking import mask_source
 from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN
 from edge.config.schema import all_paths, config_schema, resolved, schema_at
 from edge.config.yaml_source import Document, Location, Problem
 from edge.errors import UsageError
-from edge.harmless_words import MASK
-from edge.masking import mask_line, mask_url
-from edge.source_masking import mask_source
+from edge.system.harmless_words import MASK
+from edge.system.masking import mask_line, mask_url
 
 _LONGEST_LINE = 160
 """Characters of a line that a report shows."""

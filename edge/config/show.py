@@ -9,7 +9,7 @@ from edge.config import Config
 from edge.config.file import find_config, load_config, show_config
 from edge.config.overrides import Overrides
 from edge.errors import MaskdError
-from edge.masking import mask_url
+from edge.system.masking import mask_url
 
 
 def run_config_show(path: Path | None) -> int:

@@ -14,11 +14,11 @@ from edge.config.overrides import Layers, Overrides
 from edge.config.settable import Settable
 from edge.config.yaml_edit import Value
 from edge.control.reload import ReloadNews, read_again
-from edge.deadline import Deadline
 from edge.errors import MaskdError, UsageError
-from edge.messaging.mqtt.login import commands_enabled
-from edge.rate_limit import PerMinute
+from edge.mqtt.login import commands_enabled
+from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
+from edge.system.rate_limit import PerMinute
 
 WRITES_PER_MINUTE = 20
 """Times that config.yaml is written, so that remote commands cannot wear out an SD card."""

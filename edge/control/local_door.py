@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edge.config import Config
-from edge.deadline import Deadline
 from edge.errors import MaskdError
+from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
 
 SOCKET_NAME = "control.sock"

@@ -9,8 +9,8 @@ from pathlib import Path
 from edge.config import Config, MqttSettings
 from edge.config.file import load_config
 from edge.errors import MaskdError, UsageError
-from edge.messaging.mqtt.login import read_login
-from edge.messaging.mqtt.tls import tls_context
+from edge.mqtt.login import read_login
+from edge.mqtt.tls import tls_context
 
 log = logging.getLogger(__name__)
 

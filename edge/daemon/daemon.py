@@ -9,18 +9,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from edge.accelerator import Accelerator
 from edge.config import Config
 from edge.control.changes import Changes
+from edge.daemon.logs import write_waiting_lines
 from edge.daemon.parts import Hooks, make_parts
 from edge.daemon.stop_guard import StopGuard
 from edge.daemon.systemd import Notifier
 from edge.daemon.watchdog import Watchdog
-from edge.deadline import Deadline
 from edge.errors import MaskdError
-from edge.logs import write_waiting_lines
-from edge.messaging.outbox_recovery import OpeningStoppedError
+from edge.store.outbox_recovery import OpeningStoppedError
+from edge.system.deadline import Deadline
 from edge.system.part import Part
+from edge.vision.accelerator import Accelerator
 
 LOADING_S = 300.0
 """For libraries and models on a slow board, where systemd's limit for a start is shorter."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from edge.config import Config
-from edge.logs import hide_secrets
+from edge.daemon.logs import hide_secrets
 from edge.system.part import Part
 
 

@@ -8,27 +8,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from edge.accelerator import Accelerator
 from edge.control.changes import Changes
+from edge.control.commands import Commands
 from edge.control.local_door import LocalDoor
 from edge.daemon.log_settings import LogSettings
+from edge.daemon.running_cameras import RunningCameras
 from edge.daemon.status_line import StatusLine
 from edge.daemon.status_report import StatusReport
-from edge.messaging.announcer import Announcer
-from edge.messaging.commands import Commands
-from edge.messaging.event_writer import EventWriter
-from edge.messaging.mqtt import MqttClient
-from edge.messaging.publisher import Publisher
-from edge.messaging.sender import Sender
+from edge.homeassistant.announcer import Announcer
+from edge.mqtt import MqttClient
+from edge.mqtt.publisher import Publisher
+from edge.mqtt.sender import Sender
 from edge.payloads.events import ModelNames
 from edge.people.scene import Scene
-from edge.running_cameras import RunningCameras
+from edge.people.watcher import Watcher
+from edge.store.event_writer import EventWriter
 from edge.store.store import Store
 from edge.system.part import Part
+from edge.vision.accelerator import Accelerator
 from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
-from edge.watcher import Watcher
 
 _log = logging.getLogger(__name__)
 

@@ -7,13 +7,13 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge.accelerator import Accelerator
 from edge.config import Config
 from edge.daemon.daemon import Daemon
+from edge.daemon.logs import configure_logging, hide_secrets
 from edge.daemon.signals import HangupSignal, StopSignals
 from edge.daemon.stop_guard import StopGuard
-from edge.logs import configure_logging, hide_secrets
-from edge.state_files import require_own_files
+from edge.store.state_files import require_own_files
+from edge.vision.accelerator import Accelerator
 
 
 def run(config: Config, path: Path | None = None) -> int:

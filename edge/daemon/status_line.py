@@ -6,10 +6,10 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 
-from edge.messaging.mqtt import MqttClient
-from edge.messaging.outbox import Outbox
+from edge.daemon.running_cameras import RunningCameras, state_of
+from edge.mqtt import MqttClient
 from edge.payloads.events import ModelNames
-from edge.running_cameras import RunningCameras, state_of
+from edge.store.outbox import Outbox
 from edge.system.part import Part
 
 _log = logging.getLogger(__name__)

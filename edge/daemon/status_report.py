@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
-from edge.board import temperature_c
 from edge.config import Config
-from edge.masking import hide
 from edge.payloads.events import ModelNames
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import Status
+from edge.system.board import temperature_c
+from edge.system.masking import hide
 from edge.system.part import Part
 
 HOT_C = 85.0

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from edge.deadline import Deadline
+from edge.system.deadline import Deadline
 
 STOP_S = 3.5
 """For all parts of an orderly stop together."""

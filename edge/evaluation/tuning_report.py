@@ -10,7 +10,7 @@ from typing import Any
 from edge.evaluation.tables import aligned
 from edge.evaluation.tuning import Mistake, Point, Ratio, Tuning
 from edge.evaluation.tuning_sentences import count_of, outcome, tells_of_false_faces_alone
-from edge.printable import one_line
+from edge.system.printable import one_line
 
 SHOWN_PROBLEMS = 20
 """Lines of problems printed; JSON holds them all."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 
-from edge.backoff import Backoff
 from edge.errors import MaskdError
-from edge.messaging.mqtt.reasons import explain_short_connections
-from edge.messaging.mqtt.session import Session
-from edge.messaging.mqtt.versions import VersionChoice
+from edge.mqtt.reasons import explain_short_connections
+from edge.mqtt.session import Session
+from edge.mqtt.versions import VersionChoice
+from edge.system.backoff import Backoff
 
 SHORT_CONNECTIONS = 3
 """So many short connections in a row are a sign of something that takes the connection away again and again."""

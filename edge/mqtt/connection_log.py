@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from edge.messaging.mqtt.reasons import explain_refused_subscription
-from edge.messaging.mqtt.session import Session
+from edge.mqtt.reasons import explain_refused_subscription
+from edge.mqtt.session import Session
 
 log = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from paho.mqtt.enums import MQTTErrorCode
 
 from edge.config import MqttSettings
-from edge.messaging.mqtt import reasons
-from edge.messaging.mqtt.login import Login
-from edge.messaging.mqtt.paho_client import PACKET_LIMIT, BoundedClient
-from edge.messaging.mqtt.tls_reasons import explain_tls
-from edge.messaging.mqtt.versions import Version
+from edge.mqtt import reasons
+from edge.mqtt.login import Login
+from edge.mqtt.paho_client import PACKET_LIMIT, BoundedClient
+from edge.mqtt.tls_reasons import explain_tls
+from edge.mqtt.versions import Version
 
 UNSUPPORTED_VERSION = "Unsupported protocol version"
 

@@ -9,8 +9,8 @@ from paho.mqtt.client import Client, MQTTMessage, topic_matches_sub
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from edge.messaging.mqtt.guarding import guarded
-from edge.messaging.mqtt.messages import Incoming, Subscription
+from edge.mqtt.guarding import guarded
+from edge.mqtt.messages import Incoming, Subscription
 
 PAYLOAD_LIMIT = 4096
 """Bytes of an incoming message; a command has a few dozen."""

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.backoff import Backoff
+from edge.system.backoff import Backoff
 
 log = logging.getLogger(__name__)
 

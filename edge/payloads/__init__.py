@@ -1,0 +1,1 @@
+"""What is published, and under which topics: pure, without cameras, models and connections."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from edge.compliance import Compliance
 from edge.config import ComplianceSettings, TrackingSettings
+from edge.people.compliance import Compliance
 from edge.people.judging import Eye, Judge
 from edge.people.policy import recheck_interval
 from edge.people.scene import Person
+from edge.people.tracking import Track, Tracker, TrackUpdate
 from edge.people.transition import Transition
 from edge.people.zones import Zones, ZoneStays
-from edge.tracking import Track, Tracker, TrackUpdate
 from edge.vision.faces import Face
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from edge.people.policy import Candidate, due, overlapping
-from edge.tracking import Track, TrackUpdate
+from edge.people.tracking import Track, TrackUpdate
 from edge.vision.masks import Classification
 
 MOST_KEPT = 24

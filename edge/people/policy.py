@@ -13,7 +13,7 @@ import numpy as np
 
 from edge.config import ComplianceSettings
 from edge.geometry import Box
-from edge.statuses import UNKNOWN
+from edge.payloads.statuses import UNKNOWN
 from edge.vision.overlap import boxes_to_array, iou_matrix
 
 ROUNDING_S = 1e-6

@@ -12,16 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge.errors import MaskdError
-from edge.messaging.disk_health import reason
-from edge.messaging.origin import Origin
-from edge.messaging.outbox_file import connect, create_tables, wait_briefly
-from edge.messaging.outbox_recovery import Evidence, open_database
-from edge.messaging.outbox_rows import Figures, OutboxRows, Pending
-from edge.messaging.own_files import OwnFiles
-from edge.messaging.record import Record
-from edge.messaging.seq_file import Numbers, SeqFile
 from edge.payloads.events import Draft, Event, NumberedEvent, ended_after_crash, parse_event
 from edge.payloads.numbering import Counted, new_epoch
+from edge.store.disk_health import reason
+from edge.store.origin import Origin
+from edge.store.outbox_file import connect, create_tables, wait_briefly
+from edge.store.outbox_recovery import Evidence, open_database
+from edge.store.outbox_rows import Figures, OutboxRows, Pending
+from edge.store.own_files import OwnFiles
+from edge.store.record import Record
+from edge.store.seq_file import Numbers, SeqFile
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Literal
 
 from edge.config import Config
-from edge.deadline import Deadline
-from edge.messaging.outbox import Outbox
-from edge.messaging.record import Record
+from edge.store.outbox import Outbox
+from edge.store.record import Record
+from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
 
 _log = logging.getLogger(__name__)

@@ -1,1 +1,1 @@
-"""What every part is made of."""
+"""What every part is made of: threads, deadlines, files, words."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.config import Config
-from edge.deadline import Deadline
+from edge.system.deadline import Deadline
 
 
 @dataclass(frozen=True, slots=True)

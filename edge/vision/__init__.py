@@ -1,0 +1,1 @@
+"""What one picture shows: faces, and how each wears a mask."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.geometry import Box
-from edge.statuses import UNKNOWN
+from edge.payloads.statuses import UNKNOWN
 from edge.vision.pipeline import Observation
 from edge.vision.preprocess import Image
 

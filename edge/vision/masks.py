@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import Box
-from edge.statuses import UNKNOWN
+from edge.payloads.statuses import UNKNOWN
 from edge.vision.model import Model, refuse
 from edge.vision.preprocess import Cutout, Image, crop_face, cut_out
 from edge.vision.tflite import Backend, InterpreterCache

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 import edge
 from edge.errors import MaskdError
-from edge.statuses import UNKNOWN
+from edge.payloads.statuses import UNKNOWN
 from edge.vision.delegate import Delegate, DelegateError
 from edge.vision.tflite import Backend, Interpreter, TensorInfo, load_interpreter, read_model
 

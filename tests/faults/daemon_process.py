@@ -24,7 +24,7 @@ def main() -> int:
     true_time = time.time
     time.time = lambda: true_time() + struct.unpack("d", os.pread(clock, 8, 0))[0]
     from edge.cli import main as maskd  # now, so that nothing has taken hold of the true clock
-    from edge.messaging import origin, seq_file
+    from edge.store import origin, seq_file
 
     seq_file._boot_id = Path(sys.argv[2]).read_text
     origin.machine_mark = machine_mark

@@ -16,17 +16,17 @@ from types import TracebackType
 import yaml
 from paho.mqtt.publish import single
 
-from edge.messaging.record_line import read_line
 from edge.payloads.events import parse_event
+from edge.store.record_line import read_line
 from tests.faults import traffic
 from tests.faults.checks import ArrivedEvent, Number
 from tests.faults.collector import Collector
 from tests.faults.disk import Disk, SmallDisk
 from tests.faults.proxy import Proxy
 from tests.faults.supervisor import Supervisor
-from tests.mjpeg_server import MjpegServer
-from tests.mosquitto import HOST, Mosquitto, free_port
-from tests.trouble import Trouble, make_trouble
+from tests.support.mjpeg_server import MjpegServer
+from tests.support.mosquitto import HOST, Mosquitto, free_port
+from tests.support.trouble import Trouble, make_trouble
 
 DEVICE = "lobby"
 CAMERAS = ("door", "hall")

@@ -22,7 +22,7 @@ from tests.faults.fault import Fault
 from tests.faults.report import table, write_between_markers
 from tests.faults.rig import Rig
 from tests.faults.rounds import Result, Trial
-from tests.programs import find_program
+from tests.support.programs import find_program
 
 IN_OWN_NAMESPACE = "MASKD_FAULTS_IN_OWN_NAMESPACE"
 

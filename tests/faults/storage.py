@@ -13,9 +13,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from edge.geometry import Box
-from edge.messaging.record_line import write_line
 from edge.payloads.events import ModelNames, event_from_transition
 from edge.people.transition import Transition
+from edge.store.record_line import write_line
 from tests.faults.disk import Disk
 from tests.faults.fault import Expectations, Fault
 from tests.faults.proxy import BOTH_WAYS, Conditions

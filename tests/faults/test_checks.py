@@ -13,7 +13,7 @@ from tests.faults import checks, growth
 from tests.faults.checks import ArrivedEvent, Number
 from tests.faults.collector import Arrival
 from tests.faults.growth import Usage
-from tests.people import EPOCH, drafts, transition
+from tests.support.transitions import EPOCH, drafts, transition
 
 
 def event(seq: int, kind: str = "started", *, track: str = "t", camera: str = "door", **changes: Any) -> ArrivedEvent:

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 from tests.faults.collector import Collector
-from tests.mosquitto import Mosquitto
-from tests.waiting import wait_until
+from tests.support.mosquitto import Mosquitto
+from tests.support.waiting import wait_until
 
 
 def publish(broker: Mosquitto, topic: str, count: int) -> None:

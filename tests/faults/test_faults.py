@@ -14,7 +14,7 @@ from tests.faults.growth import Growth
 from tests.faults.report import BEGIN, END, table, write_between_markers
 from tests.faults.rounds import Result
 from tests.faults.run import plan, sample
-from tests.programs import BROKER, need
+from tests.support.programs import BROKER, need
 
 ROUNDS = len(SINGLE)
 

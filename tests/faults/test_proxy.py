@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.faults.proxy import HOST, Conditions, Direction, Proxy
-from tests.waiting import wait_until
+from tests.support.waiting import wait_until
 
 
 @contextmanager

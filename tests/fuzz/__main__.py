@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.arguments import whole_number
+from edge.system.arguments import whole_number
 from tests.fuzz.targets import TARGETS
 
 SLOW = {"video": 10}

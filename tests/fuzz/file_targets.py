@@ -21,7 +21,7 @@ from edge.vision.faces import TfliteFaceDetector
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import Task, find_model, open_model
 from edge.vision.preprocess import Image
-from tests.pictures import red_left_blue_right, write_video
+from tests.support.pictures import red_left_blue_right, write_video
 
 REPOSITORY = Path(__file__).parent.parent.parent
 FRAMES_READ = 20

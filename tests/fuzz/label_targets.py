@@ -9,7 +9,7 @@ from pathlib import Path
 from edge.errors import MaskdError
 from edge.evaluation.labels.names import NO_FACE, STATUSES, UNSURE
 from tests.fuzz.file_targets import refused
-from tests.labelled_sets import face, load, photos_of, write_photo, write_text
+from tests.support.labelled_sets import face, load, photos_of, write_photo, write_text
 
 WIDTH, HEIGHT = 64, 48
 

@@ -12,13 +12,13 @@ from edge.config.file import config_from_values, load_config
 from edge.config.overrides_file import FILE_NAME
 from edge.config.settable import settables
 from edge.control.changes import Changes
-from edge.messaging.commands import Commands
-from edge.messaging.mqtt import Incoming, Listener, Message, Receipt
+from edge.control.commands import Commands
+from edge.mqtt import Incoming, Listener, Message, Receipt
 from edge.payloads.setting import Setting
 from edge.payloads.topics import Topics
 from edge.vision.thresholds import Recommendations, effective_setting
 from tests.fuzz.edits import HOSTILE_JSON, HOSTILE_SCALARS
-from tests.laid_over import overrides_over
+from tests.support.laid_over import overrides_over
 
 _CONFIG = """\
 device: lobby

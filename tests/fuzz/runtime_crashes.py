@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.arguments import whole_number
 from edge.errors import MaskdError
+from edge.system.arguments import whole_number
 from edge.vision.model import find_model
 from edge.vision.tflite import load_interpreter
 from tests.fuzz.edits import BYTE_EDITS

@@ -15,12 +15,12 @@ import numpy as np
 
 from edge.camera.photos import read_photo
 from edge.camera.video import frames
-from edge.demo import CLIP
+from edge.commands.demo import CLIP
 from edge.vision.model import find_model
-from tests.pictures import write_photo
 from tests.platforms.differences import Tensors
 from tests.platforms.foreign import MASKD, PYTHON, Foreign
 from tests.platforms.versions import VERSIONS
+from tests.support.pictures import write_photo
 
 DETECTORS = ("face-detector", "face-detector-far")
 MODELS = (*DETECTORS, "mask-classifier")

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.support.waiting import wait_until
 from tests.system.debian import Debian
-from tests.waiting import wait_until
 
 CONFIG = "/etc/maskd/config.yaml"
 TAKEN_OVER = f"{CONFIG} was reloaded and is in effect"

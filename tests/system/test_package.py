@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tests.system.conftest import watch_the_clip
 from tests.system.debian import Debian
 from tests.system.files import difference, files
 from tests.system.packages import make_package, other_version
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tests.system import steps
 from tests.system.conftest import carry, watch_the_clip
 from tests.system.debian import Debian
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(900)
 

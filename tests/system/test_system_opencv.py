@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tests.system.conftest import carry
 from tests.system.debian import Debian
 from tests.system.roots import FETCHED, cached_root
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(1800)
 

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.demo import CLIP, CLIP_S
+from edge.commands.demo import CLIP, CLIP_S
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
@@ -39,7 +39,7 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Appearance:
-    """One of `edge.demo.PEOPLE`, from coming in to going out."""
+    """One of `edge.commands.demo.PEOPLE`, from coming in to going out."""
 
     name: str
     poses: tuple[Pose, ...]

@@ -18,7 +18,7 @@ from edge.evaluation.examples import PhotoData, face_finder, load_photos
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import precision_recall
-from edge.printable import one_line
+from edge.system.printable import one_line
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots

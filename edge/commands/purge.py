@@ -1,0 +1,50 @@
+"""`maskd purge`: clears from the broker everything that it keeps of this device."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from edge.config.file import load_config
+from edge.errors import MaskdError
+from edge.homeassistant import announce, retained_topics
+from edge.mqtt.retained import RetainedMessages
+from edge.payloads.topics import Topics
+
+
+def run_purge(config_path: Path | None, *, force: bool = False) -> int:
+    """Prints what was cleared; returns the exit status. `force`: also while a daemon is running.
+
+    Raises MaskdError where the broker is absent, a daemon is running, or something is still kept afterwards.
+    """
+    config = load_config(config_path)
+    topics = Topics(config.mqtt.prefix, config.device)
+    address = f"{config.mqtt.host}:{config.mqtt.port}"
+    discovery = announce(config, [], commands_on=False, tells_temperature=False).topic
+    everything = [f"{topics.base}/#", discovery]
+    broker = RetainedMessages(config.mqtt, config.device)
+
+    found = broker.find(everything)
+    if found.get(topics.availability) == b"online" and not force:
+        raise MaskdError(
+            f"{config.device} is online at {address}, and would publish everything again; stop it first "
+            "(sudo systemctl stop maskd), or add --force"
+        )
+    # The login of a device may write its topics, but perhaps not read them.
+    unseen = [topic for topic in (*retained_topics(config, commands_on=True), discovery) if topic not in found]
+    refused = broker.clear([*found, *unseen])
+    left = broker.find(everything)
+
+    cleared = sorted(found.keys() - refused.keys() - left.keys())
+    print(f"cleared {len(cleared)} retained messages of {config.device} at {address}")
+    for topic in cleared:
+        print(f"  {topic}")
+    print(f"{len(unseen) - len(refused.keys() & unseen)} more topics were cleared without seeing their contents")
+    for topic, reason in refused.items():
+        print(f"not cleared: {topic}: {reason}", file=sys.stderr)
+    if left:
+        raise MaskdError(
+            f"the broker still retains {', '.join(sorted(left))}; give this device's login the right to write there, "
+            "and check that no other client publishes there"
+        )
+    return 0

@@ -1,0 +1,7 @@
+"""What this device tells Home Assistant of itself."""
+
+from __future__ import annotations
+
+from edge.homeassistant.message import Announcement, announce, birth_topic, retained_topics
+
+__all__ = ["Announcement", "announce", "birth_topic", "retained_topics"]

@@ -1,0 +1,293 @@
+"""Announces this device to Home Assistant, and clears from the broker what is no longer there."""
+
+from __future__ import annotations
+
+import logging
+import math
+import queue
+import random
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.config import Config
+from edge.homeassistant import Announcement, announce, birth_topic, retained_topics
+from edge.homeassistant.announced import Announced, AnnouncedFile, plan
+from edge.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
+from edge.mqtt.login import commands_enabled
+from edge.system.backoff import Backoff
+from edge.system.board import temperature_c
+from edge.system.deadline import Deadline
+from edge.system.part import Part
+from edge.system.worker import Worker
+
+log = logging.getLogger(__name__)
+
+IDLE_S = 1.0
+PATIENCE = 2
+"""Attempts that may fail before there are pauses between them, and before what is gone is no longer cleared."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Messages on their way to the broker."""
+
+    aim: Announced
+    """What is true when all have arrived."""
+    topic: str
+    """The one that matters most."""
+    given_up: list[str]
+    """Topics that the broker was not asked to clear, though nothing is published there any more."""
+    since: float
+    awaited: dict[Receipt, str] = field(default_factory=dict)
+    """The topics of those that the broker has not acknowledged."""
+
+
+class Announcer(Part):
+    """The thread `homeassistant`: one discovery message on every new connection, on Home Assistant's birth message, and
+    when the configuration changes.
+
+    A broker that does not take it is told again with growing pauses, so that messages which it does take get through.
+    """
+
+    doing = "what is announced to Home Assistant"
+
+    def __init__(
+        self,
+        client: MqttClient,
+        config: Config,
+        labels: Sequence[str],
+        path: Path,
+        on_republish: Sequence[Callable[[], None]],
+        *,
+        on_failure: Callable[[BaseException], None],
+        jitter_s: float = 3.0,
+        least_gap_s: float = 5.0,
+        settled_s: float = 2.0,
+        pause: Backoff | None = None,
+    ) -> None:
+        """Call it before the client is started.
+
+        `labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
+        this thread after an announcement that Home Assistant's birth asked for, to publish every retained state again.
+        `on_failure` hears, in this thread, of the error that ended it. Times in seconds: `jitter_s` is the longest wait
+        after a birth, `least_gap_s` the shortest between two announcements. Mosquitto 2.0 closes the connection on a
+        message that its access list forbids, so one has arrived when the connection has outlived it by `settled_s`."""
+        self._client = client
+        self._config = config
+        self._labels = labels
+        self._file = AnnouncedFile(path)
+        self._on_republish = on_republish
+        self._jitter_s = jitter_s
+        self._least_gap_s = least_gap_s
+        self._settled_s = settled_s
+        self._pause = pause or Backoff(first_s=60.0, cap_s=3600.0)
+        self._last: Announced | None = None
+        """What the broker is known to keep."""
+        self._attempt: _Attempt | None = None
+        self._birth_topic: str | None = None
+        """Where Home Assistant's birth is listened for."""
+        self._failures = 0
+        """Attempts that failed, one after another."""
+        self._due_at = math.inf
+        self._not_before = -math.inf
+        self._connection: int | None = None
+        self._born = threading.Event()
+        self._asks_for_states = False
+        self._changed = threading.Event()
+        self._forgets_refusals = threading.Event()
+        self._told: tuple[int | None, Announcement | None] | None = None
+        """What was announced last, and on which connection; None: it has to be announced again in any case."""
+        self._expects_answers = False
+        self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
+        """Filled for the seconds of an attempt only."""
+        self._worker = Worker("homeassistant", self._work, on_failure=on_failure)
+        client.add_listener(self)
+        self._listen_for_births(config)
+
+    def start(self) -> None:
+        self._last = self._file.read()
+        self._worker.start()
+
+    def stop(self, deadline: Deadline | None = None) -> None:
+        """Ends the thread; what was announced stays."""
+        self._worker.stop(deadline)
+
+    def apply(self, config: Config) -> None:
+        """From any thread, but one at a time: announces what is new in `config`."""
+        self._listen_for_births(config)
+        self._config = config
+        self._changed.set()
+        self._worker.wake()
+
+    def forget_refusals(self) -> None:
+        """From any thread, when another broker, or another login, comes next: that the connection is lost now, or that
+        something was refused before, is no reason to wait."""
+        self._forgets_refusals.set()
+        self._worker.wake()
+
+    def _listen_for_births(self, config: Config) -> None:
+        wanted = birth_topic(config.mqtt) if config.mqtt.homeassistant.enabled else None
+        if wanted == self._birth_topic:
+            return
+        if self._birth_topic is not None:
+            self._client.unsubscribe(self._birth_topic)
+        if wanted is not None:
+            self._client.subscribe(wanted, self._status_came)
+        self._birth_topic = wanted
+
+    def connection_changed(self) -> None:
+        self._worker.wake()
+
+    def acknowledged(self, acknowledgement: Acknowledgement) -> None:
+        if self._expects_answers:
+            self._answers.put(acknowledgement)
+            self._worker.wake()
+
+    def _status_came(self, incoming: Incoming) -> None:
+        """In the connection's thread. A retained birth is old news: a new connection has us announce anyway."""
+        if incoming.payload == b"online" and not incoming.retained:
+            self._born.set()
+            self._worker.wake()
+
+    def _work(self, now: float) -> float:
+        self._step(now)
+        return self._rest(now)
+
+    def _step(self, now: float) -> None:
+        self._take_answers(now)  # first, for a refusal may be the broker's last word on this connection
+        if self._forgets_refusals.is_set():
+            self._forgets_refusals.clear()
+            self._begin_anew(now)
+        self._follow_connection(now)
+        if self._born.is_set():
+            self._born.clear()
+            if not self._asks_for_states:
+                self._asks_for_states = True
+                self._told = None
+                self._ask(now + random.uniform(0, self._jitter_s))  # noqa: S311
+        if self._changed.is_set():
+            self._changed.clear()
+            self._ask(now)
+        if self._connection is not None and self._attempt is None and now >= self._due_at:
+            self._due_at = math.inf
+            self._not_before = now + self._least_gap_s
+            self._announce(now)
+
+    def _rest(self, now: float) -> float:
+        """Seconds until there is something to do without being woken."""
+        if self._attempt is not None:
+            return min(IDLE_S, self._settled_s)
+        if self._connection is None:
+            return IDLE_S
+        return min(max(0.0, self._due_at - now), IDLE_S)
+
+    def _ask(self, at: float) -> None:
+        self._due_at = max(min(self._due_at, at), self._not_before)
+
+    def _follow_connection(self, now: float) -> None:
+        connection = self._client.connection
+        if connection == self._connection:
+            return
+        self._connection = connection
+        if self._attempt is not None:
+            self._fail(self._attempt.topic, "the connection was lost as soon as it was sent", now)
+        if connection is not None:
+            self._ask(now)
+
+    def _take_answers(self, now: float) -> None:
+        while not self._answers.empty():
+            answer = self._answers.get()
+            topic = self._attempt.awaited.pop(answer.receipt, None) if self._attempt is not None else None
+            if topic is not None and answer.refusal is not None:
+                self._fail(topic, answer.refusal, now)
+        attempt = self._attempt
+        if attempt is not None and not attempt.awaited and now - attempt.since >= self._settled_s:
+            self._succeed(attempt.aim, attempt.given_up)
+
+    def _announce(self, now: float) -> None:
+        announcement = self._announcement()
+        if self._told == (self._connection, announcement):
+            return  # what changed is nothing that Home Assistant is told
+        self._told = (self._connection, announcement)
+        aim = Announced(
+            topic=announcement.topic if announcement else None,
+            platforms=announcement.platforms if announcement else {},
+            retained=frozenset(retained_topics(self._config, commands_on=commands_enabled(self._config.mqtt))),
+        )
+        steps = plan(announcement, aim, self._last, clears=self._failures < PATIENCE)
+        if steps.messages:
+            self._send(steps.messages, _Attempt(aim, aim.topic or steps.messages[0].topic, steps.given_up, now))
+        else:
+            self._succeed(aim, steps.given_up)
+        if self._asks_for_states:
+            self._asks_for_states = False
+            for republish in self._on_republish:
+                republish()
+
+    def _send(self, messages: list[Message], attempt: _Attempt) -> None:
+        self._attempt = attempt
+        self._expects_answers = True
+        for message in messages:
+            receipt = self._client.publish(message)
+            if receipt is None:
+                return  # the connection is gone, which the next step learns
+            attempt.awaited[receipt] = message.topic
+
+    def _announcement(self) -> Announcement | None:
+        if not self._config.mqtt.homeassistant.enabled:
+            return None
+        return announce(
+            self._config,
+            self._labels,
+            commands_on=commands_enabled(self._config.mqtt),
+            tells_temperature=temperature_c() is not None,
+        )
+
+    def _succeed(self, aim: Announced, given_up: list[str]) -> None:
+        self._end_attempt()
+        if self._failures >= PATIENCE:
+            log.info("the broker accepts what is announced to Home Assistant")
+        if given_up:
+            log.warning(
+                "the broker still retains old messages on %s, which this device's user may not clear; clear each "
+                "with mosquitto_pub -r -n -t TOPIC",
+                ", ".join(given_up),
+            )
+        self._failures = 0
+        self._pause.reset()
+        if aim != self._last:
+            self._last = aim
+            self._file.write(aim)
+
+    def _fail(self, topic: str, reason: str, now: float) -> None:
+        self._end_attempt()
+        self._told = None
+        self._failures += 1
+        if self._failures >= PATIENCE:
+            self._not_before = max(self._not_before, now + self._pause.next())
+        if self._failures == PATIENCE:
+            log.warning(
+                "the broker refuses what is announced to Home Assistant on %s: %s; maskd retries now and then: let "
+                "this device's user write there, or set mqtt.homeassistant.enabled to false",
+                topic,
+                reason,
+            )
+        self._ask(now)
+
+    def _begin_anew(self, now: float) -> None:
+        if self._attempt is not None and not self._attempt.awaited:
+            self._succeed(self._attempt.aim, self._attempt.given_up)
+        self._end_attempt()
+        self._told = None
+        self._failures = 0
+        self._pause.reset()
+        self._not_before = now + self._least_gap_s
+        self._ask(now)
+
+    def _end_attempt(self) -> None:
+        self._expects_answers = False
+        self._attempt = None
+        while not self._answers.empty():
+            self._answers.get()

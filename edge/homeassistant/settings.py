@@ -1,0 +1,54 @@
+"""What can be set from Home Assistant: whatever commands can set."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from edge.config import Config
+from edge.config.settable import Settable, camera_settings, device_settings
+from edge.homeassistant.templates import template
+from edge.payloads.topics import Topics
+
+Entity = dict[str, Any]
+
+
+def device_controls(config: Config, topics: Topics) -> dict[str, Entity]:
+    """Those of the whole device, by the names of the settings."""
+    return {name: _entity(Settable(name), None, config, topics) for name in device_settings()}
+
+
+def camera_controls(camera: str, title: str, config: Config, topics: Topics) -> dict[str, Entity]:
+    """The camera's thresholds and its switch, by the names of the settings."""
+    return {name: _entity(Settable(name, camera), title, config, topics) for name in camera_settings()}
+
+
+def _entity(each: Settable, title: str | None, config: Config, topics: Topics) -> Entity:
+    control = each.declared.control
+    entity: Entity = {
+        "name": control.name.capitalize() if title is None else f"{title} {control.name}",
+        "icon": control.icon,
+        "command_topic": topics.set(each.setting, each.camera),
+        "state_topic": topics.state(each.setting, each.camera),
+        "value_template": template("value_json.value"),
+        **_widget(each, config),
+    }
+    return entity if control.is_primary else entity | {"entity_category": "config"}
+
+
+def _widget(each: Settable, config: Config) -> Entity:
+    declared = each.declared
+    if declared.choices is not None:
+        return {"platform": "select", "options": declared.choices}
+    if declared.range is None:
+        return {"platform": "switch", "value_template": template("'ON' if value_json.value else 'OFF'")}
+    least, most = declared.range
+    value = each.configured_in(config)
+    if value is not None:
+        # Home Assistant shows nothing for a value outside of the bounds, so the configured one is always inside.
+        least, most = min(least, float(value)), max(most, math.ceil(float(value)))
+    control = declared.control
+    entity = {"platform": "number", "mode": control.widget, "min": least, "max": most, "step": control.step}
+    if control.unit is not None:
+        entity["unit_of_measurement"] = control.unit
+    return entity | {"device_class": "duration"} if control.unit == "s" else entity

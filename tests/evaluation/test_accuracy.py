@@ -1,0 +1,82 @@
+"""The shipped models on the test photos, which no training saw. Skips where the labelled photos are not at hand."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from converter.verify import LOWEST_SCORE
+from edge.evaluation.examples import face_crops, load_photos, picture_result
+from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
+from edge.evaluation.metrics import PictureResult, average_precision, expected_calibration_error
+from edge.geometry import Box
+from edge.vision.faces import TfliteFaceDetector
+from edge.vision.masks import MaskClassifier
+from edge.vision.model import open_model
+from edge.vision.preprocess import Image
+from tests.support.places import ROOT
+
+DATA = Path(os.environ.get("MASKD_DATA", ROOT.parent / "shared" / "data"))
+pytestmark = [
+    pytest.mark.accuracy,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled photos in {DATA}; MASKD_DATA says where they are"),
+]
+
+
+@cache
+def photos(name: str, part: SplitName = "test") -> tuple[LabelledPhoto, ...]:
+    def no_boxes(_: Image) -> list[Box]:
+        raise AssertionError("these sets bring their boxes")
+
+    return tuple(load_photos([DATA / name], 1, no_boxes).splits[part])
+
+
+@cache
+def detector(model: str) -> TfliteFaceDetector:
+    return TfliteFaceDetector(open_model(model, "face_detection"), threads=2)
+
+
+@pytest.mark.parametrize(("name", "least"), [("kaggle_voc", 0.965), ("ilc_voc", 0.94), ("faces_voc", 0.985)])
+def test_the_classifier_tells_how_masks_are_worn(name: str, least: float) -> None:
+    model = open_model("mask-classifier", "mask_classification")
+    manifest = model.manifest
+    assert manifest.labels is not None
+    assert manifest.crop_margin is not None
+    crops, _ = face_crops(photos(name), manifest.labels, margin=manifest.crop_margin, size=manifest.input.width)
+    answers = MaskClassifier(model, threads=2).classify_crops(np.stack([crop.image for crop in crops]))
+    correct = [answer.status == manifest.labels[crop.label] for answer, crop in zip(answers, crops, strict=True)]
+    assert len(correct) > 300
+    assert np.mean(correct) >= least
+    assert expected_calibration_error([answer.confidence for answer in answers], correct) <= 0.04
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "least"),
+    [
+        ("face-detector", "kaggle_voc", 0.88),
+        ("face-detector", "ilc_voc", 0.81),
+        ("face-detector-far", "kaggle_voc", 0.90),
+        ("face-detector-far", "ilc_voc", 0.81),
+    ],
+)
+def test_the_detectors_find_faces(model: str, name: str, least: float) -> None:
+    curve = average_precision([result(model, photo) for photo in photos(name)])
+    assert curve.faces > 300
+    assert curve.ap >= least
+
+
+@pytest.mark.parametrize("model", ["face-detector", "face-detector-far"])
+def test_the_detectors_see_few_faces_where_there_is_nobody(model: str) -> None:
+    pictures = [read_photo(photo.path) for photo in photos("no_people")]
+    least = detector(model).recommended_min_score
+    found = [face for picture in pictures for face in detector(model).detect(picture, least)]
+    assert len(pictures) > 50
+    assert len(found) <= 0.05 * len(pictures)
+
+
+def result(model: str, photo: LabelledPhoto) -> PictureResult:
+    return picture_result(photo, detector(model).detect(read_photo(photo.path), LOWEST_SCORE))

@@ -1,0 +1,70 @@
+"""Confidence that means what it says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.evaluation.metrics import expected_calibration_error
+from tests.support.tensorflow_tests import TOGETHER
+from training.confidence import fit_temperature, proven_temperature
+
+
+def drawn(scale: float, count: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Logits that overstate what is known `scale` times, and labels drawn from what is known."""
+    random = np.random.default_rng(3)
+    known = random.normal(0, 2, (count, 3))
+    chances = np.exp(known) / np.exp(known).sum(axis=1, keepdims=True)
+    truth = (random.random(count)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    return known * scale, truth
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+def test_the_temperature_takes_back_how_much_the_logits_overstate(scale: float) -> None:
+    logits, truth = drawn(scale)
+    assert fit_temperature(logits, truth) == pytest.approx(scale, rel=0.05)
+
+
+def test_a_fitted_temperature_makes_nine_of_ten_right_at_a_confidence_of_nine_tenths() -> None:
+    logits, truth = drawn(3.0)
+    assert error_of(logits, truth) > 0.1
+    assert error_of(logits / fit_temperature(logits, truth), truth) < 0.01
+
+
+def test_few_faces_without_a_mistake_do_not_prove_certainty() -> None:
+    truth = np.arange(60) % 3
+    logits = np.eye(3)[truth] * 3.0
+    assert fit_temperature(logits, truth) == pytest.approx(0.2, rel=0.01), "the likelihood would sharpen without end"
+    temperature = proven_temperature(logits, truth)
+    chances = np.exp(logits / temperature) / np.exp(logits / temperature).sum(axis=1, keepdims=True)
+    assert chances.max(axis=1).mean() == pytest.approx(60 / 63, abs=0.001)
+
+
+def test_many_faces_prove_what_was_fitted() -> None:
+    logits, truth = drawn(0.5)
+    assert proven_temperature(logits, truth) == pytest.approx(0.5, rel=0.05)
+
+
+def error_of(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return expected_calibration_error(chances.max(axis=1), chances.argmax(axis=1) == truth)
+
+
+@TOGETHER
+def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_label() -> None:
+    keras = pytest.importorskip("keras")
+    from training.confidence import calibrate
+    from training.mask_network import build_mask_classifier
+
+    keras.utils.set_random_seed(1)
+    model, _ = build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
+    kernel, bias = model.get_layer("status").get_weights()
+    model.get_layer("status").set_weights([kernel * 20, bias])
+    crops = np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
+    before = model.predict(crops, verbose=0)
+    temperature, _ = calibrate(model, crops, np.arange(40) % 3)
+    after = model.predict(crops, verbose=0)
+    assert temperature > 1
+    assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
+    assert after.max(axis=1).mean() < before.max(axis=1).mean()

@@ -1,0 +1,83 @@
+"""The comparison of detectors, on the shipped models, and the soak, for seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+
+from benchmarks.detectors import main
+from benchmarks.outbox import main as time_outbox
+from benchmarks.soak import soak
+from benchmarks.soak_report import growth, report
+from tests.support.pictures import write_photo
+from training.evaluation.latency import Timing, latency_table
+
+
+def test_every_model_has_a_row_and_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    write_photo(tmp_path / "photos" / "inner" / "astronaut.png", skimage.data.astronaut())
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"no photo")
+    (tmp_path / "weights").mkdir()
+
+    assert main(["--data", str(tmp_path / "photos"), "--weights", str(tmp_path / "weights"), "--repeat", "2"]) == 0
+
+    printed = capsys.readouterr()
+    assert "skipped: the photo" in printed.err
+    assert "1 photo(s), each 2 times" in printed.out
+    rows = [line.split() for line in printed.out.splitlines()]
+    (detector,) = [row for row in rows if row and row[0].startswith("face-detector/")]
+    (classifier,) = [row for row in rows if row and row[0].startswith("mask-classifier/")]
+    assert float(detector[2]) > 0
+    assert (detector[1], *detector[3:]) == ("photo", "1.00", "1")
+    assert float(classifier[2]) > 0
+    assert (classifier[1], classifier[4]) == ("face", "1")
+    left_out = [line for line in printed.out.splitlines() if line.startswith("left out: ")]
+    assert ["yunet" in left_out[0], "opencv_face_detector" in left_out[1]] == [True, True]
+
+
+def test_ratios_are_to_the_reference() -> None:
+    table = latency_table([Timing("a", "photo", [2.0, 9.0, 4.0], 3), Timing("b", "photo", [2.0, 2.0], 1)], "b")
+    assert [list(row) for row in table.rows] == [
+        ["a", "photo", "4.00", "2.00", "3"],
+        ["b", "photo", "2.00", "1.00", "1"],
+    ]
+
+
+@pytest.mark.parametrize("folder", ["gone", "."])
+def test_a_folder_without_photos(folder: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path / folder)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("holds no photo that can be read; give another folder with --data")
+
+
+def test_a_soak_sees_every_event_arrive(mosquitto_folder: Path) -> None:
+    out = mosquitto_folder.parent / "soak"
+    out.mkdir()
+    soak(out, 2.0, 100)
+    table = report(out)
+    assert "| events | 200 in 0.0333 min, 100 a second |" in table
+    assert "| events that did not arrive | 0 |" in table
+    assert (out / "soak.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_growth_is_what_memory_gains_in_an_hour_once_it_is_warm() -> None:
+    seconds = np.arange(0.0, 3601.0, 10.0)
+    memory = np.where(seconds < 300, 50.0, 80.0) + 2.5 * seconds / 3600
+    assert list(growth(seconds, memory)) == pytest.approx([2.5, 80.0])
+
+
+def test_the_outbox_is_timed_with_more_and_more_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert time_outbox(["--folder", str(tmp_path), "--events", "40"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()[3:]]
+    assert [(row[0], row[1], row[5]) for row in rows] == [
+        ("commit", "1", "2.00"),
+        ("commit", "5", "0.40"),
+        ("commit", "20", "0.10"),
+        ("delete", "1", "1.00"),
+        ("delete", "5", "0.20"),
+        ("delete", "20", "0.05"),
+    ]
+    assert list(tmp_path.iterdir()) == []
