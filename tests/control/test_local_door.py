@@ -78,6 +78,7 @@ def test_who_says_nothing_does_not_keep_others_out_for_long(
 
 
 def test_only_its_own_user_group_and_root_get_in(door: LocalDoor, tmp_path: Path) -> None:
+    """No other user gets an answer from the control socket, even where its file is open to all."""
     assert stat.S_IMODE(door.path.stat().st_mode) == 0o660
     python = shutil.which("python3", path="/usr/bin:/bin")
     if os.geteuid() != 0 or python is None:
