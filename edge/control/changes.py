@@ -42,7 +42,7 @@ class Changes(Part):
         """`config` is what the file at `path` says; None: there is no file. Raises UsageError where no camera is left
         and none can be switched on."""
         self.on_change: Callable[[Config], None] = lambda _config: None
-        """Puts a configuration into effect, in the thread of whoever asks for it; may raise MaskdError."""
+        """Puts a configuration into effect, in the caller's thread; may raise MaskdError."""
         self.on_reload: Callable[[], None] = lambda: None
         """Called after a reload: what the file says may have changed though what is in effect has not."""
         self.lock = threading.RLock()
@@ -123,8 +123,8 @@ class Changes(Part):
         self.on_reload()
 
     def set(self, each: Settable, value: Value) -> bool:
-        """Puts one value into effect, as if it stood in config.yaml; returns whether it is another one than before.
-        keep() saves it. Raises MaskdError where it is not valid."""
+        """Puts one value into effect, as if config.yaml had it; returns whether it is another one than before. keep()
+        saves it. Raises MaskdError where it is not valid."""
         with self.lock:
             before = self._config
             after = each.changed(before, value)
@@ -167,7 +167,7 @@ class Changes(Part):
 
 
 def require_a_camera(config: Config, *, commands: bool) -> None:
-    """Raises UsageError where nothing is watched and nobody could change that; `commands`: whether they are on."""
+    """Raises UsageError if nothing is watched and nothing could change that; `commands`: whether they are on."""
     if not commands and not any(camera.enabled for camera in config.cameras.values()):
         raise UsageError(
             "every camera in the configuration has `enabled: false`, and mqtt.commands is off, so none can be "

@@ -209,7 +209,7 @@ class Commands(Part):
     def _obey_alone(self, incoming: Incoming, now: float) -> None:
         each = settable_of(incoming.topic, self._broker.topics, self._changes.config)
         if each is None:
-            # No state is made of it: whoever may write there could make topics without end.
+            # No state is made of it: otherwise a writer could create endless topics.
             self._log.refused(f"there is no such camera or setting: {incoming.topic[:100]!a}", now)
         elif incoming.retained:
             self._log.retained(each, incoming.topic)

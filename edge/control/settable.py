@@ -21,7 +21,7 @@ _FORM = 'a value, such as 0.6, or {"value": 0.6, "persist": true}'
 @dataclass(frozen=True, slots=True)
 class Command:
     value: str | None
-    """The text that would stand in config.yaml; None: null."""
+    """The text for config.yaml; None: null."""
     persist: bool = False
     """To be written there as well."""
 

@@ -56,7 +56,7 @@ class Daemon:
         self._is_over = False
         self._is_reload_due = False
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
-        """Wakes `run`. Unlike an Event it may be told by a signal handler that interrupts whoever waits for it."""
+        """Wakes `run`. Unlike an Event it may be told by a signal handler that interrupts the waiting thread."""
         self._failure: BaseException | None = None
         self._notifier = Notifier()
         self._notifier.status("loading the models")

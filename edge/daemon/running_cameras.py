@@ -51,8 +51,8 @@ class RunningCameras(Part):
         may_switch_on: Callable[[Sequence[str], Config], bool] = lambda _names, _config: False,
     ) -> None:
         """`on_failure` hears of an unexpected error, and of a file that cannot be played among the first cameras.
-        `watch` is told whom to watch, and whether another camera may come once all have ended, which `may_switch_on`
-        says of the names of those that are off."""
+        `watch` gets the cameras to watch, and whether another camera may come once all have ended, which
+        `may_switch_on` says of the names of those that are off."""
         self._recommended = recommended
         self._on_failure = on_failure
         self._watch = watch
@@ -153,7 +153,7 @@ class RunningCameras(Part):
             capture.stop(deadline)
 
     def _failed_later(self, name: str, error: Exception) -> None:
-        """Whoever switches a camera on must not stop those that are at work: the status tells of the problem."""
+        """Switching a camera on at run time must never stop the others: the status tells of the problem."""
         if isinstance(error, MaskdError):
             _log.error("camera %s: %s; then reload maskd", name, error)
         else:

@@ -123,7 +123,7 @@ class Announcer(Part):
 
     def forget_refusals(self) -> None:
         """From any thread, when another broker, or another login, comes next: that the connection is lost now, or that
-        something was refused before, is no reason to wait."""
+        something was refused before, is not a reason to wait."""
         self._forgets_refusals.set()
         self._worker.wake()
 

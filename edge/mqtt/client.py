@@ -36,8 +36,8 @@ class MqttClient(Part):
     """Keeps a connection to the broker, from its own thread `mqtt`, for as long as it is started.
 
     Every connection gets a fresh paho client, since paho sends what it still has in memory without any limit when it
-    reconnects; whoever published knows from the missing acknowledgement what to publish again. Nothing here raises for
-    a broker that is absent or says no: the reason is logged, once until it changes, and tried again.
+    reconnects; the publisher knows from the missing acknowledgement what to publish again. Nothing here raises for a
+    broker that is absent or says no: the reason is logged, once until it changes, and tried again.
     """
 
     doing = "the connection to the broker"
@@ -88,11 +88,11 @@ class MqttClient(Part):
         """From the next connection on these messages are neither asked for nor handed on. Not from two threads at
         once."""
         self._subscriptions = tuple(each for each in self._subscriptions if each.topic_filter != topic_filter)
-        # The session would go on collecting them, and deliver them to whoever asks for them again.
+        # The session would go on collecting them, and deliver them to the next subscriber.
         self._history.forgets_session = True
 
     def apply(self, config: Config) -> None:
-        """Connects anew where another broker, login or subscription is asked for."""
+        """Reconnects if another broker, login or subscription is asked for."""
         if not self.is_connected_by(config.mqtt):
             for tell in self.on_other_broker:
                 tell()

@@ -1,4 +1,4 @@
-"""Who this device says it is to the broker."""
+"""The login of this device at the broker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Login:
 def read_login(
     settings: MqttSettings, environment: Mapping[str, str] = os.environ, store: Path = CREDENTIAL_STORE
 ) -> Login:
-    """Read anew for every connection, so that a changed password needs no restart. What systemd hands over comes from
+    """Read again for every connection, so that a changed password needs no restart. What systemd hands over comes from
     `store` itself for a process that systemd has handed nothing, if it may read there: root's `maskd check`.
 
     Raises MaskdError for a file that cannot be read or holds nothing that could be sent.
@@ -94,7 +94,7 @@ def _read(path: Path, what: str, setting: str, warnings: list[str]) -> str:
         )
 
     try:
-        if not path.is_file():  # a pipe would wait for ever for somebody who writes
+        if not path.is_file():  # a pipe would wait for ever for a writer
             raise unusable("there is no such file" if not path.exists() else "it is not a file")
         with path.open("rb") as file:
             data = file.read(SECRET_LIMIT + 3)

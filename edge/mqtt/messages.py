@@ -41,8 +41,8 @@ class Acknowledgement:
 
 
 class Listener(Protocol):
-    """Who wants to hear of the connection. Called in the connection's thread, so it returns at once, takes no lock,
-    and never publishes."""
+    """Listeners of the connection. Called in the connection's thread, so it returns at once, takes no lock, and never
+    publishes."""
 
     def connection_changed(self) -> None: ...
 
@@ -51,7 +51,7 @@ class Listener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message that somebody published on a topic that we subscribed to."""
+    """A message on a topic that we subscribed to."""
 
     topic: str
     payload: bytes

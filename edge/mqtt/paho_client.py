@@ -24,14 +24,14 @@ _log = logging.getLogger(__name__)
 
 
 class BoundedClient(Client):
-    """paho reads a packet of up to 256 MB into memory before anybody can object."""
+    """paho reads a packet of up to 256 MB into memory before it can be refused."""
 
     flooded = False
     """A packet that was too large ended the connection."""
     is_mute = False
     """Nothing is sent any more."""
     tls_error: ssl.SSLError | None = None
-    """What the broker had against us once the connection stood: in TLS 1.3 it looks at our certificate last."""
+    """Why the broker refused us after the connection was made: in TLS 1.3 it looks at our certificate last."""
     nonsense: str | None = None
     """What is wrong with a packet that ended the connection."""
 
@@ -49,8 +49,10 @@ class BoundedClient(Client):
         return len(self._out_messages)
 
     def limit_in_flight(self, count: int) -> None:
-        """Holds back what is more: events keep to the broker's limit by themselves, but there are states beside them.
-        paho's own setter refuses to work once there is a connection, before which the limit is not known."""
+        """Holds back what exceeds it: events keep to the broker's limit by themselves, but state messages do not.
+
+        paho's own setter refuses to work once there is a connection, before which the limit is not known.
+        """
         self._max_inflight_messages = count
 
     def _packet_handle(self) -> MQTTErrorCode:
@@ -110,7 +112,7 @@ def make_client(client_id: str, *, is_version_5: bool, keep_session: bool) -> Bo
 
 
 def publish_properties(message: Message) -> Properties:
-    """What MQTT 5 says about a message beside its payload."""
+    """What MQTT 5 says about a message in addition to its payload."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.ContentType = "application/json"
     if message.expiry_s is not None:

@@ -88,7 +88,7 @@ class Sender(Part):
         """Events that the broker took since the start."""
         self.event_expiry_s = event_expiry_s
         """Seconds that the broker keeps an event for who is absent; None: for ever. Replaced by any thread."""
-        # The broker is waited for within limits; a disk may hold the outbox, and whoever asks it, for ever.
+        # The broker is waited for within limits; a disk may hold the outbox, and its callers, for ever.
         self.doing = f"the disk of {outbox.folder}"
         self._outbox = outbox
         self._broker = broker

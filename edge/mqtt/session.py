@@ -51,7 +51,7 @@ DISCONNECT_S = 0.3
 """Of that, for the packet."""
 SESSION_EXPIRY_S = 3600
 ONLINE_EVERY_S = 60.0
-"""Between two times that the device says `online`: a false `offline` stands no longer."""
+"""Between two times that the device says `online`: a false `offline` lasts no longer."""
 
 
 class Session:
@@ -72,7 +72,7 @@ class Session:
         """`is_last`: no other version is tried where this one is not spoken. Without `topics` nothing is said about
         this device's availability, the broker keeps no session, and it sends packets of any size, though those past
         PACKET_LIMIT end the connection. `subscriptions` are asked for before the device is said to be online, so that
-        whoever hears that can be heard. `keep_session` false: it forgets what it was asked for and has not yet
+        answers to that are received. `keep_session` false: it forgets what it was asked for and has not yet
         delivered."""
         self.on_accepted: Callable[[Session], None] = lambda _session: None
         self.on_acknowledged: Callable[[Acknowledgement], None] = lambda _acknowledgement: None
@@ -114,7 +114,7 @@ class Session:
 
     @property
     def username(self) -> str | None:
-        """Who we said we are."""
+        """Our login."""
         return self._login.username
 
     @property

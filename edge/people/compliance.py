@@ -68,7 +68,7 @@ class Compliance:
         person.count(vote)
         if vote.classification.status != UNKNOWN:
             person.recent.append((vote.at, vote.classification.status))
-            # At least min_votes stay: a slow camera then decides as well, and after a pause one vote is no majority.
+            # At least min_votes stay: a slow camera then decides as well, and after a pause one vote is not a majority.
             while len(person.recent) > self._settings.min_votes and self._is_old(person.recent[0][0], vote.at):
                 person.recent.popleft()
         # Only a vote decides: while a person is not seen, no majority is held.

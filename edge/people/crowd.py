@@ -80,7 +80,7 @@ class Crowd:
         return self._without_picture(self._tracker.update((), now))
 
     def finish(self) -> Seen:
-        """Ends everybody, because the camera stops."""
+        """Ends all visits, because the camera stops."""
         return self._without_picture(self._tracker.finish())
 
     @property

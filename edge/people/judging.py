@@ -28,7 +28,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How things stand for one person, by the votes so far."""
+    """The state of one person, by the votes so far."""
 
     status: str | None
     """What was announced; None before `started`."""

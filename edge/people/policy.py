@@ -49,7 +49,7 @@ def due(
     """The tracks that are due in a picture taken at `now`.
 
     `overlapping`: tracks that may have been swapped. `gap_s`: seconds since the picture before, and so, most likely, to
-    the next one; nobody waits for a picture that would come after the interval.
+    the next one; so there is no waiting for a picture that would come after the interval.
     """
 
     def is_due(each: Candidate) -> bool:

@@ -111,7 +111,7 @@ class Tracker:
         for track in self._tracks:
             track.seen = False
         patience = self._settings.lost_after_s
-        # Before matching: after a long gap in the video, whoever stands there now is somebody new.
+        # Before matching: after a long gap in the video, a person there now is a new one.
         ended = [track for track in self._tracks if now - track.last_seen > patience]
         known = [track for track in self._tracks if now - track.last_seen <= patience]
         confident = [face for face in faces if face.score >= self._min_score]
@@ -171,10 +171,10 @@ def _affinity(
     """How well each box continues each track: (tracks, boxes), 1 at best, 0 where it cannot.
 
     It falls with the square of the distance, in units of the track's reach, and of the change of size, in octaves.
-    Squares, so that the best sum explains everybody's movement at once: two people side by side who both take one step
-    are two short steps, not one face that stayed and one that leapt, as overlap alone or a greedy choice would have it.
-    A track whose person may be anywhere in a larger area claims each spot in it less, as a density does: so the person
-    in front keeps the face while the one behind is hidden.
+    Squares, so that the best sum explains all movements at once: two people side by side who both take one step are two
+    short steps, not one face that stayed and one that leapt, as overlap alone or a greedy choice would have it. A track
+    whose person may be anywhere in a larger area claims each spot in it less, as a density does: so the person in front
+    keeps the face while the one behind is hidden.
     """
     if not tracks or not boxes:
         return np.zeros((len(tracks), len(boxes)))

@@ -27,7 +27,7 @@ _SMOOTHING = 0.1
 
 @dataclass(frozen=True, slots=True)
 class CameraRules:
-    """Everything about judging a camera's pictures that can change while somebody is there."""
+    """Everything about judging a camera's pictures that can change while people are in view."""
 
     thresholds: Thresholds
     people: Rules
@@ -55,7 +55,7 @@ class WatchedCamera:
         self.latest = latest
         self.rate = FrameRate()
         self.rules = rules
-        """Replaced as a whole, by any thread; the next picture is judged by them. Nobody who is there is lost."""
+        """Replaced as a whole, by any thread; the next picture is judged by them. No person in view is lost."""
         self._rules_in_use = rules
         self._crowd = Crowd(rules.people, camera=name, new_id=lambda: secrets.token_hex(6))
         self._seen_at: float | None = None
@@ -82,7 +82,7 @@ class WatchedCamera:
         return Scene(self.name, frame, seen.people, seen.transitions, timings)
 
     def finish(self) -> Scene:
-        """Ends everybody who is still there."""
+        """Ends the visits of the people still in view."""
         seen = self._crowd.finish()
         return Scene(self.name, None, seen.people, seen.transitions)
 

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """Who is watched; replaced as a whole."""
+    """The cameras being watched; replaced as a whole."""
 
     cameras: tuple[WatchedCamera, ...] = ()
     endless: bool = False
@@ -65,7 +65,7 @@ class Watcher(Part):
         self._thread.start()
 
     def stop(self, deadline: Deadline) -> None:
-        """Ends everybody's track and then the thread."""
+        """Ends all tracks and then the thread."""
         self._stopping.set()
         self._wake.set()
         if self._thread.ident is not None:
@@ -102,7 +102,7 @@ class Watcher(Part):
                 self.timings.add(scene.timings)
             self._on_round(scenes)
             self.rounds += 1
-            # A camera that was closed during this round for another watch is no source that has ended.
+            # A camera that was closed during this round for another watch is not a source that has ended.
             if not watch.endless and all(camera.latest.closed for camera in cameras) and self._watch is watch:
                 break
             self._wait(cameras)

@@ -10,7 +10,7 @@ Zones = Mapping[str, Sequence[Point]]
 """Polygons by name, in fractions of the picture's width and height."""
 
 LEAVE_S = 0.5
-"""Outside for so long, and the stay is over: someone who stands on the border does not come and go all the time."""
+"""Outside for so long, and the stay is over: a person on the border does not enter and leave all the time."""
 
 
 @dataclass(frozen=True, slots=True)

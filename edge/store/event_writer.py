@@ -41,8 +41,8 @@ class EventWriter(Part):
     """The thread `events`.
 
     The vision thread hands over what happened and goes on; here it is committed, in that order and without a loss, and
-    only then is anybody told. A disk that is slower than people come and go fills the queue, and then the vision
-    thread waits as well.
+    only then announced. A disk that is slower than people come and go fills the queue, and then the vision thread waits
+    as well.
     """
 
     stop_s = 2.5

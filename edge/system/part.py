@@ -38,7 +38,7 @@ class Part:
         """From now on this configuration holds. Not from two threads at once."""
 
     def start(self) -> None:
-        """Raises MaskdError where it cannot be of any use; a broker or a camera that is absent is no such reason."""
+        """Raises MaskdError where it cannot be of any use; an absent broker or camera is not such a reason."""
 
     def tick(self, now: float) -> None:
         """Called about twice a second in the main thread, never during apply(). `now` in monotonic seconds."""
