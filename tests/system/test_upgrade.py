@@ -56,7 +56,7 @@ def test_an_upgrade_keeps_the_configuration_and_one_version_to_go_back_to(
 @pytest.mark.parametrize(
     ("version", "appended", "said"),
     [
-        ("10.0.0", {"edge/systemd.py": "Notifier.ready = lambda self: None"}, "failed to start within a minute"),
+        ("10.0.0", {"edge/daemon/systemd.py": "Notifier.ready = lambda self: None"}, "failed to start within a minute"),
         (
             "11.0.0",
             {"edge/daemon/run.py": "raise MaskdError('the flux capacitor is missing')"},
