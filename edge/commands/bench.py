@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from edge.config import Config, RuntimeSettings
 from edge.errors import UsageError
 from edge.geometry import Box
+from edge.system.arguments import add_threads, whole_number
 from edge.vision.build import build_classifier, build_detector
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.preprocess import Image
@@ -27,6 +29,22 @@ PICTURE_SIZE = (1280, 720)
 """Width and height of the picture, as a camera sends it by default."""
 FACES = 4
 _WARM_UP = 3
+
+
+DESCRIPTION = "Measures how long each stage of vision takes on this device."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    add_threads(parser)
+    parser.add_argument(
+        "--repeat", type=whole_number(1), default=50, metavar="N", help="pictures per stage (default 50)"
+    )
+    parser.add_argument("--delegate", metavar="NAME", help="edgetpu, or the path of another delegate's library")
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat, delegate=args.delegate)
 
 
 @dataclass(frozen=True, slots=True)

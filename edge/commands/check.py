@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import logging
@@ -21,10 +22,25 @@ from edge.config.show import in_effect
 from edge.errors import MaskdError
 from edge.payloads.topics import Topics
 from edge.store.folder_lock import is_locked
+from edge.system.arguments import add_config
 from edge.system.masking import hide
 
 LIMIT_S = 10.0
 """For whatever has no longer limit of its own."""
+
+
+DESCRIPTION = (
+    "Tries everything that the configuration names, without changing anything; the exit status is 1 if anything fails."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    add_config(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_check(args.config, as_json=args.json)
 
 
 def run_check(config_path: Path | None, *, as_json: bool = False) -> int:

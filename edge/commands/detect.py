@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import json
@@ -23,12 +24,43 @@ from edge.config import CameraSettings, Config
 from edge.config.file import load_config
 from edge.errors import MaskdError
 from edge.payloads.statuses import UNKNOWN
+from edge.system.arguments import add_config, add_threads, number, path
 from edge.system.printable import one_line
 from edge.vision.build import build_vision
 from edge.vision.draw import draw_observations
 from edge.vision.pipeline import Observation, Result, Vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds, camera_thresholds
+
+DESCRIPTION = "Finds faces in photos, videos or a camera's picture, and prints how each wears a mask."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "sources",
+        nargs="+",
+        metavar="SOURCE",
+        help="a photo, a video, a folder of them, a pattern such as 'photos/*.jpg', or a camera: "
+        "auto, demo, 0, /dev/video0, rtsp://...",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per photo or video frame")
+    parser.add_argument(
+        "--out", type=path, metavar="DIR", help="write copies with boxes and labels drawn to this folder"
+    )
+    parser.add_argument("--min-score", type=number(0, 1), metavar="X", help="the lowest score of a face, 0 to 1")
+    add_threads(parser)
+    add_config(parser, "the defaults")
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_detect(
+        args.sources,
+        as_json=args.json,
+        out=args.out,
+        min_score=args.min_score,
+        threads=args.threads,
+        config_path=args.config,
+    )
 
 
 def run_detect(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import select
 import sys
@@ -27,10 +28,41 @@ from edge.store.record_follower import RecordFollower
 from edge.store.record_line import read_line
 from edge.store.record_reader import FOLDER_NAME, DayLine, day_files, lines_backwards, lines_forwards
 from edge.store.state_files import require_record_of_files
+from edge.system.arguments import add_config, whole_number
 from edge.system.standard_streams import OutputError
 
 DEFAULT_COUNT = 50
 POLL_MS = 250
+
+
+DESCRIPTION = "Prints the events recorded on this device, sent or not; a table of the last ones by default."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--follow", action="store_true", help="then print new ones, until Ctrl-C")
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="only events since then: 30m, 2h, 7d, 15:00, 2026-11-20 or 2026-11-20T15:00, local time unless a Z "
+        "follows",
+    )
+    parser.add_argument("--json", action="store_true", help="print the recorded lines, one JSON object each")
+    parser.add_argument("--camera", metavar="NAME", help="only events of this camera")
+    parser.add_argument(
+        "-n", "--last", type=whole_number(1), metavar="N", help="only the last N (default 50, all with --since)"
+    )
+    add_config(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_events(
+        args.config,
+        follow=args.follow,
+        since=args.since,
+        as_json=args.json,
+        camera=args.camera,
+        count=args.last,
+    )
 
 
 def run_events(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -10,6 +11,21 @@ from edge.errors import MaskdError
 from edge.homeassistant import announce, retained_topics
 from edge.mqtt.retained import RetainedMessages
 from edge.payloads.topics import Topics
+from edge.system.arguments import add_config
+
+DESCRIPTION = (
+    "Clears every retained message of this device at the broker, including Home Assistant's entities, before you "
+    "remove or rename the device."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="even while maskd is running under this name")
+    add_config(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_purge(args.config, force=args.force)
 
 
 def run_purge(config_path: Path | None, *, force: bool = False) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,21 @@ from edge.config.file import find_config, load_config
 from edge.control.local_door import ask
 from edge.errors import MaskdError
 from edge.payloads.reports import CameraStatus, Status
+from edge.system.arguments import add_config
+
+DESCRIPTION = (
+    "Asks the running daemon about cameras, models, outbox and problems; the exit status is 1 if it names a problem, 3 "
+    "if none is running."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print the status as it is published, one JSON object")
+    add_config(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_status(args.config, as_json=args.json)
 
 
 def run_status(config_path: Path | None, *, as_json: bool = False) -> int:

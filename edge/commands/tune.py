@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import sys
@@ -37,6 +38,7 @@ from edge.evaluation.tuning_plot import draw_curves
 from edge.evaluation.tuning_report import Report, as_json, as_text, config_values
 from edge.evaluation.tuning_sentences import FEW_PHOTOS, notes
 from edge.geometry import Box
+from edge.system.arguments import add_config, add_data, number, path
 from edge.vision.build import build_vision
 from edge.vision.faces import Face
 from edge.vision.overlap import boxes_to_array, iou_matrix
@@ -47,6 +49,48 @@ from edge.vision.thresholds import Thresholds, camera_thresholds
 DEFAULT_PLOT = Path("tune.png")
 SAME_FACE_IOU = 0.5
 SHOWN_MISTAKES = 5
+
+
+DESCRIPTION = (
+    "Measures the configured models on labelled photos of your own site, recommends thresholds and prints them as "
+    "lines for config.yaml."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_data(
+        parser,
+        "labelled photos: Pascal VOC, YOLO, COCO, class folders (with_mask/, without_mask/, ...) or the empty room",
+    )
+    parser.add_argument(
+        "--false-alarms",
+        type=number(0, 10_000),
+        default=1.0,
+        metavar="PER_100",
+        help="most false faces per 100 photos without people (default 1)",
+    )
+    parser.add_argument(
+        "--misjudged",
+        type=number(0, 100),
+        default=2.0,
+        metavar="PERCENT",
+        help="largest share of judged faces with a wrong status, in percent (default 2)",
+    )
+    parser.add_argument("--plot", type=path, metavar="FILE.png", help="file for the curves (default tune.png)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    add_config(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    return run_tune(
+        args.data,
+        config_path=args.config,
+        false_alarms=args.false_alarms,
+        misjudged=args.misjudged,
+        plot=args.plot,
+        as_json_object=args.json,
+        label_map=dict(args.label_map),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,6 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     cameras = RunningCameras(vision.recommended, hooks.fail, watch=watcher.watch, may_switch_on=changes.may_switch_on)
     commands = Commands(client, changes, effective=effective, on_failure=hooks.fail)
     changes.on_reload = commands.publish_states
-    sender = Sender(store.outbox, client, on_failure=hooks.fail)
     announcer = Announcer(
         client,
         config,
@@ -80,24 +79,16 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         [publisher.republish, commands.publish_states],
         on_failure=hooks.fail,
     )
-    client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
     door = LocalDoor(config, {"status": lambda _: {"status": report.status().model_dump(mode="json", by_alias=True)}})
     parts: list[Part] = [LogSettings(), store, changes, door]
+    known_client = None
     if config.mqtt.enabled:
+        known_client = client
+        sender = Sender(store.outbox, client, on_failure=hooks.fail)
+        client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
         parts += [client, publisher, sender, announcer]
-    parts += [
-        writer,
-        watcher,
-        cameras,
-        StatusLine(
-            hooks.tell_systemd,
-            cameras=cameras,
-            client=client if config.mqtt.enabled else None,
-            outbox=store.outbox,
-            models=models,
-            notes=lambda: changes.notes,
-        ),
-    ]
+    status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
+    parts += [writer, watcher, cameras, status_line]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

@@ -25,7 +25,6 @@ class StatusLine(Part):
     def __init__(
         self,
         tell: Callable[[str], None],
-        *,
         cameras: RunningCameras,
         client: MqttClient | None,
         outbox: Outbox,

@@ -114,3 +114,14 @@ def add_data(parser: argparse.ArgumentParser, photos: str, *, required: bool = T
         help="meaning of a label in these photos: with_mask, without_mask, mask_weared_incorrect, unsure (a face, "
         "its status unknown) or no_face (not a face; for a class folder: no people); may be given several times",
     )
+
+
+def add_config(
+    parser: argparse.ArgumentParser, otherwise: str = "./config.yaml, then /etc/maskd/config.yaml, then the defaults"
+) -> None:
+    """`-c FILE`. `otherwise`: what holds without it."""
+    parser.add_argument("-c", "--config", type=path, metavar="FILE", help=f"config.yaml (default: {otherwise})")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--threads", type=whole_number(1, 64), metavar="N", help="CPU threads for each model, 1 to 64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import queue
 import signal
@@ -31,6 +32,17 @@ LAST_WORDS_S = 3.0
 STOP_S = 8.0
 """How long the daemon may take to end; it promises 5 s."""
 LOG_LINES_SHOWN = 12
+
+
+DESCRIPTION = "Plays a built-in clip through the real daemon and an embedded broker, and prints the events."
+
+
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def main(_args: argparse.Namespace) -> int:
+    return run_demo()
 
 
 def run_demo(
