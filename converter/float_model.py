@@ -106,16 +106,10 @@ def load_float_model(
     loaded = _load_saved_model(path) if path.is_dir() else _load_keras(path)
     size = _resolve_size(path, loaded.input_shape, input_size)
     tensorflow, _ = load_tensorflow()
-    scale, offset = SCALE_AND_OFFSET[preprocess]
-
     single_sigmoid = False
 
     def serve(pixels: Any) -> dict[str, Any]:
-        if color_order == "bgr":
-            # Slices put together again: an operator that reverses has no integer form.
-            pixels = tensorflow.concat([pixels[..., c : c + 1] for c in (2, 1, 0)], axis=-1)
-        if preprocess != "none":
-            pixels = pixels * scale + offset
+        pixels = _prepared(pixels, preprocess, color_order)
         outputs = [
             tensorflow.cast(output, tensorflow.float32) for output in tensorflow.nest.flatten(loaded.call(pixels))
         ]
@@ -140,6 +134,18 @@ def load_float_model(
         _variables=loaded.variables,
         _batch=loaded.input_shape[0],
     )
+
+
+def _prepared(pixels: Any, preprocess: Preprocess, color_order: ColorOrder) -> Any:
+    """Pixels of 0 to 255 in RGB as the model takes them, in operators that have an integer form."""
+    tensorflow, _ = load_tensorflow()
+    if color_order == "bgr":
+        # Slices put together again: an operator that reverses has no integer form.
+        pixels = tensorflow.concat([pixels[..., c : c + 1] for c in (2, 1, 0)], axis=-1)
+    if preprocess == "none":
+        return pixels
+    scale, offset = SCALE_AND_OFFSET[preprocess]
+    return pixels * scale + offset
 
 
 @dataclass(frozen=True, slots=True)

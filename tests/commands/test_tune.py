@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 import edge.selftest
 from edge.cli import main
-from edge.commands.tune import measure
 from edge.config import Config
 from edge.config.file import load_config
+from edge.evaluation.measuring import measure
 from edge.evaluation.metrics import PictureMatches, precision_recall
 from edge.evaluation.site_photos import read_site
 from edge.evaluation.tuning import (
