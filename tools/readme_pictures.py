@@ -18,7 +18,7 @@ import numpy as np
 from cv2.typing import MatLike
 from numpy.typing import NDArray
 
-from edge.commands.demo import CLIP
+from edge.demo_clip import CLIP
 from edge.errors import MaskdError
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"

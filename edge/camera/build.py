@@ -11,8 +11,8 @@ from edge.camera.source import Auto, Csi, Demo, Files, Pipeline, RaspberryPi, St
 from edge.camera.stream import StreamCamera
 from edge.camera.v4l2 import V4l2Camera
 from edge.camera.video import VideoCamera
-from edge.commands.demo import CLIP
 from edge.config import CameraSettings
+from edge.demo_clip import CLIP
 
 
 def open_camera(name: str, settings: CameraSettings) -> Camera:

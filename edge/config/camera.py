@@ -12,10 +12,10 @@ from edge.camera.source import Source, parse_source
 from edge.config.fields import Fraction, Name, Settings, text_if_number
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.per_camera import with_own_values
+from edge.config.polygon import problem_of_polygon
 from edge.config.traits import LIVE, REOPENS, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings
 from edge.errors import UsageError
-from edge.people.polygon import problem_of_polygon
 
 Point = tuple[Fraction, Fraction]
 

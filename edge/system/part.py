@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from edge.config import Config
 from edge.system.deadline import Deadline
+
+if TYPE_CHECKING:
+    from edge.config import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 from edge import MAX_PIXELS
 from edge.camera.image_size import image_kind, image_size
 from edge.camera.photos import read_photo
-from edge.commands.demo import CLIP
+from edge.demo_clip import CLIP
 from edge.errors import MaskdError
 
 NOISE = np.random.default_rng(1).integers(0, 255, (120, 160, 3), dtype=np.uint8)

@@ -20,10 +20,10 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.camera.video import frames
-from edge.commands.demo import CLIP, CLIP_S, PEOPLE
 from edge.commands.demo.broker import HOST, Broker, Message, Subscriber
 from edge.commands.demo.demo import run_demo
 from edge.commands.demo.printout import Printout
+from edge.demo_clip import CLIP, CLIP_S, PEOPLE
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.payloads.events import ModelNames, event_from_transition, parse_event

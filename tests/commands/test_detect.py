@@ -15,7 +15,7 @@ import pytest
 import skimage.data
 
 import edge.selftest
-from edge.commands.demo import CLIP
+from edge.demo_clip import CLIP
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from tests.support.http_camera import HttpCamera, picture

@@ -32,7 +32,7 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from edge.commands.demo import CLIP
+from edge.demo_clip import CLIP
 from tools.demo_clip.clip import EXPECTED_EVENTS, make_clip
 
 

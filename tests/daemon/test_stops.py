@@ -32,8 +32,8 @@ from tests.support.waiting import PATIENCE_S, wait_until
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
-from edge.commands.demo import CLIP
 from edge.daemon.stop_guard import EXIT_S, LAST_WORDS_S, STOP_S
+from edge.demo_clip import CLIP
 from edge.system.deadline import Deadline
 
 PROMISED_S = 5.0

@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.camera.photos import read_photo
 from edge.camera.video import frames
-from edge.commands.demo import CLIP
+from edge.demo_clip import CLIP
 from edge.vision.model import find_model
 from tests.platforms.differences import Tensors
 from tests.platforms.foreign import MASKD, PYTHON, Foreign

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.commands.demo import CLIP, CLIP_S
+from edge.demo_clip import CLIP, CLIP_S
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image

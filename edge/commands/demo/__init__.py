@@ -1,15 +1,1 @@
-"""`maskd demo`, and the clip that it plays, which `tools/demo_clip/` has drawn."""
-
-from __future__ import annotations
-
-from pathlib import Path
-
-CLIP = Path(__file__).with_name("clip.mp4")
-CLIP_S = 24.0
-"""How long it is, in seconds."""
-PEOPLE = {
-    "A": "comes in from the left with a mask, waits, goes back",
-    "B": "comes in from the right without a mask and stays next to A for a while",
-    "C": "comes in from the left with the mask under the nose, and pulls it up",
-}
-"""The people who come to the counter, in this order."""
+"""`maskd demo`: the real daemon on the clip of `edge.demo_clip`, with a broker of its own."""

@@ -16,9 +16,9 @@ from typing import Any, TextIO
 
 import yaml
 
-from edge.commands.demo import CLIP, CLIP_S, PEOPLE
 from edge.commands.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
 from edge.commands.demo.printout import Printout
+from edge.demo_clip import CLIP, CLIP_S, PEOPLE
 from edge.errors import MaskdError
 from edge.payloads.events import parse_event
 from edge.payloads.topics import Topics
