@@ -37,7 +37,7 @@ demo: $(VENV)/.demo ## Broker, clip, daemon and shipped models on this one machi
 
 # QUICK=1: without TensorFlow, whose tests skip then, and without the longest rounds.
 test: $(VENV)/$(if $(QUICK),.test,.dev) programs ## What the tests need, then the tests; PYTEST="-k tracking" for some of them, QUICK=1 for the short form
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadgroup $(if $(QUICK),-m 'not slow') $(PYTEST)
+	$(VENV)/bin/python -m pytest -n $(JOBS) $(if $(QUICK),-m 'not slow') $(PYTEST)
 
 check: $(VENV)/.dev ## Format, lint and types, as CI checks them
 	$(VENV)/bin/ruff format --check .

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
+from tests.support.distribution import ByFile, place
 from tests.support.leftovers import guarded, nothing_left_running
 from tests.support.mosquitto import Mosquitto
 from tests.support.programs import BROKER, need
@@ -24,8 +26,12 @@ settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The rounds of faults take minutes, so they begin first and the others run beside them."""
-    items.sort(key=lambda item: "tests/faults/" not in item.nodeid)
+    items.sort(key=lambda item: place(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 @pytest.fixture

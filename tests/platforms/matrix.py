@@ -123,7 +123,7 @@ def run_tests(combination: Combination, python: Path, cache: Path) -> Outcome:
     ]
     command += [f"--ignore={folder}" for folder in LEFT_OUT]
     log.unlink(missing_ok=True)
-    cases = _run_suite([*command, "-n", "4", "--dist", "loadgroup"], log, results)
+    cases = _run_suite([*command, "-n", "4"], log, results)
     failed = len(_failed(cases))
     again = len(_failed(_run_suite([*command, "--last-failed"], log, results))) if failed else 0
     skips = [skip.get("message", "") for case in cases if (skip := case.find("skipped")) is not None]

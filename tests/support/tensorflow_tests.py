@@ -1,4 +1,4 @@
-"""TensorFlow in the tests: it takes seconds and a gigabyte to load, so only the process that runs such tests does."""
+"""TensorFlow in the tests: it takes seconds and a gigabyte to load, so only one process does: see distribution.py."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any
 
 import pytest
 
-TOGETHER = pytest.mark.xdist_group("tensorflow")
-"""For a test that loads it."""
 NEEDS_TENSORFLOW = [
-    TOGETHER,
     pytest.mark.skipif(
         find_spec("tensorflow") is None, reason="TensorFlow is not installed: the extra `train` of pyproject.toml"
-    ),
+    )
 ]
 
 

@@ -24,7 +24,6 @@ from edge.geometry import Box
 from edge.vision.preprocess import Image
 from tests.support.labelled_sets import annotate, face
 from tests.support.pictures import write_photo
-from tests.support.tensorflow_tests import TOGETHER
 from training.cli import main
 from training.evaluation.contenders import open_classifiers
 from training.review import mean_opinion
@@ -179,7 +178,6 @@ def test_sheets_are_numbered_and_replace_older_ones(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["labels-01.png"]
 
 
-@TOGETHER
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword")
 def test_opinions_of_several_models_are_averaged(voc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tensorflow", reason="Keras models need the extra `convert` of pyproject.toml")
