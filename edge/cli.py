@@ -29,6 +29,7 @@ COMMANDS = (
     Command("demo", "edge.commands.demo.demo", "everything on this one machine"),
     Command("events", "edge.commands.events", "print recent events from the local record"),
     Command("status", "edge.commands.status", "how the running daemon is doing"),
+    Command("replay", "edge.commands.replay", "show which events a recorded video gives, also by changed settings"),
     Command("check", "edge.commands.check", "check that configuration, models, cameras and broker work"),
     Command("purge", "edge.commands.purge", "clear what the broker retains for this device"),
     Command("config", "edge.commands.config", "the configuration"),

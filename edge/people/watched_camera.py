@@ -73,7 +73,7 @@ class WatchedCamera:
         started = time.perf_counter()
         faces = vision.detect(image, rules.thresholds, lores=frame.lores)
         detected = time.perf_counter()
-        eye = _Eye(vision, image, rules.thresholds)
+        eye = PictureEye(vision, image, rules.thresholds)
         seen = self._crowd.look(faces, eye, (image.shape[1], image.shape[0]), frame.captured_at)
         judged = time.perf_counter()
         self.rate.count(time.monotonic())
@@ -102,7 +102,7 @@ class WatchedCamera:
         return Scene(self.name, None, seen.people, seen.transitions)
 
 
-class _Eye:
+class PictureEye:
     """The classifier before one picture."""
 
     def __init__(self, vision: Vision, image: Image, thresholds: Thresholds) -> None:

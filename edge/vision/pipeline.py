@@ -66,8 +66,7 @@ class Vision:
 
     def detect(self, image: Image, thresholds: Thresholds, *, lores: Image | None = None) -> list[Face]:
         """The faces of a picture, best first, in pixels of `image`, whichever of the two pictures they are found on."""
-        found = self._detect(image, thresholds.low_score, lores)
-        return [face for face in found if face.box.height >= thresholds.min_face_px][: thresholds.max_faces]
+        return sifted(self._detect(image, thresholds.low_score, lores), thresholds)
 
     def classify(self, image: Image, boxes: Sequence[Box], thresholds: Thresholds) -> list[Classification]:
         """One classification for each box, in pixels of the picture."""
@@ -78,3 +77,9 @@ class Vision:
             return self.detector.detect(image, min_score)
         x, y = image.shape[1] / lores.shape[1], image.shape[0] / lores.shape[0]
         return [Face(face.box.scaled(x, y), face.score) for face in self.detector.detect(lores, min_score)]
+
+
+def sifted(faces: Sequence[Face], thresholds: Thresholds) -> list[Face]:
+    """What the detector would find by these thresholds, of faces, best first, that it found by a lower score."""
+    large = (f for f in faces if f.score >= thresholds.low_score and f.box.height >= thresholds.min_face_px)
+    return list(large)[: thresholds.max_faces]

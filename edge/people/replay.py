@@ -1,0 +1,100 @@
+"""The people on recorded pictures, under several sets of rules at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from edge.camera.frame import Frame
+from edge.people.crowd import Crowd
+from edge.people.transition import Transition
+from edge.people.watched_camera import CameraRules, PictureEye
+from edge.vision.faces import Face
+from edge.vision.pipeline import Vision, sifted
+from edge.vision.preprocess import Image
+
+SAME_EVENT_S = 0.5
+"""Two events, or the starts of two visits, that are no further apart are the same if the faces overlap."""
+
+
+def replay(frames: Iterable[Frame], vision: Vision, rules: Mapping[str, CameraRules]) -> dict[str, list[Transition]]:
+    """What would have happened on these pictures by each set of rules, in order; a person is named 1, 2, ...
+
+    Each picture goes through the detector once. By the rules of a running camera, the events are exactly those of a
+    live run on the same pictures. Times are the frames' `captured_at`.
+    """
+    crowds = {name: _Replayed(name, each) for name, each in rules.items()}
+    lowest = replace(
+        next(iter(rules.values())).thresholds,
+        low_score=min(each.thresholds.low_score for each in rules.values()),
+        min_face_px=0.0,
+        max_faces=max(each.thresholds.max_faces for each in rules.values()) * 4,
+    )
+    for frame in frames:
+        image = frame.image
+        faces = vision.detect(image, lowest)
+        for crowd in crowds.values():
+            crowd.look(vision, image, faces, frame.captured_at)
+    return {name: crowd.finish() for name, crowd in crowds.items()}
+
+
+class _Replayed:
+    def __init__(self, name: str, rules: CameraRules) -> None:
+        numbers = count(1)
+        self._thresholds = rules.thresholds
+        self._crowd = Crowd(rules.people, camera=name, new_id=lambda: str(next(numbers)))
+        self._transitions: list[Transition] = []
+
+    def look(self, vision: Vision, image: Image, faces: Sequence[Face], at: float) -> None:
+        eye = PictureEye(vision, image, self._thresholds)
+        seen = self._crowd.look(sifted(faces, self._thresholds), eye, (image.shape[1], image.shape[0]), at)
+        self._transitions += seen.transitions
+
+    def finish(self) -> list[Transition]:
+        self._transitions += self._crowd.finish().transitions
+        return self._transitions
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What happened by one set of rules and by another; None: nothing of the kind."""
+
+    before: Transition | None
+    after: Transition | None
+
+    @property
+    def differs(self) -> bool:
+        """A different event, or the same one at a time that differs by more than a rounding."""
+        if self.before is None or self.after is None:
+            return True
+        return abs(self.before.at - self.after.at) > 0.05
+
+    @property
+    def at(self) -> float:
+        """When it happened, in the seconds of the frames."""
+        return min(each.at for each in (self.before, self.after) if each is not None)
+
+
+def compare(before: Sequence[Transition], after: Sequence[Transition]) -> list[Pair]:
+    """Side by side, in the order of their times: events of one type and status about the same person, who is known by
+    the place and not by the number."""
+    left = list(after)
+    pairs = []
+    for one in before:
+        match = min(
+            (each for each in left if _is_same(one, each)), key=lambda each: abs(each.at - one.at), default=None
+        )
+        if match is not None:
+            left.remove(match)
+        pairs.append(Pair(one, match))
+    pairs += [Pair(None, each) for each in left]
+    return sorted(pairs, key=lambda pair: pair.at)
+
+
+def _is_same(one: Transition, other: Transition) -> bool:
+    is_near = abs(one.at - other.at) <= SAME_EVENT_S
+    # Of the same visit, an event may come much earlier or later.
+    is_visit = abs(one.started_at - other.started_at) <= SAME_EVENT_S
+    is_there = one.box.iou(other.box) > 0.1 or not is_near
+    return (one.type, one.status) == (other.type, other.status) and (is_near or is_visit) and is_there
