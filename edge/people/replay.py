@@ -15,7 +15,9 @@ from edge.vision.pipeline import Vision, sifted
 from edge.vision.preprocess import Image
 
 SAME_EVENT_S = 0.5
-"""Two events, or the starts of two visits, that are no further apart are the same if the faces overlap."""
+"""Two events, or the starts of two visits, that are no further apart may be the same."""
+WALK_PER_S = 5.0
+"""Face sizes that a walk of 1 m/s covers in a second."""
 
 
 def replay(frames: Iterable[Frame], vision: Vision, rules: Mapping[str, CameraRules]) -> dict[str, list[Transition]]:
@@ -93,8 +95,10 @@ def compare(before: Sequence[Transition], after: Sequence[Transition]) -> list[P
 
 
 def _is_same(one: Transition, other: Transition) -> bool:
-    is_near = abs(one.at - other.at) <= SAME_EVENT_S
+    apart_s = abs(one.at - other.at)
     # Of the same visit, an event may come much earlier or later.
-    is_visit = abs(one.started_at - other.started_at) <= SAME_EVENT_S
-    is_there = one.box.iou(other.box) > 0.1 or not is_near
-    return (one.type, one.status) == (other.type, other.status) and (is_near or is_visit) and is_there
+    is_timely = apart_s <= SAME_EVENT_S or abs(one.started_at - other.started_at) <= SAME_EVENT_S
+    (x, y), (other_x, other_y) = one.box.center, other.box.center
+    size = max(one.box.width, one.box.height)
+    is_there = max(abs(x - other_x), abs(y - other_y)) <= size * (1 + WALK_PER_S * apart_s)
+    return (one.type, one.status) == (other.type, other.status) and is_timely and is_there
