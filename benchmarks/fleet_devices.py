@@ -54,7 +54,7 @@ class _Device:
         self.connected = False
         self._config = Config(device=name, cameras={CAMERA: CameraSettings(source="demo")})
         self._topics = Topics("maskd", name)
-        self._announcement = announce(self._config, STATUSES, commands_on=True, tells_temperature=True)
+        self._announcements = announce(self._config, STATUSES, commands_on=True, tells_temperature=True)
         self._progress = progress
         self._selector = selector
         self._client: Client | None = None
@@ -141,7 +141,8 @@ class _Device:
         self._backoff.reset()
         self._progress.welcomes.append(time.time())
         self._publish(self._topics.availability, b"online", retain=True)
-        self._publish(self._announcement.topic, self._announcement.to_json(), retain=True)
+        for announcement in self._announcements:
+            self._publish(announcement.topic, announcement.to_json(), retain=True)
         self.status(time.monotonic())
         for seq in self._unacknowledged:
             self._send_event(seq)

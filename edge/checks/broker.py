@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from pydantic import ValidationError
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from edge.checks.row import Row, judged
 from edge.config import Config, MqttSettings
 from edge.errors import MaskdError
-from edge.homeassistant import announce
+from edge.homeassistant import discovery_filter, discovery_topic
 from edge.homeassistant.announced import Announced
 from edge.mqtt.brief_session import LOOP_S, brief_session
 from edge.mqtt.login import commands_enabled
@@ -125,19 +126,19 @@ def homeassistant_row(config: Config, visit: Visit | None, *, is_running: bool |
     what = "home assistant"
     if not config.mqtt.enabled or not config.mqtt.homeassistant.enabled:
         return Row("skipped", what, "switched off in the configuration")
-    topic = _discovery_topic(config)
+    topic = discovery_topic(config)
     if visit is not None and visit.announced:
         return Row("ok", what, f"announced on {topic}", None, {"announced": True})
-    if _remembered(config) == topic:
+    if topic in _remembered(config):
         return Row("ok", what, f"announced on {topic}, according to this device", None, {"announced": True})
     if is_running and visit is not None:
-        problem = f"allow this device's user in the broker's access list: topic write {topic}"
+        problem = f"allow this device's user in the broker's access list: topic write {discovery_filter(config)}"
         return Row("warn", what, "not announced", problem, {"announced": False})
     return Row("skipped", what, "not announced yet: maskd announces itself when it runs", None, {"announced": False})
 
 
 def _talk(session: Session, config: Config, visit: Visit) -> None:
-    topics, discovery = Topics(config.mqtt.prefix, config.device), _discovery_topic(config)
+    topics, discovery = Topics(config.mqtt.prefix, config.device), discovery_topic(config)
     wanted = {topics.check, topics.availability, discovery}
     unanswered = set(wanted)
     message = Message(topics.check, json.dumps({"nonce": os.urandom(8).hex(), "time": timestamp(time.time())}).encode())
@@ -181,13 +182,9 @@ def _talk(session: Session, config: Config, visit: Visit) -> None:
         visit.refusal = f"no acknowledgement within {ANSWER_S:g} s"
 
 
-def _discovery_topic(config: Config) -> str:
-    return announce(config, [], commands_on=False, tells_temperature=False).topic
-
-
-def _remembered(config: Config) -> str | None:
-    """The topic of the announcement that this device last made."""
+def _remembered(config: Config) -> Collection[str]:
+    """The topics on which this device last announced itself."""
     try:
-        return Announced.model_validate_json((config.storage.path / "announced.json").read_bytes()).topic
+        return Announced.model_validate_json((config.storage.path / "announced.json").read_bytes()).messages
     except (OSError, ValidationError):
-        return None
+        return ()

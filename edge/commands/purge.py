@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge.config.file import load_config
 from edge.errors import MaskdError
-from edge.homeassistant import announce, retained_topics
+from edge.homeassistant import announce, discovery_filter, retained_topics
 from edge.mqtt.retained import RetainedMessages
 from edge.payloads.topics import Topics
 from edge.system.arguments import add_config
@@ -36,8 +36,8 @@ def run_purge(config_path: Path | None, *, force: bool = False) -> int:
     config = load_config(config_path)
     topics = Topics(config.mqtt.prefix, config.device)
     address = f"{config.mqtt.host}:{config.mqtt.port}"
-    discovery = announce(config, [], commands_on=False, tells_temperature=False).topic
-    everything = [f"{topics.base}/#", discovery]
+    discovery = [each.topic for each in announce(config, [], commands_on=True, tells_temperature=True)]
+    everything = [f"{topics.base}/#", discovery_filter(config)]
     broker = RetainedMessages(config.mqtt, config.device)
 
     found = broker.find(everything)
@@ -47,8 +47,9 @@ def run_purge(config_path: Path | None, *, force: bool = False) -> int:
             "(sudo systemctl stop maskd), or add --force"
         )
     # The login of a device may write its topics, but perhaps not read them.
-    unseen = [topic for topic in (*retained_topics(config, commands_on=True), discovery) if topic not in found]
-    refused = broker.clear([*found, *unseen])
+    unseen = [topic for topic in (*discovery, *retained_topics(config, commands_on=True)) if topic not in found]
+    # Entities go before what they read.
+    refused = broker.clear([*sorted(found, key=lambda topic: topic not in discovery), *unseen])
     left = broker.find(everything)
 
     cleared = sorted(found.keys() - refused.keys() - left.keys())

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from edge.homeassistant.message import Announcement, announce, birth_topic, retained_topics
+from edge.homeassistant.message import (
+    Announcement,
+    announce,
+    birth_topic,
+    discovery_filter,
+    discovery_topic,
+    retained_topics,
+)
 
-__all__ = ["Announcement", "announce", "birth_topic", "retained_topics"]
+__all__ = ["Announcement", "announce", "birth_topic", "discovery_filter", "discovery_topic", "retained_topics"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edge.homeassistant import Announcement
 from edge.mqtt import Message
@@ -24,12 +24,20 @@ class Announced(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    topic: Topic | None
-    """Of the message to Home Assistant; None: there is none."""
-    platforms: dict[str, str]
-    """The platform of each component that Home Assistant was told of, by its key."""
+    messages: dict[Topic, dict[str, str]]
+    """Of each message to Home Assistant, by its topic: the platform of each component, by its key."""
     retained: frozenset[Topic]
     """Of everything else that the broker keeps."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_one_message(cls, values: Any) -> Any:
+        """Up to 1.x one message announced everything; its entities are still to be removed."""
+        if not isinstance(values, dict) or not {"topic", "platforms"} <= values.keys():
+            return values
+        topic, platforms = values["topic"], values["platforms"]
+        rest = {key: value for key, value in values.items() if key not in ("topic", "platforms")}
+        return {**rest, "messages": {} if topic is None else {topic: platforms}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +49,26 @@ class Plan:
     """Topics that the broker goes on keeping a message on, though nothing is published there any more."""
 
 
-def plan(announcement: Announcement | None, aim: Announced, last: Announced | None, *, clears: bool) -> Plan:
-    """`announcement` None: nothing is told to Home Assistant. `clears` False: what is gone is given up."""
-    announcements = []
-    if announcement is not None:
-        removed = {} if last is None or last.topic != aim.topic else _removed(last.platforms, aim.platforms)
-        if removed:
-            announcements.append(Message(announcement.topic, announcement.to_json(removed), retain=True))
-        announcements.append(Message(announcement.topic, announcement.to_json(), retain=True))
+def plan(announcements: Sequence[Announcement], aim: Announced, last: Announced | None, *, clears: bool) -> Plan:
+    """`clears` False: what is gone is given up."""
+    earlier = {} if last is None else last.messages
+    announced = [message for each in announcements for message in _announced(each, earlier.get(each.topic, {}))]
     if last is None:
-        return Plan(announcements, [])
-    replaced = [] if last.topic is None or last.topic == aim.topic else [last.topic]
+        return Plan(announced, [])
+    replaced = [topic for topic in last.messages if topic not in aim.messages]
     outdated = sorted(last.retained - aim.retained)
     if not clears:
-        return Plan(announcements, replaced + outdated)
+        return Plan(announced, replaced + outdated)
     # An earlier announcement goes first, for its entities keep their ids from the new ones while they exist.
-    return Plan([*map(_emptied, replaced), *announcements, *map(_emptied, outdated)], [])
+    return Plan([*map(_emptied, replaced), *announced, *map(_emptied, outdated)], [])
+
+
+def _announced(announcement: Announcement, earlier: Mapping[str, str]) -> Iterator[Message]:
+    """`earlier`: what this topic announced before."""
+    removed = _removed(earlier, announcement.platforms)
+    if removed:
+        yield Message(announcement.topic, announcement.to_json(removed), retain=True)
+    yield Message(announcement.topic, announcement.to_json(), retain=True)
 
 
 def _removed(earlier: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:

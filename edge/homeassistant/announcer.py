@@ -45,7 +45,7 @@ class _Attempt:
 
 
 class Announcer(Part):
-    """The thread `homeassistant`: one discovery message on every new connection, on Home Assistant's birth message, and
+    """The thread `homeassistant`: discovery messages on every new connection, on Home Assistant's birth message, and
     when the configuration changes.
 
     A broker that does not take it is told again with growing pauses, so that messages which it does take get through.
@@ -97,7 +97,7 @@ class Announcer(Part):
         self._asks_for_states = False
         self._changed = threading.Event()
         self._forgets_refusals = threading.Event()
-        self._told: tuple[int | None, Announcement | None] | None = None
+        self._told: tuple[int | None, Sequence[Announcement]] | None = None
         """What was announced last, and on which connection; None: it has to be announced again in any case."""
         self._expects_answers = False
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
@@ -207,18 +207,18 @@ class Announcer(Part):
             self._succeed(attempt.aim, attempt.given_up)
 
     def _announce(self, now: float) -> None:
-        announcement = self._announcement()
-        if self._told == (self._connection, announcement):
+        announcements = self._announcements()
+        if self._told == (self._connection, announcements):
             return  # what changed is nothing that Home Assistant is told
-        self._told = (self._connection, announcement)
+        self._told = (self._connection, announcements)
         aim = Announced(
-            topic=announcement.topic if announcement else None,
-            platforms=announcement.platforms if announcement else {},
+            messages={each.topic: each.platforms for each in announcements},
             retained=frozenset(retained_topics(self._config, commands_on=commands_enabled(self._config.mqtt))),
         )
-        steps = plan(announcement, aim, self._last, clears=self._failures < PATIENCE)
+        steps = plan(announcements, aim, self._last, clears=self._failures < PATIENCE)
         if steps.messages:
-            self._send(steps.messages, _Attempt(aim, aim.topic or steps.messages[0].topic, steps.given_up, now))
+            topic = announcements[0].topic if announcements else steps.messages[0].topic
+            self._send(steps.messages, _Attempt(aim, topic, steps.given_up, now))
         else:
             self._succeed(aim, steps.given_up)
         if self._asks_for_states:
@@ -235,9 +235,9 @@ class Announcer(Part):
                 return  # the connection is gone, which the next step learns
             attempt.awaited[receipt] = message.topic
 
-    def _announcement(self) -> Announcement | None:
+    def _announcements(self) -> Sequence[Announcement]:
         if not self._config.mqtt.homeassistant.enabled:
-            return None
+            return []
         return announce(
             self._config,
             self._labels,

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from edge.config import Config
 from edge.config.settable import Settable, camera_settings, device_settings
-from edge.homeassistant.templates import template
+from edge.homeassistant.entity import Entity
+from edge.homeassistant.templates import switch, template
 from edge.payloads.topics import Topics
-
-Entity = dict[str, Any]
 
 
 def device_controls(config: Config, topics: Topics) -> dict[str, Entity]:
     """Those of the whole device, by the names of the settings."""
-    return {name: _entity(Settable(name), None, config, topics) for name in device_settings()}
+    return {name: _entity(Settable(name), config, topics) for name in device_settings()}
 
 
-def camera_controls(camera: str, title: str, config: Config, topics: Topics) -> dict[str, Entity]:
+def camera_controls(camera: str, config: Config, topics: Topics) -> dict[str, Entity]:
     """The camera's thresholds and its switch, by the names of the settings."""
-    return {name: _entity(Settable(name, camera), title, config, topics) for name in camera_settings()}
+    return {name: _entity(Settable(name, camera), config, topics) for name in camera_settings()}
 
 
-def _entity(each: Settable, title: str | None, config: Config, topics: Topics) -> Entity:
+def _entity(each: Settable, config: Config, topics: Topics) -> Entity:
     control = each.declared.control
     entity: Entity = {
-        "name": control.name.capitalize() if title is None else f"{title} {control.name}",
+        "name": control.name.capitalize(),
         "icon": control.icon,
-        "command_topic": topics.set(each.setting, each.camera),
-        "state_topic": topics.state(each.setting, each.camera),
+        "~": topics.setting(each.setting, each.camera),
+        "command_topic": "~/set",
+        "state_topic": "~/state",
         "value_template": template("value_json.value"),
         **_widget(each, config),
     }
@@ -41,7 +40,7 @@ def _widget(each: Settable, config: Config) -> Entity:
     if declared.choices is not None:
         return {"platform": "select", "options": declared.choices}
     if declared.range is None:
-        return {"platform": "switch", "value_template": template("'ON' if value_json.value else 'OFF'")}
+        return {"platform": "switch", "value_template": switch("value_json.value")}
     least, most = declared.range
     value = each.configured_in(config)
     if value is not None:

@@ -107,3 +107,27 @@ class Window(Payload):
     """People per status."""
     compliance_rate: Fraction | None
     """Compliant people among those whose status is known; null where there are none."""
+
+
+class DayTotals(Payload):
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", json_schema_extra={"format": "date"})]
+    """The day in the device's time zone; the counts begin again with each."""
+    visits: Count
+    violations: Count
+
+
+class Totals(Payload):
+    """The visits that a camera has counted, across restarts; with `privacy: aggregate` up to the end of the latest
+    window."""
+
+    schema_name: Literal["maskd.totals/1"] = Field(default="maskd.totals/1", alias="schema")
+    device: str
+    camera: str
+    visits: Count
+    """People who appeared and whose status settled."""
+    violations: Count
+    """Those of them whose status was, at some time, known and not in `compliance.compliant`."""
+    today: DayTotals
+    since: Timestamp
+    """When counting began: with the first start, or after the file of the counts was lost."""
+    time: Timestamp

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.payloads.events import event_schema
-from edge.payloads.reports import Presence, Status, Window
+from edge.payloads.reports import Presence, Status, Totals, Window
 from edge.payloads.setting import Setting
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -21,6 +21,7 @@ def published_schemas() -> dict[str, str]:
         "presence-1.json": Presence.model_json_schema(mode="serialization"),
         "setting-1.json": Setting.model_json_schema(mode="serialization"),
         "status-1.json": Status.model_json_schema(mode="serialization"),
+        "totals-1.json": Totals.model_json_schema(mode="serialization"),
         "window-1.json": Window.model_json_schema(mode="serialization"),
     }
     return {name: _as_text(schema) for name, schema in schemas.items()}

@@ -42,13 +42,18 @@ class Topics:
         """The people present now, retained, published on every change."""
         return f"{self.base}/{camera}/presence"
 
+    def totals(self, camera: str) -> str:
+        """The retained numbers of visits and violations, today and ever."""
+        return f"{self.base}/{camera}/totals"
+
     def set(self, setting: str, camera: str | None = None) -> str:
         """Where a new value is asked for; `camera` None: a setting of the whole device."""
-        return f"{self._setting(setting, camera)}/set"
+        return f"{self.setting(setting, camera)}/set"
 
     def state(self, setting: str, camera: str | None = None) -> str:
         """The retained value in effect, and the answer to what was asked for."""
-        return f"{self._setting(setting, camera)}/state"
+        return f"{self.setting(setting, camera)}/state"
 
-    def _setting(self, setting: str, camera: str | None) -> str:
+    def setting(self, setting: str, camera: str | None = None) -> str:
+        """What the topics of one setting begin with."""
         return f"{self.base}/{setting}" if camera is None else f"{self.base}/{camera}/{setting}"

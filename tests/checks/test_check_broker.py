@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge.config.file import load_config
-from edge.homeassistant import announce
+from edge.homeassistant import announce, discovery_topic
 from edge.mqtt import Message, MqttClient
 from edge.store.outbox import Outbox
 from tests.support.check_config import rows_of, write_config
@@ -146,8 +146,7 @@ def test_a_daemon_is_seen_on_both_sides(mosquitto: Mosquitto, tmp_path: Path) ->
 def test_home_assistant_is_told_or_not(mosquitto: Mosquitto, tmp_path: Path) -> None:
     config = config_for(tmp_path, mosquitto)
     assert rows_of(config)["home assistant"].result == "skipped"
-    announcement = announce(load_config(config), ["with_mask"], commands_on=True, tells_temperature=True)
-    assert len(announcement.to_json()) > 4096, "longer than what is handed on of a command"
+    announcement = announce(load_config(config), ["with_mask"], commands_on=True, tells_temperature=True)[0]
     with online(mosquitto, config) as client:
         outbox = Outbox(tmp_path / "storage", max_events=10, max_bytes=10**6)
         outbox.open()
@@ -159,7 +158,7 @@ def test_home_assistant_is_told_or_not(mosquitto: Mosquitto, tmp_path: Path) -> 
         with Subscriber(mosquitto.port, announcement.topic) as subscriber:
             subscriber.wait_for(1)
     assert missing.result == "warn"
-    assert f"topic write {announcement.topic}" in (missing.problem or "")
+    assert "topic write homeassistant/device/maskd_lobby/#" in (missing.problem or "")
     told = rows_of(config)["home assistant"]
     assert (told.result, told.detail) == ("ok", f"announced on {announcement.topic}")
     off = config_for(tmp_path, mosquitto, homeassistant={"enabled": False})
@@ -171,10 +170,10 @@ def test_what_the_device_remembers_counts_where_the_broker_does_not_tell(
 ) -> None:
     with running(Mosquitto(mosquitto_folder, users=USERS, acl=PLAIN_ACL)) as broker:
         config = config_for(tmp_path, broker, **login(tmp_path))
-        topic = announce(load_config(config), [], commands_on=True, tells_temperature=True).topic
+        topic = discovery_topic(load_config(config))
         (tmp_path / "storage").mkdir()
         (tmp_path / "storage" / "announced.json").write_text(
-            json.dumps({"topic": topic, "platforms": {}, "retained": []})
+            json.dumps({"messages": {topic: {}}, "retained": []})
         )
         row = rows_of(config)["home assistant"]
     assert (row.result, row.detail) == ("ok", f"announced on {topic}, according to this device")

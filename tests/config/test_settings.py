@@ -81,7 +81,7 @@ def test_one_field_reaches_all_that_is_derived(tree: Path) -> None:
     patience, pace = told["homeassistant"]
     assert {key: patience[key] for key in ("platform", "name", "min", "max", "step", "unit_of_measurement")} == {
         "platform": "number",
-        "name": "Door patience",
+        "name": "Patience",
         "min": 0,
         "max": 60,
         "step": 0.5,
@@ -128,8 +128,8 @@ def test_a_running_daemon_takes_and_keeps_it(tree: Path, mosquitto: Mosquitto) -
             assert "at least 0" in state("door/patience_s")["error"]
             ask("pace", "slow")
             wait_until(lambda: state("pace").get("value") == "slow", what="the device's setting")
-            announced = [m for m in subscriber.messages.copy() if m.topic.startswith("homeassistant/device/")]
-            assert "door_patience_s" in json.loads(announced[-1].payload)["components"]
+            announced = subscriber.wait_for(1, "/_settings_door/config")
+            assert "patience_s" in json.loads(announced[0].payload)["cmps"]
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
     shown = printed_in(tree, "-m", "edge.cli", "config", "show", "-c", str(config))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes
@@ -14,6 +14,43 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tests.support import homeassistant_rules as rules
 
 Message = dict[str, Any]
+
+
+def expanded(payload: bytes) -> Message:
+    """What Home Assistant makes of a message's abbreviations and of each component's base topic."""
+    message = _renamed(json.loads(payload), rules.ABBREVIATIONS)
+    message["device"] = _renamed(message["device"], rules.DEVICE_ABBREVIATIONS)
+    message["origin"] = _renamed(message["origin"], rules.ORIGIN_ABBREVIATIONS)
+    _expand_availability(message)
+    message["components"] = {key: _expanded_component(each) for key, each in message["components"].items()}
+    return message
+
+
+def whole_components(message: Message) -> dict[str, Message]:
+    """An expanded message's components, with what they share."""
+    shared = {key: value for key, value in message.items() if key in rules.SHARED}
+    return {key: {**shared, **component} for key, component in message["components"].items()}
+
+
+def _expanded_component(component: Message) -> Message:
+    component = _renamed(component, rules.ABBREVIATIONS)
+    _expand_availability(component)
+    base = component.pop("~", None)
+    if base is None:
+        return component
+    return {
+        key: base + value[1:] if key.endswith("topic") and value.startswith("~") else value
+        for key, value in component.items()
+    }
+
+
+def _expand_availability(holder: Message) -> None:
+    if "availability" in holder:
+        holder["availability"] = [_renamed(each, rules.ABBREVIATIONS) for each in holder["availability"]]
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> Message:
+    return {names.get(key, key): value for key, value in values.items()}
 
 
 def problems_of(message: Message) -> Iterator[str]:
@@ -31,21 +68,26 @@ def problems_of(message: Message) -> Iterator[str]:
         yield "the device has no identifiers"
     yield from unfit("origin", message.get("origin", {}), rules.ORIGIN)
     yield from unfit("device", message["device"], rules.DEVICE)
-    ids = Counter(component.get("unique_id") for component in message["components"].values())
+    ids = Counter(component["unique_id"] for component in message["components"].values() if "unique_id" in component)
     yield from (f"twice: {unique_id}" for unique_id, count in ids.items() if count > 1)
     for key, component in message["components"].items():
         if not re.fullmatch(rules.TOPIC_LEVEL, key):
             yield f"the key {key} has characters that a topic's level cannot have"
-        yield from problems_of_component(key, component)
+        yield from problems_of_component(key, component, message.keys() & rules.SHARED.keys())
 
 
-def problems_of_component(key: str, component: Mapping[str, Any]) -> Iterator[str]:
+def problems_of_component(key: str, component: Mapping[str, Any], shared: Set[str]) -> Iterator[str]:
+    """`shared`: keys that the component has from its message."""
     platform = rules.PLATFORMS.get(component["platform"])
     if platform is None:
         yield f"{key}: platform {component['platform']} is not among the rules"
         return
-    yield from unfit(key, component, {**rules.COMPONENT, **platform.keys})
-    yield from (f"{key}: no {name}" for name in {*platform.required, "unique_id", "name"} - component.keys())
+    known = {**rules.COMPONENT, **platform.keys} if platform.is_entity else {**platform.keys, **rules.TRIGGER}
+    yield from unfit(key, component, known)
+    required = {*platform.required, "unique_id", "name"} if platform.is_entity else platform.required
+    yield from (f"{key}: no {name}" for name in required - component.keys() - shared)
+    if not platform.is_entity:
+        return
     if component.get("entity_category", "diagnostic") not in platform.categories:
         yield f"{key}: category {component['entity_category']} is not for a {component['platform']}"
     device_class, unit = component.get("device_class"), component.get("unit_of_measurement")
@@ -99,8 +141,9 @@ def is_template(value: Any) -> bool:
 def is_availability(value: Any) -> bool:
     return (
         isinstance(value, list)
-        and value != []
         and all("topic" in each and not list(unfit("", each, rules.AVAILABILITY)) for each in value)
+        # Home Assistant keeps the last template of a topic only.
+        and len({each["topic"] for each in value}) == len(value)
     )
 
 

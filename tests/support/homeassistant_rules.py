@@ -1,9 +1,10 @@
 """What Home Assistant accepts in a device discovery message, as data.
 
 From the pages of its documentation, https://www.home-assistant.io/integrations/: mqtt (device discovery, availability,
-origin), binary_sensor.mqtt, sensor.mqtt, number.mqtt, switch.mqtt, select.mqtt, event.mqtt, and the device classes of
-binary_sensor, sensor, number, switch and event; compared with the schemas of release 2026.11.0. Home Assistant ignores
-a key of an entity that it does not know, and refuses the whole message for one beside `device`; here both are errors.
+origin), binary_sensor.mqtt, sensor.mqtt, number.mqtt, switch.mqtt, select.mqtt, event.mqtt, device_trigger.mqtt, and
+the device classes of binary_sensor, sensor, number, switch and event; compared with the schemas of releases 2025.4.4
+and 2026.11.0. Home Assistant ignores a key of an entity that it does not know, and refuses the whole message for one
+next to `device`; here both are errors.
 """
 
 from __future__ import annotations
@@ -35,10 +36,9 @@ SHARED: Mapping[str, Kind] = {
     "availability_mode": "text",
     "state_topic": "topic",
     "command_topic": "topic",
-    "qos": "qos",
-    "encoding": "text",
 }
-"""May stand beside `device`, `origin` and `components`, for every component that does not say otherwise."""
+"""Allowed next to `device`, `origin` and `components`, for every component that does not say otherwise. Release
+2025.4.4 also accepts `qos` there, but no component gets it; it refuses the base topic `~`."""
 AVAILABILITY: Mapping[str, Kind] = {
     "topic": "topic",
     "payload_available": "text",
@@ -49,6 +49,7 @@ AVAILABILITY_MODES = {"all", "any", "latest"}
 CATEGORIES = {"config", "diagnostic"}
 COMPONENT: Mapping[str, Kind] = {
     **SHARED,
+    "qos": "qos",
     "platform": "text",
     "unique_id": "text",
     "name": "text",
@@ -62,6 +63,7 @@ COMPONENT: Mapping[str, Kind] = {
     "value_template": "template",
 }
 """What every platform knows; `object_id` is gone since 2026.4."""
+TRIGGER: Mapping[str, Kind] = {"platform": "text", "qos": "qos", "value_template": "template"}
 ATTRIBUTES_TAKEN = {
     "available",
     "device_class",
@@ -93,6 +95,7 @@ class Platform:
     units: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
     """The units of measurement of each device class that maskd may use."""
     categories: frozenset[str] = frozenset(CATEGORIES)
+    is_entity: bool = True
 
 
 _SECONDS: frozenset[str | None] = frozenset({"d", "h", "min", "s", "ms", "μs"})
@@ -167,6 +170,11 @@ PLATFORMS: Mapping[str, Platform] = {
         },
         units=dict.fromkeys(("outlet", "switch"), _NO_UNIT),
     ),
+    "device_automation": Platform(
+        required=frozenset({"automation_type", "type", "subtype", "topic"}),
+        keys={"automation_type": "text", "type": "text", "subtype": "text", "topic": "topic", "payload": "text"},
+        is_entity=False,
+    ),
 }
 STATE_CLASSES = {"measurement", "total", "total_increasing"}
 STATE_CLASSES_OF = {"temperature": {"measurement"}, "timestamp": set[str](), "enum": set[str]()}
@@ -178,3 +186,47 @@ SHARED_FILTERS = {"tojson", "round"}
 SHARED_TESTS = {"defined", "none"}
 TOPIC_LEVEL = r"[a-zA-Z0-9_-]+"
 """What the id in the discovery topic, and a component's key, may hold."""
+ABBREVIATIONS: Mapping[str, str] = {
+    "atype": "automation_type",
+    "avty": "availability",
+    "avty_mode": "availability_mode",
+    "avty_t": "availability_topic",
+    "cmd_t": "command_topic",
+    "cmd_tpl": "command_template",
+    "cmps": "components",
+    "dev": "device",
+    "dev_cla": "device_class",
+    "ent_cat": "entity_category",
+    "evt_typ": "event_types",
+    "ic": "icon",
+    "json_attr_t": "json_attributes_topic",
+    "json_attr_tpl": "json_attributes_template",
+    "o": "origin",
+    "ops": "options",
+    "p": "platform",
+    "pl": "payload",
+    "pl_avail": "payload_available",
+    "pl_not_avail": "payload_not_available",
+    "pl_off": "payload_off",
+    "pl_on": "payload_on",
+    "stat_cla": "state_class",
+    "stat_t": "state_topic",
+    "stype": "subtype",
+    "sug_dsp_prc": "suggested_display_precision",
+    "t": "topic",
+    "uniq_id": "unique_id",
+    "unit_of_meas": "unit_of_measurement",
+    "val_tpl": "value_template",
+}
+"""Of the message and its components, from release 2025.4.4."""
+DEVICE_ABBREVIATIONS: Mapping[str, str] = {
+    "cu": "configuration_url",
+    "hw": "hw_version",
+    "ids": "identifiers",
+    "mdl": "model",
+    "mf": "manufacturer",
+    "sa": "suggested_area",
+    "sn": "serial_number",
+    "sw": "sw_version",
+}
+ORIGIN_ABBREVIATIONS: Mapping[str, str] = {"sw": "sw_version", "url": "support_url"}

@@ -18,7 +18,8 @@ def main() -> None:
     patience, pace = Settable("patience_s", "door"), Settable("pace")
     changed = pace.changed(patience.changed(config, "7.5"), "slow")
     asleep = Config.model_validate({"cameras": {"door": {**door, "nap_s": 3}, "gate": {"source": "demo"}}})
-    components = announce(config, ["with_mask"], commands_on=True, tells_temperature=False).message["components"]
+    announcements = announce(config, ["with_mask"], commands_on=True, tells_temperature=False)
+    components = {each.topic.split("/")[-2]: each.message["components"] for each in announcements}
     schema = config_schema()
     print(
         json.dumps(
@@ -33,7 +34,7 @@ def main() -> None:
                 "settable": [str(each) for each in settables(config) if each.setting in ("patience_s", "pace")],
                 "waits": [settings_awaiting_restart(config, each) for each in (changed, asleep)],
                 "stays open": is_opened_alike(config.cameras["door"], changed.cameras["door"]),
-                "homeassistant": [components["door_patience_s"], components["pace"]],
+                "homeassistant": [components["_settings_door"]["patience_s"], components["_settings"]["pace"]],
             }
         )
     )

@@ -54,10 +54,12 @@ def test_the_home_assistant_examples_are_yaml(page: str) -> None:
 
 def test_the_home_assistant_examples_name_entities_that_are_announced() -> None:
     config = Config(device="lobby", cameras={"door": CameraSettings(source="demo")})
-    announcement = announce(config, ["without_mask"], commands_on=True, tells_temperature=True)
     announced = {
-        f"{component['platform']}.maskd_lobby_{component['name'].lower().replace(' ', '_')}"
-        for component in announcement.message["components"].values()
+        f"{component['platform']}.{message['device']['name']} {component['name']}".lower().replace(" ", "_")
+        for announcement in announce(config, ["without_mask"], commands_on=True, tells_temperature=True)
+        for message in [announcement.message]
+        for component in message["components"].values()
+        if "name" in component
     }
     named = set(re.findall(r"\w+\.maskd_lobby\w+", (DOCS / "home-assistant.md").read_text()))
     assert len(named) > 2
