@@ -84,7 +84,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     known_client = None
     if config.mqtt.enabled:
         known_client = client
-        sender = Sender(store.outbox, client, on_failure=hooks.fail)
+        sender = Sender(store.outbox, client, on_failure=hooks.fail, before_events=publisher.tell_status)
         client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
         parts += [client, publisher, sender, announcer]
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)

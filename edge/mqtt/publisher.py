@@ -74,6 +74,8 @@ class Publisher(Part):
         self._next_refresh_at = 0.0
         self._next_look_at = 0.0
         self._next_status_at = 0.0
+        self._telling = threading.Lock()
+        """Held while a status is made and handed over, so that an older one never follows a newer one."""
         self._told: object = None
         """The news of the latest status."""
         self._worker = Worker("status", self._work, on_failure=on_failure, on_stop=self._finish)
@@ -107,6 +109,11 @@ class Publisher(Part):
             self._next_look_at = 0.0
         self._worker.wake()
 
+    def tell_status(self) -> None:
+        """From any thread: the status, as it is now, is handed to the broker before this returns, if there is one."""
+        with self._telling:
+            self._tell(self._status())
+
     def observe(self, transitions: Sequence[Transition]) -> None:
         """From any thread."""
         if not transitions:
@@ -132,9 +139,10 @@ class Publisher(Part):
         self._close_window(time.monotonic())
         self._publish_windows()
         self._publish_presence()
-        status = self._status()
-        if _news(status) != self._told:
-            self._tell(status)
+        with self._telling:
+            status = self._status()
+            if _news(status) != self._told:
+                self._tell(status)
 
     def _step(self, now: float) -> None:
         self._client.ensure_alive()
@@ -161,10 +169,11 @@ class Publisher(Part):
 
     def _publish_status(self, now: float) -> None:
         self._next_look_at = now + LOOK_S
-        status = self._status()
-        if now >= self._next_status_at or _news(status) != self._told:
-            self._tell(status)
-            self._next_status_at = now + self._config.mqtt.status_interval_s
+        with self._telling:
+            status = self._status()
+            if now >= self._next_status_at or _news(status) != self._told:
+                self._tell(status)
+                self._next_status_at = now + self._config.mqtt.status_interval_s
 
     def _tell(self, status: Status) -> None:
         self._retain(self._client.topics.status, status, 2 * self._config.mqtt.status_interval_s)

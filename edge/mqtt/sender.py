@@ -79,11 +79,14 @@ class Sender(Part):
         refusal_backoff: Callable[[], Backoff] = lambda: Backoff(first_s=1.0, cap_s=300.0),
         acknowledge_timeout_s: float = 60.0,
         event_expiry_s: int | None = None,
+        before_events: Callable[[], None] = lambda: None,
     ) -> None:
         """Call it before the broker's connection is started.
 
         `on_failure` hears, in the sender's thread, of the error that ended it. A broker that is connected but has
-        not acknowledged an event for `acknowledge_timeout_s` gets a new connection."""
+        not acknowledged an event for `acknowledge_timeout_s` gets a new connection. `before_events` is called in the
+        sender's thread before the first event of a connection, and before the first that was withheld: a
+        subscriber that acts on events must know by then that they are sent."""
         self.sent = 0
         """Events that the broker took since the start."""
         self.event_expiry_s = event_expiry_s
@@ -106,6 +109,9 @@ class Sender(Part):
         self._handing_over = threading.Lock()
         """Held while an event is handed to the broker."""
         self._withholds = False
+        self._before_events = before_events
+        self._is_first = threading.Event()
+        """No event was handed over since the connection began, or since events are no longer withheld."""
         self._worker = Worker("outbox", self._work, on_failure=on_failure, on_stop=self._finish)
         outbox.on_commit = self._worker.wake
         broker.add_listener(self)
@@ -158,6 +164,7 @@ class Sender(Part):
             if withholds == self._withholds:
                 return
             self._withholds = withholds
+            self._is_first.set()
             if withholds and self._in_flight:
                 self._broker.drop(
                     "maskd reconnects without the events that the broker has not acknowledged, because privacy is "
@@ -243,6 +250,7 @@ class Sender(Part):
         """Nothing that an earlier connection was given can be acknowledged any more."""
         self._in_flight.clear()
         self._offered_up_to = 0
+        self._is_first.set()
         self._refusals.begin_again(now)
 
     def _offer(self, now: float) -> None:
@@ -271,6 +279,9 @@ class Sender(Part):
 
     def _hand_over(self, event: Pending, now: float) -> bool:
         message = _message(event, self.event_expiry_s)
+        if self._is_first.is_set() and not self._withholds:
+            self._is_first.clear()
+            self._before_events()
         with self._handing_over:
             receipt = None if self._withholds else self._broker.publish(message)
             if receipt is None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from edge.config import Config
-from edge.mqtt import MqttClient
+from edge.mqtt import Message, MqttClient
 from edge.mqtt.publisher import Publisher
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status
@@ -69,6 +69,17 @@ def test_status_comes_with_every_connection_and_at_its_interval(mosquitto: Mosqu
             subscriber.wait_for(5, "maskd/lobby/status")
     with Subscriber(mosquitto.port, "maskd/lobby/status") as latecomer:
         assert latecomer.wait_for(1)[0].retained
+
+
+def test_a_status_can_be_had_before_what_is_published_next(mosquitto: Mosquitto) -> None:
+    with Subscriber(mosquitto.port, "maskd/#") as subscriber, publishing(mosquitto) as (publisher, _):
+        subscriber.wait_for(1, "lobby/status")
+        for number in range(2, 20):
+            publisher.tell_status()
+            publisher._client.publish(Message(f"maskd/lobby/door/event{number}", b"x"))
+        subscriber.wait_for(1, "event19")
+        order = [m.topic.rpartition("/")[2] for m in subscriber.messages if "status" in m.topic or "event" in m.topic]
+    assert order == ["status", *(kind for number in range(2, 20) for kind in ("status", f"event{number}"))]
 
 
 def test_windows_are_published_at_their_end(mosquitto: Mosquitto) -> None:

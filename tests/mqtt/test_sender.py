@@ -367,6 +367,32 @@ def test_what_is_withheld_goes_out_once_it_is_not_withheld_any_more(outbox: Outb
     sender.stop()
 
 
+def test_what_comes_before_events_comes_before_the_first_of_a_connection_and_of_those_withheld(outbox: Outbox) -> None:
+    broker = SilentBroker()
+    seen: list[list[int]] = []
+    sender = Sender(
+        outbox,
+        broker,
+        on_failure=lambda _error: None,
+        before_events=lambda: seen.append([seq for _, seq in broker.taken]),
+    )
+    sender.withhold(True)
+    sender.start()
+    outbox.append(passers_by(1))
+    sender.withhold(False)
+    wait_until(lambda: len(broker.taken) == 1)
+    outbox.append(passers_by(1, first=1))
+    wait_until(lambda: len(broker.taken) == 2)
+    broker.reconnect()
+    wait_until(lambda: len(broker.taken) == 4)
+    sender.withhold(True)
+    sender.withhold(False)
+    outbox.append(passers_by(1, first=2))
+    wait_until(lambda: len(broker.taken) > 4 and broker.taken[-1][1] == 3)
+    sender.stop()
+    assert seen == [[], [1, 2], [1, 2, 1, 2]]
+
+
 def test_a_connection_that_may_carry_events_is_given_up_when_they_are_withheld(outbox: Outbox) -> None:
     broker = SilentBroker()
     sender = Sender(outbox, broker, on_failure=lambda _error: None)
