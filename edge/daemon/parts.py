@@ -19,6 +19,7 @@ from edge.homeassistant.announcer import Announcer
 from edge.mqtt import MqttClient
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.sender import Sender
+from edge.mqtt.totals import TotalsPublisher
 from edge.payloads.events import ModelNames
 from edge.people.scene import Scene
 from edge.people.watcher import Watcher
@@ -63,9 +64,15 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     store = Store(config, on_damage=hooks.fail, stops=hooks.is_over)
     client = MqttClient(config.mqtt, config.device)
     report = StatusReport(models, lambda: changes.config)
-    publisher = Publisher(client, config, report.status, on_failure=hooks.fail)
+    totals = TotalsPublisher(client, config, on_failure=hooks.fail)
+    publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)
     writer = EventWriter(
-        store.outbox, client.topics, models, config.privacy, on_committed=[publisher.observe], on_failure=hooks.fail
+        store.outbox,
+        client.topics,
+        models,
+        config.privacy,
+        on_committed=[publisher.observe, totals.observe],
+        on_failure=hooks.fail,
     )
     watcher = Watcher(vision, problems=problems, on_round=hand_on, on_end=vision_ended)
     cameras = RunningCameras(vision.recommended, hooks.fail, watch=watcher.watch, may_switch_on=changes.may_switch_on)
@@ -76,7 +83,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         config,
         vision.classifier.labels,
         config.storage.path / "announced.json",
-        [publisher.republish, commands.publish_states],
+        [publisher.republish, totals.republish, commands.publish_states],
         on_failure=hooks.fail,
     )
     door = LocalDoor(config, {"status": lambda _: {"status": report.status().model_dump(mode="json", by_alias=True)}})
@@ -86,7 +93,9 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         known_client = client
         sender = Sender(store.outbox, client, on_failure=hooks.fail, before_events=publisher.tell_status)
         client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
-        parts += [client, publisher, sender, announcer]
+        parts += [client, totals, publisher, sender, announcer]
+    else:
+        parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
     parts += [writer, watcher, cameras, status_line]
     if config.mqtt.enabled:

@@ -49,13 +49,16 @@ class Publisher(Part):
         status: Callable[[], Status],
         *,
         on_failure: Callable[[BaseException], None],
+        on_window: Callable[[], None] = lambda: None,
     ) -> None:
         """Call it before the client is started.
 
-        `status` is called in this thread; `on_failure` hears, in this thread, of the error that ended it."""
+        `status` is called in this thread, and `on_window` when a window has ended; `on_failure` hears, in this thread,
+        of the error that ended it."""
         self._client = client
         self._config = config
         self._status = status
+        self._on_window = on_window
         self._lock = threading.Lock()
         """Guards what follows, which the vision thread adds to."""
         self._counts = WindowCounts(
@@ -198,6 +201,7 @@ class Publisher(Part):
             windows = self._counts.close(now, wall_offset=time.time() - now)
             windows = [window for window in windows if window.camera in self._config.cameras]
         self._unpublished.update({window.camera: window for window in windows})
+        self._on_window()
 
     def _publish_windows(self) -> None:
         for camera, window in list(self._unpublished.items()):

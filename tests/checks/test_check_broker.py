@@ -172,8 +172,6 @@ def test_what_the_device_remembers_counts_where_the_broker_does_not_tell(
         config = config_for(tmp_path, broker, **login(tmp_path))
         topic = discovery_topic(load_config(config))
         (tmp_path / "storage").mkdir()
-        (tmp_path / "storage" / "announced.json").write_text(
-            json.dumps({"messages": {topic: {}}, "retained": []})
-        )
+        (tmp_path / "storage" / "announced.json").write_text(json.dumps({"messages": {topic: {}}, "retained": []}))
         row = rows_of(config)["home assistant"]
     assert (row.result, row.detail) == ("ok", f"announced on {topic}, according to this device")

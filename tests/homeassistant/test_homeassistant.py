@@ -355,7 +355,10 @@ def test_what_home_assistant_sends_is_a_command_that_is_understood() -> None:
 
 def available(component: Message, online: bytes | None, status: Payload | None) -> bool:
     """As Home Assistant judges it, by what each topic last said; None: nothing."""
-    said = {"maskd/lobby/availability": online, "maskd/lobby/status": status and status.to_json()}
+    said = {
+        "maskd/lobby/availability": online,
+        "maskd/lobby/status": None if status is None else status.to_json(),
+    }
     values = []
     for source in component["availability"]:
         payload = said[source["topic"]]

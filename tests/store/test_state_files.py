@@ -17,7 +17,7 @@ from edge.errors import MaskdError
 from edge.store.state_files import require_own_files
 
 NAMES = ["outbox.db", "outbox.db-wal", "outbox.db-shm", "outbox.db.new", "outbox.lock", "seq", "overrides.json"]
-NAMES += ["announced.json", "announced.json.new", "accelerator.json"]
+NAMES += ["announced.json", "announced.json.new", "accelerator.json", "totals.json", "totals.json.new"]
 DAY = "record/2026-11-28.jsonl"
 
 

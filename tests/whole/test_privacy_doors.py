@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.homeassistant_check import expanded, render, whole_components
 from tests.support.mosquitto import HOST, Mosquitto, Received, Subscriber
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
@@ -71,21 +72,42 @@ def wait_for_windows(device: Device, count: int) -> None:
 def assert_doors_are_closed(messages: list[Received], recorded: list[bytes], log: str) -> None:
     """`messages`, the `recorded` lines and the `log`: of a time in which aggregate was in effect."""
     kinds = {message.topic.rpartition("/")[2] for message in messages if message.payload}
-    assert kinds <= {"availability", "status", "compliance", "state", "set", "config"}
-    for message in messages:
+    assert kinds <= {"availability", "status", "compliance", "totals", "state", "set", "config"}
+    for index, message in enumerate(messages):
         if message.topic.endswith("/status"):
             status = json.loads(message.payload)
             assert status["outbox"]["oldest_unsent_s"] is None
             assert status["outbox"]["withheld"] == status["outbox"]["depth"]
+        elif message.topic.endswith("/totals"):
+            assert_they_moved_with_a_window(message, messages[:index])
         elif message.topic.startswith("homeassistant/device/"):
-            components = json.loads(message.payload)["components"]
-            topics = {value for entity in components.values() for key, value in entity.items() if key.endswith("topic")}
-            assert not [topic for topic in topics if topic.endswith(("/event", "/presence"))]
+            assert_what_tells_of_people_is_unavailable(message)
             continue
         assert not [word for word in OF_A_PERSON if f'"{word}"'.encode() in message.payload], message
     assert recorded == []
     assert "track" not in log
     assert " seq " not in log
+
+
+def assert_they_moved_with_a_window(totals: Received, before: list[Received]) -> None:
+    """Counts that differ from those published before have a window between the two."""
+    earlier = [index for index, message in enumerate(before) if message.topic == totals.topic]
+    if not earlier:
+        return
+    counts = [json.loads(each.payload)["visits"] for each in (before[earlier[-1]], totals)]
+    if counts[0] != counts[1]:
+        assert any(message.topic.endswith("/compliance") for message in before[earlier[-1] :]), totals
+
+
+def assert_what_tells_of_people_is_unavailable(announcement: Received) -> None:
+    components = expanded(announcement.payload)
+    status = json.dumps({"privacy": "aggregate", "cameras": {"door": {"connected": True}}}).encode()
+    for key, component in whole_components(components).items():
+        if component.get("state_topic", "").endswith(("/event", "/presence")):
+            sources = component["availability"]
+            said = [render(each, status) for each in sources if "value_template" in each]
+            assert "offline" in said, key
+            assert component["availability_mode"] == "all"
 
 
 def recorded(config: Path) -> list[bytes]:
