@@ -22,6 +22,7 @@ SCHEMAS = {
     "maskd.setting/1": "setting-1.json",
     "maskd.window/1": "window-1.json",
     "maskd.status/1": "status-1.json",
+    "maskd.totals/1": "totals-1.json",
 }
 
 
