@@ -1,5 +1,7 @@
 # shellcheck shell=bash
 # What install.sh, install-broker.sh and the scripts of the Debian package have in common. They read it in; it runs nothing.
+# It is one file, though over 300 lines, because the scripts of the package must hold all of it: what they read in may be gone
+# when the package is removed.
 #
 # Each version has a folder of its own below /opt/maskd, and the link /opt/maskd/current tells which one runs: an upgrade
 # moves the link, and so does the way back. Whatever goes wrong, what was there before stays or is put back.
