@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,17 @@ from edge.camera.video import frames
 from edge.config import CameraSettings, Config
 from edge.config.file import config_from_values, find_config, load_config
 from edge.config.live import is_opened_alike
+from edge.control.local_door import ask
 from edge.errors import UsageError
+from edge.payloads.payload import timestamp
+from edge.people.observations import look_from_list
 from edge.people.replay import Pair, compare, replay
+from edge.people.replay_observed import replay_observed
 from edge.people.transition import Transition
-from edge.people.watched_camera import camera_rules
+from edge.people.watched_camera import CameraRules, camera_rules
 from edge.system.arguments import add_config, path
 from edge.vision.build import build_vision
+from edge.vision.thresholds import Recommendations
 
 DESCRIPTION = (
     "Plays a video through the detector and shows which events it gives: by the settings in effect, and next to them "
@@ -39,7 +47,13 @@ TODAY, CHANGED = "today", "changed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("clip", type=path, metavar="CLIP", help="a video file")
+    parser.add_argument("clip", type=path, nargs="?", metavar="CLIP", help="a video file")
+    parser.add_argument(
+        "--last",
+        metavar="TIME",
+        help="what the running daemon observed lately instead, such as 90s or 10m; the answer is approximate where it "
+        "did not classify a face",
+    )
     parser.add_argument(
         "--set",
         action="append",
@@ -54,36 +68,79 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    return run_replay(args.clip, changes=args.changes, camera=args.camera, as_json=args.json, config_path=args.config)
+    config = load_config(args.config or find_config())
+    if (args.clip is None) == (args.last is None):
+        raise UsageError("name a video file, or say --last TIME for what the running daemon observed")
+    if args.clip is not None:
+        view = replay_clip(args.clip, config, args.changes, args.camera)
+    else:
+        view = replay_last(seconds_of(args.last), config, args.changes, args.camera)
+    for line in _json_lines(view) if args.json else _table(view):
+        print(line)
+    return 0
 
 
-def run_replay(
-    clip: Path,
-    *,
-    changes: Sequence[str] = (),
-    camera: str | None = None,
-    as_json: bool = False,
-    config_path: Path | None = None,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown."""
+
+    pairs: Sequence[Pair]
+    has_changes: bool
+    wall_offset: float | None
+    """Seconds from the times of the events to seconds since 1970; None: they are positions in a video."""
+    note: str = ""
+
+
+def replay_clip(clip: Path, config: Config, changes: Sequence[str], camera: str | None) -> View:
     """Raises UsageError for a setting that is wrong or cannot be replayed, MaskdError for a video that cannot be
     read."""
-    config = load_config(config_path or find_config())
     name = _camera(config, camera)
     if name not in config.cameras:
         config = config.model_copy(update={"cameras": {name: CameraSettings(source="demo")}})
-    changed = with_changes(config, changes)
     vision = build_vision(config)
-    rules = {TODAY: camera_rules(config, name, vision.recommended)}
+    happened = replay(frames(clip), vision, _rules(config, changes, name, vision.recommended))
+    return View(_pairs(happened), bool(changes), None)
+
+
+def replay_last(seconds: float, config: Config, changes: Sequence[str], camera: str | None) -> View:
+    """Asks the running daemon, whose settings hold. Raises MaskdError where none is running or it keeps nothing."""
+    name = _camera(config, camera)
+    answer = ask(config, "observations", camera=name, seconds=seconds)
+    running = config_from_values(answer["settings"])
+    looks = [look_from_list(each) for each in answer["looks"]]
+    recommended = build_vision(config).recommended
+    replayed = replay_observed(looks, answer["labels"], _rules(running, changes, name, recommended))
+    span = f"{looks[-1].at - looks[0].at:.0f} s with {len(looks)} pictures" if looks else "no pictures"
+    guessed = sum(each.approximate for each in replayed.values())
+    judged = sum(each.judged for each in replayed.values())
+    note = f"from {span}; approximate: {guessed} of {judged} judgements are those of a picture before or after"
+    return View(
+        _pairs({which: each.transitions for which, each in replayed.items()}),
+        bool(changes),
+        answer["wall_offset"],
+        note if guessed else f"from {span}",
+    )
+
+
+def seconds_of(text: str) -> float:
+    """Of a time such as 90s or 10m. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([sm])", text)
+    if match is None:
+        raise UsageError(f"--last {text}: give a time such as 90s or 10m")
+    return float(match[1]) * (60 if match[2] == "m" else 1)
+
+
+def _rules(config: Config, changes: Sequence[str], camera: str, recommended: Recommendations) -> dict[str, CameraRules]:
+    rules = {TODAY: camera_rules(config, camera, recommended)}
     if changes:
-        rules[CHANGED] = camera_rules(changed, name, vision.recommended)
-    happened = replay(frames(clip), vision, rules)
-    if not changes:
-        pairs = [Pair(each, each) for each in sorted(happened[TODAY], key=lambda each: each.at)]
-    else:
-        pairs = compare(happened[TODAY], happened[CHANGED])
-    for line in _json_lines(pairs) if as_json else _table(pairs, bool(changes)):
-        print(line)
-    return 0
+        rules[CHANGED] = camera_rules(with_changes(config, changes), camera, recommended)
+    return rules
+
+
+def _pairs(happened: Mapping[str, Sequence[Transition]]) -> list[Pair]:
+    if CHANGED in happened:
+        return compare(happened[TODAY], happened[CHANGED])
+    return [Pair(each, each) for each in sorted(happened[TODAY], key=lambda each: each.at)]
 
 
 def _camera(config: Config, wanted: str | None) -> str:
@@ -133,16 +190,25 @@ def _value(text: str) -> Any:
     return text
 
 
-def _json_lines(pairs: Sequence[Pair]) -> Iterator[str]:
-    for pair in pairs:
-        yield json.dumps({TODAY: _fields(pair.before), CHANGED: _fields(pair.after), "differs": pair.differs})
+def _json_lines(view: View) -> Iterator[str]:
+    for pair in view.pairs:
+        yield json.dumps(
+            {
+                TODAY: _fields(pair.before, view.wall_offset),
+                CHANGED: _fields(pair.after, view.wall_offset),
+                "differs": pair.differs,
+            }
+        )
 
 
-def _fields(transition: Transition | None) -> dict[str, Any] | None:
+def _fields(transition: Transition | None, wall_offset: float | None) -> dict[str, Any] | None:
     if transition is None:
         return None
+    when = (
+        {"at_s": round(transition.at, 3)} if wall_offset is None else {"time": timestamp(transition.at + wall_offset)}
+    )
     return {
-        "at_s": round(transition.at, 3),
+        **when,
         "person": int(transition.track),
         "type": transition.type,
         "status": transition.status,
@@ -153,20 +219,27 @@ def _fields(transition: Transition | None) -> dict[str, Any] | None:
     }
 
 
-def _table(pairs: Sequence[Pair], has_changes: bool) -> Iterator[str]:
-    yield f"{TODAY:<54}{CHANGED}" if has_changes else TODAY
-    for pair in pairs:
+def _table(view: View) -> Iterator[str]:
+    yield f"{TODAY:<54}{CHANGED}" if view.has_changes else TODAY
+    for pair in view.pairs:
+        before, after = _text(pair.before, view.wall_offset), _text(pair.after, view.wall_offset)
         mark = "*" if pair.differs else " "
-        yield (f"{_text(pair.before):<52}{mark} {_text(pair.after)}" if has_changes else _text(pair.before)).rstrip()
-    if not pairs:
+        yield (f"{before:<52}{mark} {after}" if view.has_changes else before).rstrip()
+    if not view.pairs:
         yield "no events"
-    elif has_changes:
-        different = sum(pair.differs for pair in pairs)
-        yield f"{different} of {len(pairs)} events differ" if different else "the same events"
+    elif view.has_changes:
+        different = sum(pair.differs for pair in view.pairs)
+        yield f"{different} of {len(view.pairs)} events differ" if different else "the same events"
+    if view.note:
+        yield view.note
 
 
-def _text(transition: Transition | None) -> str:
+def _text(transition: Transition | None, wall_offset: float | None) -> str:
     if transition is None:
         return "-"
-    minutes, seconds = divmod(transition.at, 60)
-    return f"{int(minutes):02}:{seconds:05.2f}  person {transition.track:<3} {transition.type:<8} {transition.status}"
+    if wall_offset is None:
+        minutes, seconds = divmod(transition.at, 60)
+        when = f"{int(minutes):02}:{seconds:05.2f}"
+    else:
+        when = time.strftime("%H:%M:%S", time.localtime(transition.at + wall_offset))
+    return f"{when}  person {transition.track:<3} {transition.type:<8} {transition.status}"

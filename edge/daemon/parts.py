@@ -21,6 +21,7 @@ from edge.mqtt.publisher import Publisher
 from edge.mqtt.sender import Sender
 from edge.mqtt.totals import TotalsPublisher
 from edge.payloads.events import ModelNames
+from edge.people.observations import ObservationLog
 from edge.people.scene import Scene
 from edge.people.watcher import Watcher
 from edge.store.event_writer import EventWriter
@@ -60,6 +61,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
 
     def hand_on(scenes: Sequence[Scene]) -> None:
         writer.put([transition for scene in scenes for transition in scene.transitions])
+        observations.take(scenes)
 
     store = Store(config, on_damage=hooks.fail, stops=hooks.is_over)
     client = MqttClient(config.mqtt, config.device)
@@ -86,8 +88,9 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         [publisher.republish, totals.republish, commands.publish_states],
         on_failure=hooks.fail,
     )
-    door = LocalDoor(config, {"status": lambda _: {"status": report.status().model_dump(mode="json", by_alias=True)}})
-    parts: list[Part] = [LogSettings(), store, changes, door]
+    observations = ObservationLog(vision.classifier.labels, config)
+    door = LocalDoor(config, {"status": report.answer, "observations": observations.answer})
+    parts: list[Part] = [LogSettings(), store, changes, observations, door]
     known_client = None
     if config.mqtt.enabled:
         known_client = client

@@ -38,6 +38,10 @@ class StatusReport:
         self._config = config
         self._started_at = time.monotonic()
 
+    def answer(self, _fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """To the command `status`."""
+        return {"status": self.status().model_dump(mode="json", by_alias=True)}
+
     def status(self) -> Status:
         """From any thread."""
         config, now, wall, temperature = self._config(), time.monotonic(), time.time(), temperature_c()

@@ -8,6 +8,7 @@ from edge.camera.frame import Frame
 from edge.geometry import Box
 from edge.people.transition import Transition
 from edge.people.zones import ZoneStay
+from edge.vision.faces import Face
 from edge.vision.masks import Classification
 
 
@@ -59,3 +60,5 @@ class Scene:
     transitions: tuple[Transition, ...]
     """What happened, in order."""
     timings: LookTimings = LookTimings()
+    faces: tuple[Face, ...] = ()
+    """Everything that the detector found on the picture, best first; faint faces carry a track on, but start none."""

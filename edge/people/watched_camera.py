@@ -79,7 +79,7 @@ class WatchedCamera:
         self.rate.count(time.monotonic())
         self._seen_at = frame.captured_at
         timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
-        return Scene(self.name, frame, seen.people, seen.transitions, timings)
+        return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces))
 
     def finish(self) -> Scene:
         """Ends the visits of the people still in view."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from edge.cli import main
 from edge.demo_clip import CLIP
+from tests.support.processes import killed_at_the_end
+from tests.support.waiting import wait_until
 
 
 def config_in(folder: Path, text: str = "cameras: {door: {source: demo}}\n") -> str:
@@ -65,3 +69,70 @@ def test_of_several_cameras_one_has_to_be_named(tmp_path: Path, capsys: pytest.C
 def test_a_video_that_is_missing_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(tmp_path / "none.mp4"), "-c", config_in(tmp_path)]) == 1
     assert "none.mp4 is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name a video file, or say --last TIME"),
+        ([str(CLIP), "--last", "10m"], "name a video file, or say --last TIME"),
+        (["--last", "ten minutes"], "give a time such as 90s or 10m"),
+    ],
+)
+def test_either_a_video_or_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    assert main(["replay", *arguments, "-c", config_in(tmp_path)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_without_a_daemon_the_last_minutes_cannot_be_replayed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = config_in(tmp_path, f"cameras: {{door: {{source: demo}}}}\nstorage: {{path: {tmp_path}/s}}\n")
+    assert main(["replay", "--last", "10m", "-c", config]) == 3
+    assert "no maskd is running" in capsys.readouterr().err
+
+
+def running(config: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "edge.cli", "run", "-c", config])
+
+
+def test_the_last_minutes_of_a_running_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = config_in(
+        tmp_path,
+        f"cameras: {{door: {{source: {CLIP}, loop: true}}}}\nmqtt: {{enabled: false}}\n"
+        f"storage: {{path: {tmp_path}/s}}\n",
+    )
+
+    def replayed(*arguments: str) -> tuple[int, str]:
+        status = main(["replay", "--last", "10m", "-c", config, *arguments])
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
+
+    with killed_at_the_end(running(config)):
+        wait_until(lambda: "ended    with_mask" in replayed()[1], what="the first visit")
+        status, told = replayed("--set", "compliance.min_votes=12")
+        assert status == 0
+        assert "* " in told
+        assert "pictures" in told.splitlines()[-1]
+        first = json.loads(replayed("--json")[1].splitlines()[0])
+        assert first["today"]["status"] == "with_mask"
+        assert first["today"]["time"].endswith("Z")
+        assert replayed("--camera", "door")[0] == 0
+
+
+def test_in_aggregate_nothing_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = config_in(
+        tmp_path,
+        f"privacy: aggregate\ncameras: {{door: {{source: {CLIP}, loop: true}}}}\nmqtt: {{enabled: false}}\n"
+        f"storage: {{path: {tmp_path}/s}}\n",
+    )
+
+    def answer() -> str:
+        main(["replay", "--last", "1m", "-c", config])
+        return capsys.readouterr().err
+
+    with killed_at_the_end(running(config)):
+        wait_until(lambda: "no maskd is running" not in answer(), what="the start")
+        assert "privacy is aggregate, so no observations are kept" in answer()
