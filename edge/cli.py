@@ -32,6 +32,7 @@ COMMANDS = (
     Command("replay", "edge.commands.replay", "show which events a recorded video gives, also by changed settings"),
     Command("check", "edge.commands.check", "check that configuration, models, cameras and broker work"),
     Command("purge", "edge.commands.purge", "clear what the broker retains for this device"),
+    Command("password", "edge.commands.password", "set who may use the page"),
     Command("config", "edge.commands.config", "the configuration"),
     Command("bench", "edge.commands.bench", "measure the latency of each stage on this device"),
     Command("tune", "edge.commands.tune", "find thresholds for config.yaml, from labelled photos of your site"),

@@ -9,6 +9,7 @@ from edge.config.mqtt import HomeAssistantSettings, MqttSettings, TlsSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.storage import StorageSettings
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
+from edge.config.web import WebSettings, WebTlsSettings
 
 __all__ = [
     "NAME_PATTERN",
@@ -26,5 +27,7 @@ __all__ = [
     "StorageSettings",
     "TlsSettings",
     "TrackingSettings",
+    "WebSettings",
+    "WebTlsSettings",
     "default_device",
 ]

@@ -16,6 +16,7 @@ from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.storage import StorageSettings
 from edge.config.traits import LIVE, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
+from edge.config.web import WebSettings
 
 
 def default_device() -> str:
@@ -61,6 +62,8 @@ class Config(Settings):
     """The MQTT broker that receives the events."""
     storage: StorageSettings = StorageSettings()
     """Where events wait until the broker has confirmed them, and the local record."""
+    web: WebSettings = WebSettings()
+    """The page that shows what maskd sees, health and metrics."""
 
     @property
     def secrets(self) -> frozenset[str]:

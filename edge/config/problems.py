@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from edge.camera.source_masking import mask_source
 from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN
 from edge.config.schema import all_paths, config_schema, resolved, schema_at
+from edge.config.web import BASE_PATH_PATTERN, HOST_NAME_PATTERN
 from edge.config.yaml_source import Document, Location, Problem
 from edge.errors import UsageError
 from edge.system.harmless_words import MASK
@@ -150,6 +151,8 @@ _PATTERN_WORDS = {
     TOPIC_PREFIX_PATTERN: (
         "one or more levels with a single / between them, without spaces, + or #, not beginning with $"
     ),
+    HOST_NAME_PATTERN: "a host name without a port, such as cams.example.org",
+    BASE_PATH_PATTERN: "a path such as /maskd, without a / at its end, or empty",
 }
 
 

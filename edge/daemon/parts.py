@@ -31,6 +31,7 @@ from edge.vision.accelerator import Accelerator
 from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
+from edge.web.part import WebPage
 
 _log = logging.getLogger(__name__)
 
@@ -100,7 +101,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     else:
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
-    parts += [writer, watcher, cameras, status_line]
+    parts += [writer, watcher, cameras, status_line, WebPage(config, report.status)]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.errors import MaskdError
 
 RECORD = "record"
-FILES = ("seq", "announced.json", "accelerator.json", "overrides.json", "totals.json")
+FILES = ("seq", "announced.json", "accelerator.json", "overrides.json", "totals.json", "logins.json", "page.pem")
 FRESH = ".new"
 """At the end of the name of what is about to take a file's place."""
 PREFIX = "outbox."

@@ -6,6 +6,7 @@ import argparse
 import errno
 import math
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -69,6 +70,13 @@ def whole_number(least: int, most: int | None = None, *, step: int = 1) -> Calla
         return value
 
     return parse
+
+
+def name(text: str) -> str:
+    """An argument's type: a name, as devices and cameras have it."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"must be at most 64 letters, digits, - and _, not {text!r}")
+    return text
 
 
 def path(text: str) -> Path:

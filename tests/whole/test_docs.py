@@ -37,8 +37,9 @@ def test_the_payloads_shown_follow_their_schemas() -> None:
         jsonschema.validate(payload, json.loads((DOCS / "schemas" / SCHEMAS[name]).read_text()))
 
 
-def test_the_configurations_shown_are_valid(tmp_path: Path) -> None:
-    shown = blocks("configuration.md", "yaml")
+@pytest.mark.parametrize("page", ["configuration.md", "page.md"])
+def test_the_configurations_shown_are_valid(tmp_path: Path, page: str) -> None:
+    shown = blocks(page, "yaml")
     assert shown
     for text in shown:
         (tmp_path / "config.yaml").write_text(text)

@@ -288,7 +288,7 @@ def maskd(*arguments: str) -> list[str]:
 def test_the_running_process(secretive: Path, login_broker: Mosquitto) -> None:
     """No secret is on the command line or in the environment of the process.
 
-    Nor is it in what the process writes. A running maskd listens on no port.
+    Nor is it in what the process writes. A running maskd without a page listens on no port.
     """
     log = secretive.with_suffix(".log")
     with log.open("wb") as output:

@@ -1,0 +1,1 @@
+"""The page: a web server as one part of the daemon."""

@@ -1,0 +1,98 @@
+"""The page as a part of the daemon."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
+
+from edge.config import Config, WebSettings
+from edge.payloads.reports import Status
+from edge.system.deadline import Deadline
+from edge.system.part import Part, PartStatus
+from edge.web.hosts import own_names
+from edge.web.logins import FILE_NAME, LoginsFile
+from edge.web.server import WebServer
+from edge.web.sessions import Sessions
+
+RETRY_S = 5.0
+"""After the port was taken, or another failure."""
+RESTART_S = 2.0
+"""For the server to end before it is started by other settings."""
+
+_log = logging.getLogger(__name__)
+
+
+class WebPage(Part):
+    """Serves the page while it is switched on and somebody could sign in. Whatever fails here is a problem in the
+    status, and never the end of the daemon."""
+
+    doing = "the page"
+    stop_s = 2.0
+
+    def __init__(self, config: Config, status: Callable[[], Status]) -> None:
+        """`status`: how the device is doing; called in any thread."""
+        self._config = config
+        self._status = status
+        self._logins = LoginsFile(config.storage.path / FILE_NAME)
+        self._sessions = Sessions()
+        self._server: WebServer | None = None
+        self._serves: WebSettings | None = None
+        """The settings that the server was started with."""
+        self._next_try_at = 0.0
+        self._is_started = False
+
+    def apply(self, config: Config) -> None:
+        """Takes effect with the next tick."""
+        self._config = config
+
+    def start(self) -> None:
+        self._is_started = True
+        self.tick(time.monotonic())
+
+    def tick(self, now: float) -> None:
+        """Starts, ends and restarts the server until it is as wanted."""
+        logins = self._logins.logins
+        has_users = logins.has_any or self._sessions.has_any(logins, now)
+        wanted = self._config.web if self._config.web.enabled and has_users else None
+        if self._server is not None and wanted != self._serves:
+            self._server.stop(Deadline(RESTART_S))
+            self._server, self._next_try_at = None, 0.0
+        if wanted is None or not self._is_started or now < self._next_try_at:
+            return
+        if self._server is None or not self._server.is_alive:
+            self._server, self._serves = self._make_server(wanted), wanted
+            self._next_try_at = now + RETRY_S
+            self._server.start()
+
+    def stop(self, deadline: Deadline) -> None:
+        self._is_started = False
+        if self._server is not None:
+            self._server.stop(deadline)
+
+    def status(self) -> PartStatus:
+        server = self._server
+        problems = (self._logins.problem, server.problem if server is not None else None)
+        return PartStatus([problem for problem in problems if problem is not None])
+
+    def _make_server(self, settings: WebSettings) -> WebServer:
+        names = own_names([*settings.names, settings.host])
+
+        def make_app(work: Executor) -> Any:
+            # Only here: these libraries take memory and time that a device without a page does not give.
+            from edge.web.app import Site, make_app, routes
+            from edge.web.health import Health
+
+            site = Site(
+                self._config.device,
+                settings.base_path,
+                names,
+                self._logins,
+                self._sessions,
+                secure=settings.tls is not None,
+            )
+            return make_app(site, routes(site, Health(self._status), work))
+
+        return WebServer(settings, self._config.storage.path, names, make_app)

@@ -1,0 +1,147 @@
+"""The web server, in a thread with an event loop of its own. Its libraries are imported there, when there is a page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.config import WebSettings
+from edge.errors import MaskdError
+from edge.system.deadline import Deadline
+from edge.web.certificate import own_certificate
+from edge.web.listener import Listener, listen
+
+if TYPE_CHECKING:
+    import uvicorn
+
+MOST_REQUESTS = 80
+"""At a time; below the listener's limit, so that a refusal can still be said."""
+REQUEST_S = 10
+"""For a connection to bring its next request."""
+GRACE_S = 1
+"""For answers that are under way when the server stops."""
+LONGEST_MESSAGE = 4096
+"""Bytes of a message that a browser sends."""
+
+_log = logging.getLogger(__name__)
+
+
+class WebServer:
+    """Serves until it is stopped, or tells in `problem` why it cannot."""
+
+    def __init__(
+        self, settings: WebSettings, storage: Path, names: frozenset[str], make_app: Callable[[Any], Any]
+    ) -> None:
+        """`make_app`: called in the thread with an executor of one thread, for slow work; returns an application."""
+        self.problem: str | None = None
+        """A sentence for the status."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """That of the thread, while it serves."""
+        self._settings = settings
+        self._storage = storage
+        self._names = names
+        self._make_app = make_app
+        self._server: uvicorn.Server | None = None
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, deadline: Deadline) -> None:
+        self._is_stopping = True
+        if self._server is not None:
+            self._server.should_exit = True
+        if self._thread.ident is not None:
+            self._thread.join(deadline.left)
+
+    def _run(self) -> None:
+        try:
+            with ThreadPoolExecutor(1, thread_name_prefix="web-work") as work:
+                asyncio.run(self._serve(work))
+        except MaskdError as error:
+            self.problem = f"the page is off: {error}"
+        except Exception as error:  # noqa: BLE001 - the page never ends the daemon
+            _log.exception("the page has failed and is started again; please report this:")
+            self.problem = f"the page is off: an unexpected error ({error!r}); see the log"
+        finally:
+            self.loop = None
+
+    async def _serve(self, work: ThreadPoolExecutor) -> None:
+        """Raises MaskdError."""
+        import uvicorn
+
+        from edge.web.connection import Connection
+
+        certificate = self._certificate()
+        config = uvicorn.Config(
+            self._make_app(work),
+            http=Connection,
+            ws="websockets-sansio",
+            ws_max_size=LONGEST_MESSAGE,
+            ws_per_message_deflate=False,
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=MOST_REQUESTS,
+            timeout_keep_alive=REQUEST_S,
+            timeout_graceful_shutdown=GRACE_S,
+        )
+        config.load()
+        config.ssl = certificate
+        server = self._server = uvicorn.Server(config)
+        server.should_exit = self._is_stopping
+        listener = self._listen()
+        try:
+            self.loop = asyncio.get_running_loop()
+            scheme = "http" if certificate is None else "https"
+            _log.info("the page is at %s://%s%s/", scheme, address_of(self._settings), self._settings.base_path)
+            await server.serve(sockets=[listener])
+        finally:
+            listener.close()
+
+    def _listen(self) -> Listener:
+        """Raises MaskdError."""
+        settings = self._settings
+        try:
+            return listen(settings.host, settings.port)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise MaskdError(
+                f"it cannot listen on {address_of(settings)}: {why}; set web.port or web.host to another"
+            ) from None
+
+    def _certificate(self) -> ssl.SSLContext | None:
+        """Raises MaskdError."""
+        tls = self._settings.tls
+        if tls is None:
+            return None
+        certificate = tls.cert_file or own_certificate(self._storage, self._names)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_cert_chain(certificate, tls.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise MaskdError(
+                f"its certificate {certificate} cannot be used: {error.strerror or error}; check web.tls"
+            ) from None
+        return context
+
+
+def address_of(settings: WebSettings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"

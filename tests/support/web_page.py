@@ -1,0 +1,169 @@
+"""The page as it runs in the daemon, and a client that asks it over a real connection."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from edge.config import Config
+from edge.payloads.events import ModelNames
+from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.system.deadline import Deadline
+from edge.web.logins import FILE_NAME, Logins, write_logins
+from edge.web.part import WebPage
+from edge.web.passwords import password_hash, token_hash
+from tests.support.waiting import wait_until
+
+HOST = "127.0.0.1"
+PASSWORD = "correct horse"
+VIEW_PASSWORD = "only looking"
+TOKEN = "a-token-of-a-machine"
+LOGINS = Logins(owner=password_hash(PASSWORD), view=password_hash(VIEW_PASSWORD), tokens={"robot": token_hash(TOKEN)})
+
+
+def free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def a_status(**changes: Any) -> Status:
+    fields: dict[str, Any] = {
+        "device": "lobby",
+        "version": "1",
+        "uptime_s": 1.0,
+        "models": ModelNames(detector="face 1", classifier="mask 1"),
+        "privacy": "events",
+        "problems": [],
+        "cameras": {},
+        "inference_ms": InferenceMs(detect=None, classify=None),
+        "temperature_c": None,
+        "outbox": OutboxStatus(depth=0, withheld=0, oldest_unsent_s=None, lost=0, epoch="e", latest_seq=0),
+        "mqtt": MqttStatus(connections=1, acknowledged=0, refused=0),
+        "time": "2026-11-20T12:00:00.000Z",
+    }
+    return Status(**{**fields, **changes})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    """By names in lower case."""
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def cookie(self) -> str:
+        """`name=value` of the one that it sets."""
+        return self.headers["set-cookie"].partition(";")[0]
+
+
+@dataclass
+class Client:
+    """Keeps the cookie that it is given, as a browser does."""
+
+    port: int
+    tls: ssl.SSLContext | None = None
+    cookie: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with every request; one that is empty is left out."""
+
+    @property
+    def origin(self) -> str:
+        return f"{'http' if self.tls is None else 'https'}://{HOST}:{self.port}"
+
+    def ask(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> Answer:
+        sent = {"Host": f"{HOST}:{self.port}", "Origin": "" if method in ("GET", "HEAD") else self.origin}
+        sent |= {"Cookie": self.cookie or ""} | self.headers | {k.replace("_", "-"): v for k, v in headers.items()}
+        connection = (
+            http.client.HTTPConnection(HOST, self.port, timeout=30)
+            if self.tls is None
+            else http.client.HTTPSConnection(HOST, self.port, timeout=30, context=self.tls)
+        )
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in sent.items():
+                if value:
+                    connection.putheader(name, value)
+            if body or method == "POST":
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body or None)
+            answer = connection.getresponse()
+            got = Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+        if "set-cookie" in got.headers:
+            self.cookie = got.cookie
+        return got
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.ask("GET", path, **headers)
+
+    def sign_in(self, password: str = PASSWORD, path: str = "/sign-in", **headers: str) -> Answer:
+        form = urlencode({"password": password}).encode()
+        return self.ask("POST", path, form, Content_Type="application/x-www-form-urlencoded", **headers)
+
+
+@dataclass
+class RunningPage:
+    part: WebPage
+    port: int
+    folder: Path
+
+    @property
+    def client(self) -> Client:
+        return Client(self.port)
+
+    @property
+    def signed_in(self) -> Client:
+        client = self.client
+        assert client.sign_in().status == 303
+        return client
+
+
+def page_config(folder: Path, port: int, **web: Any) -> Config:
+    return Config.model_validate({"device": "lobby", "storage": {"path": str(folder)}, "web": {"port": port, **web}})
+
+
+@contextmanager
+def running_page(
+    folder: Path, status: Status | None = None, *, logins: Logins = LOGINS, scheme: str = "http", **web: Any
+) -> Iterator[RunningPage]:
+    """Waits until it listens."""
+    write_logins(folder / FILE_NAME, logins)
+    port = free_port()
+    config = page_config(folder, port, **web)
+    part = WebPage(config, lambda: status or a_status())
+    part.apply(config)
+    part.start()
+    try:
+        wait_until(lambda: is_listening(port), what=f"the page ({part.status().problems})")
+        yield RunningPage(part, port, folder)
+    finally:
+        part.stop(Deadline(5))
+
+
+def is_listening(port: int) -> bool:
+    try:
+        socket.create_connection((HOST, port), timeout=5).close()
+    except OSError:
+        time.sleep(0.02)
+        return False
+    return True
