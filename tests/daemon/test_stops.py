@@ -157,11 +157,6 @@ def log_reader_that_has_gone(scene: Scene) -> None:
     scene.before_stop = seen_by(scene)
 
 
-def stdout_closed(scene: Scene) -> None:
-    scene.redirection = ">&-"
-    scene.before_stop = seen_by(scene)
-
-
 def all_streams_closed(scene: Scene) -> None:
     scene.redirection = "<&- >&- 2>&-"
     scene.ready = None
@@ -332,14 +327,12 @@ STATES: list[State] = [
     journal_that_does_not_read,
     terminal_that_is_paused,
     log_reader_that_has_gone,
-    stdout_closed,
     all_streams_closed,
     full_disk_for_the_log,
     supervisor_that_does_not_read,
     outbox_locked_by_another_program,
     outbox_locked_at_the_start,
     slow_fsync(0.5),
-    slow_fsync(2.0),
     broker_that_never_acknowledges,
     broker_that_acknowledges_one_message_a_second,
     broker_that_drips,

@@ -13,6 +13,8 @@ NEEDS_TENSORFLOW = [
         find_spec("tensorflow") is None, reason="TensorFlow is not installed: the extra `train` of pyproject.toml"
     )
 ]
+_PROBED = ("__", "_pytest", "pytest", "_mock")
+"""How the names begin that pytest asks of everything in a test module, to see whether it is a fixture or a test."""
 
 
 class Later:
@@ -22,4 +24,6 @@ class Later:
         self._name = name
 
     def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith(_PROBED):
+            raise AttributeError(attribute)
         return getattr(importlib.import_module(self._name), attribute)
