@@ -63,18 +63,20 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     def hand_on(scenes: Sequence[Scene]) -> None:
         writer.put([transition for scene in scenes for transition in scene.transitions])
         observations.take(scenes)
+        page.take(scenes)
 
     store = Store(config, on_damage=hooks.fail, stops=hooks.is_over)
     client = MqttClient(config.mqtt, config.device)
     report = StatusReport(models, lambda: changes.config)
     totals = TotalsPublisher(client, config, on_failure=hooks.fail)
+    page = WebPage(config, report.status, lambda: totals.saved)
     publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)
     writer = EventWriter(
         store.outbox,
         client.topics,
         models,
         config.privacy,
-        on_committed=[publisher.observe, totals.observe],
+        on_committed=[publisher.observe, totals.observe, page.observe],
         on_failure=hooks.fail,
     )
     watcher = Watcher(vision, problems=problems, on_round=hand_on, on_end=vision_ended)
@@ -101,7 +103,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     else:
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
-    parts += [writer, watcher, cameras, status_line, WebPage(config, report.status)]
+    parts += [writer, watcher, cameras, status_line, page]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

@@ -100,6 +100,11 @@ class TotalsPublisher(Part):
             self._settle()
             self._may_show = True
 
+    @property
+    def saved(self) -> Sequence[Totals]:
+        """From any thread: what was published last, or would be; with `aggregate`, of closed windows alone."""
+        return self._saved
+
     def republish(self) -> None:
         """From any thread."""
         self._is_due.set()

@@ -13,6 +13,7 @@ from edge.web.doorkeeper import SIGN_IN, Doorkeeper
 from edge.web.health import Health
 from edge.web.home import Home
 from edge.web.logins import LoginsFile
+from edge.web.metrics import Metrics
 from edge.web.sessions import Sessions
 from edge.web.sign_in import SignIn
 
@@ -31,7 +32,7 @@ class Site:
     """The page itself has TLS."""
 
 
-def routes(site: Site, health: Health, work: Executor) -> Sequence[BaseRoute]:
+def routes(site: Site, health: Health, metrics: Metrics, work: Executor) -> Sequence[BaseRoute]:
     sign_in = SignIn(site.device, site.base_path, site.logins, site.sessions, secure=site.secure, work=work)
     home = Home(site.device)
     return [
@@ -41,6 +42,7 @@ def routes(site: Site, health: Health, work: Executor) -> Sequence[BaseRoute]:
         Route("/sign-out", sign_in.sign_out, methods=["POST"]),
         Route("/healthz", health.healthz, methods=["GET"]),
         Route("/readyz", health.readyz, methods=["GET"]),
+        Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/api/status", health.status, methods=["GET"]),
     ]
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 from edge.config import Config, WebSettings
-from edge.payloads.reports import Status
+from edge.payloads.reports import Status, Totals
+from edge.people.scene import Scene
+from edge.people.transition import Transition
 from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
+from edge.system.rate_limit import PerMinute
 from edge.web.hosts import own_names
 from edge.web.logins import FILE_NAME, LoginsFile
+from edge.web.measurements import Measurements
 from edge.web.server import WebServer
 from edge.web.sessions import Sessions
 
 RETRY_S = 5.0
 """After the port was taken, or another failure."""
+FAILURES_LOGGED = 3
+"""In a minute."""
 RESTART_S = 2.0
 """For the server to end before it is started by other settings."""
 
@@ -32,10 +38,15 @@ class WebPage(Part):
     doing = "the page"
     stop_s = 2.0
 
-    def __init__(self, config: Config, status: Callable[[], Status]) -> None:
-        """`status`: how the device is doing; called in any thread."""
+    def __init__(
+        self, config: Config, status: Callable[[], Status], totals: Callable[[], Sequence[Totals]] = tuple
+    ) -> None:
+        """`status`: how the device is doing, `totals`: how many came; called in any thread."""
         self._config = config
         self._status = status
+        self._totals = totals
+        self._measurements = Measurements(config.privacy)
+        self._failures = PerMinute(FAILURES_LOGGED)
         self._logins = LoginsFile(config.storage.path / FILE_NAME)
         self._sessions = Sessions()
         self._server: WebServer | None = None
@@ -45,8 +56,9 @@ class WebPage(Part):
         self._is_started = False
 
     def apply(self, config: Config) -> None:
-        """Takes effect with the next tick."""
+        """Privacy takes effect at once, all else with the next tick."""
         self._config = config
+        self._measurements.set_privacy(config.privacy)
 
     def start(self) -> None:
         self._is_started = True
@@ -67,6 +79,24 @@ class WebPage(Part):
             self._next_try_at = now + RETRY_S
             self._server.start()
 
+    def take(self, scenes: Sequence[Scene]) -> None:
+        """From the vision thread: what one round showed. Costs it microseconds, and raises nothing."""
+        try:
+            self._measurements.take(scenes)
+        except Exception:  # noqa: BLE001 - the page never stops the cameras
+            self._report_failure()
+
+    def observe(self, transitions: Sequence[Transition]) -> None:
+        """From the events' thread: what happened, once it is safe on the disk. Raises nothing."""
+        try:
+            self._measurements.observe(transitions)
+        except Exception:  # noqa: BLE001 - the page never stops the events
+            self._report_failure()
+
+    def _report_failure(self) -> None:
+        if self._failures.admits(time.monotonic()):
+            _log.exception("an error in the page; everything else goes on; please report it:")
+
     def stop(self, deadline: Deadline) -> None:
         self._is_started = False
         if self._server is not None:
@@ -84,6 +114,7 @@ class WebPage(Part):
             # Only here: these libraries take memory and time that a device without a page does not give.
             from edge.web.app import Site, make_app, routes
             from edge.web.health import Health
+            from edge.web.metrics import Metrics
 
             site = Site(
                 self._config.device,
@@ -93,6 +124,7 @@ class WebPage(Part):
                 self._sessions,
                 secure=settings.tls is not None,
             )
-            return make_app(site, routes(site, Health(self._status), work))
+            metrics = Metrics(self._status, self._totals, self._measurements)
+            return make_app(site, routes(site, Health(self._status), metrics, work))
 
         return WebServer(settings, self._config.storage.path, names, make_app)

@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from edge.config import Config
 from edge.payloads.events import ModelNames
-from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status, Totals
 from edge.system.deadline import Deadline
 from edge.web.logins import FILE_NAME, Logins, write_logins
 from edge.web.part import WebPage
@@ -138,19 +138,21 @@ class RunningPage:
         return client
 
 
-def page_config(folder: Path, port: int, **web: Any) -> Config:
-    return Config.model_validate({"device": "lobby", "storage": {"path": str(folder)}, "web": {"port": port, **web}})
+def page_config(folder: Path, port: int, privacy: str = "events", **web: Any) -> Config:
+    return Config.model_validate(
+        {"device": "lobby", "privacy": privacy, "storage": {"path": str(folder)}, "web": {"port": port, **web}}
+    )
 
 
 @contextmanager
 def running_page(
-    folder: Path, status: Status | None = None, *, logins: Logins = LOGINS, scheme: str = "http", **web: Any
+    folder: Path, status: Status | None = None, *, logins: Logins = LOGINS, totals: Sequence[Totals] = (), **web: Any
 ) -> Iterator[RunningPage]:
     """Waits until it listens."""
     write_logins(folder / FILE_NAME, logins)
     port = free_port()
     config = page_config(folder, port, **web)
-    part = WebPage(config, lambda: status or a_status())
+    part = WebPage(config, lambda: status or a_status(), lambda: totals)
     part.apply(config)
     part.start()
     try:

@@ -27,6 +27,8 @@ from edge.web.health import Health
 from edge.web.hosts import is_own, is_same_origin
 from edge.web.listener import MOST_OF_ONE
 from edge.web.logins import FILE_NAME, Logins, LoginsFile, read_logins, write_logins
+from edge.web.measurements import Measurements
+from edge.web.metrics import Metrics
 from edge.web.part import WebPage
 from edge.web.passwords import fits, password_hash, token_hash
 from edge.web.sessions import IDLE_S, LONGEST_S, MOST, Sessions
@@ -57,7 +59,7 @@ def every_route(folder: Path) -> list[tuple[str, str]]:
     """Method and path of each route that the application has, with its parameters filled in."""
     site = Site("lobby", "", (), LoginsFile(folder / FILE_NAME), Sessions(), secure=False)
     with ThreadPoolExecutor(1) as work:
-        return [*walk(app.routes(site, Health(a_status), work), "")]
+        return [*walk(app.routes(site, Health(a_status), Metrics(a_status, tuple, Measurements("events")), work), "")]
 
 
 def walk(routes: list[BaseRoute] | object, above: str) -> Iterator[tuple[str, str]]:
