@@ -36,6 +36,8 @@ class WebSettings(Settings):
     """The TCP port to listen on."""
     tls: Annotated[WebTlsSettings | None, LIVE] = None
     """null: unencrypted; an empty section `{}`: TLS with a certificate of its own."""
+    show_faces: Annotated[bool, LIVE] = False
+    """false: every face is pixelated on the device before the picture is shown; true: the picture as it is."""
     base_path: Annotated[str, Field(pattern=BASE_PATH_PATTERN), LIVE] = ""
     """The path below which a reverse proxy shows the page, such as /maskd; empty: none."""
     names: Annotated[list[HostName], LIVE] = []

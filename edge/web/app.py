@@ -7,11 +7,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from edge.web.doorkeeper import SIGN_IN, Doorkeeper
 from edge.web.health import Health
 from edge.web.home import Home
+from edge.web.live import Live
 from edge.web.logins import LoginsFile
 from edge.web.metrics import Metrics
 from edge.web.sessions import Sessions
@@ -32,7 +33,7 @@ class Site:
     """The page itself has TLS."""
 
 
-def routes(site: Site, health: Health, metrics: Metrics, work: Executor) -> Sequence[BaseRoute]:
+def routes(site: Site, health: Health, metrics: Metrics, live: Live, work: Executor) -> Sequence[BaseRoute]:
     sign_in = SignIn(site.device, site.base_path, site.logins, site.sessions, secure=site.secure, work=work)
     home = Home(site.device)
     return [
@@ -44,6 +45,7 @@ def routes(site: Site, health: Health, metrics: Metrics, work: Executor) -> Sequ
         Route("/readyz", health.readyz, methods=["GET"]),
         Route("/metrics", metrics.metrics, methods=["GET"]),
         Route("/api/status", health.status, methods=["GET"]),
+        WebSocketRoute("/api/live", live.serve),
     ]
 
 

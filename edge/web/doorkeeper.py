@@ -56,6 +56,7 @@ class Doorkeeper:
                 await receive()
                 await send({"type": "websocket.close", "code": POLICY_VIOLATION})
                 return
+            scope["is_valid"] = lambda: (self._of_token(headers) or self._of_session(headers)) is not None
             await self._app(scope, receive, send)
             return
         await (refused or self._app)(scope, receive, _with_security_headers(send))

@@ -16,17 +16,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.payloads.reports import Status, Totals
+from edge.web.live import Live
 from edge.web.measurements import BUCKETS_S, Histogram, Measured, Measurements
 
 
 class Metrics:
     def __init__(
-        self, status: Callable[[], Status], totals: Callable[[], Sequence[Totals]], measurements: Measurements
+        self,
+        status: Callable[[], Status],
+        totals: Callable[[], Sequence[Totals]],
+        measurements: Measurements,
+        live: Live,
     ) -> None:
         """`totals`: as they were published last, in `aggregate` at the end of a window."""
         self._status = status
         self._totals = totals
         self._measurements = measurements
+        self._live = live
 
     async def metrics(self, request: Request) -> Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
@@ -36,7 +42,10 @@ class Metrics:
         registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=registry)
         status = self._status()
-        registry.register(_Once([*_families(status, self._totals(), self._measurements.measured([*status.cameras]))]))
+        families = [*_families(status, self._totals(), self._measurements.measured([*status.cameras]))]
+        families.append(_gauge("maskd_page_viewers", "Browsers that watch.", [], [([], self._live.viewers)]))
+        families.append(_counter("maskd_page_pictures", "Pictures encoded for them.", [], [([], self._live.pictures)]))
+        registry.register(_Once(families))
         return encode(registry)
 
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import TYPE_CHECKING
 
 from edge.config import Config, WebSettings
 from edge.payloads.reports import Status, Totals
@@ -15,11 +15,16 @@ from edge.people.transition import Transition
 from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
 from edge.system.rate_limit import PerMinute
+from edge.web.event_feed import EventFeed
 from edge.web.hosts import own_names
 from edge.web.logins import FILE_NAME, LoginsFile
 from edge.web.measurements import Measurements
-from edge.web.server import WebServer
+from edge.web.scene_slot import SceneSlot
+from edge.web.server import Application, WebServer
 from edge.web.sessions import Sessions
+
+if TYPE_CHECKING:
+    from edge.web.live import Live
 
 RETRY_S = 5.0
 """After the port was taken, or another failure."""
@@ -46,6 +51,8 @@ class WebPage(Part):
         self._status = status
         self._totals = totals
         self._measurements = Measurements(config.privacy)
+        self._slot: SceneSlot | None = None
+        self._live: Live | None = None
         self._failures = PerMinute(FAILURES_LOGGED)
         self._logins = LoginsFile(config.storage.path / FILE_NAME)
         self._sessions = Sessions()
@@ -57,8 +64,11 @@ class WebPage(Part):
 
     def apply(self, config: Config) -> None:
         """Privacy takes effect at once, all else with the next tick."""
+        is_switched = config.privacy != self._config.privacy
         self._config = config
         self._measurements.set_privacy(config.privacy)
+        if is_switched and self._live is not None:
+            self._live.privacy_changed()
 
     def start(self) -> None:
         self._is_started = True
@@ -83,6 +93,8 @@ class WebPage(Part):
         """From the vision thread: what one round showed. Costs it microseconds, and raises nothing."""
         try:
             self._measurements.take(scenes)
+            if self._slot is not None and self._config.privacy == "events":
+                self._slot.put(scenes, time.monotonic())
         except Exception:  # noqa: BLE001 - the page never stops the cameras
             self._report_failure()
 
@@ -90,6 +102,8 @@ class WebPage(Part):
         """From the events' thread: what happened, once it is safe on the disk. Raises nothing."""
         try:
             self._measurements.observe(transitions)
+            if self._live is not None:
+                self._live.events_came()
         except Exception:  # noqa: BLE001 - the page never stops the events
             self._report_failure()
 
@@ -110,10 +124,11 @@ class WebPage(Part):
     def _make_server(self, settings: WebSettings) -> WebServer:
         names = own_names([*settings.names, settings.host])
 
-        def make_app(work: Executor) -> Any:
+        def make_app(work: Executor) -> Application:
             # Only here: these libraries take memory and time that a device without a page does not give.
             from edge.web.app import Site, make_app, routes
             from edge.web.health import Health
+            from edge.web.live import Live
             from edge.web.metrics import Metrics
 
             site = Site(
@@ -124,7 +139,12 @@ class WebPage(Part):
                 self._sessions,
                 secure=settings.tls is not None,
             )
-            metrics = Metrics(self._status, self._totals, self._measurements)
-            return make_app(site, routes(site, Health(self._status), metrics, work))
+            slot, storage = SceneSlot(), self._config.storage.path
+            live = Live(slot, lambda: self._config, self._status, EventFeed(storage))
+            metrics = Metrics(self._status, self._totals, self._measurements, live)
+            application = make_app(site, routes(site, Health(self._status), metrics, live, work))
+            live.start()
+            self._live, self._slot = live, slot
+            return Application(application, live.stop)
 
         return WebServer(settings, self._config.storage.path, names, make_app)

@@ -7,7 +7,9 @@ import logging
 import ssl
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,17 +34,22 @@ LONGEST_MESSAGE = 4096
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Application:
+    asgi: Any
+    stop: Callable[[], None] = lambda: None
+    """Called in the event loop before the server ends."""
+
+
 class WebServer:
     """Serves until it is stopped, or tells in `problem` why it cannot."""
 
     def __init__(
-        self, settings: WebSettings, storage: Path, names: frozenset[str], make_app: Callable[[Any], Any]
+        self, settings: WebSettings, storage: Path, names: frozenset[str], make_app: Callable[[Executor], Application]
     ) -> None:
-        """`make_app`: called in the thread with an executor of one thread, for slow work; returns an application."""
+        """`make_app`: called in the thread's event loop, with an executor of one thread for slow work."""
         self.problem: str | None = None
         """A sentence for the status."""
-        self.loop: asyncio.AbstractEventLoop | None = None
-        """That of the thread, while it serves."""
         self._settings = settings
         self._storage = storage
         self._names = names
@@ -74,45 +81,24 @@ class WebServer:
         except Exception as error:  # noqa: BLE001 - the page never ends the daemon
             _log.exception("the page has failed and is started again; please report this:")
             self.problem = f"the page is off: an unexpected error ({error!r}); see the log"
-        finally:
-            self.loop = None
 
     async def _serve(self, work: ThreadPoolExecutor) -> None:
         """Raises MaskdError."""
         import uvicorn
 
-        from edge.web.connection import Connection
-
         certificate = self._certificate()
-        config = uvicorn.Config(
-            self._make_app(work),
-            http=Connection,
-            ws="websockets-sansio",
-            ws_max_size=LONGEST_MESSAGE,
-            ws_per_message_deflate=False,
-            loop="asyncio",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=MOST_REQUESTS,
-            timeout_keep_alive=REQUEST_S,
-            timeout_graceful_shutdown=GRACE_S,
-        )
-        config.load()
-        config.ssl = certificate
-        server = self._server = uvicorn.Server(config)
-        server.should_exit = self._is_stopping
-        listener = self._listen()
-        try:
-            self.loop = asyncio.get_running_loop()
-            scheme = "http" if certificate is None else "https"
-            _log.info("the page is at %s://%s%s/", scheme, address_of(self._settings), self._settings.base_path)
-            await server.serve(sockets=[listener])
-        finally:
-            listener.close()
+        with closing(self._listen()) as listener:
+            application = self._make_app(work)
+            try:
+                config = _uvicorn_config(application.asgi)
+                config.ssl = certificate
+                server = self._server = uvicorn.Server(config)
+                server.should_exit = self._is_stopping
+                scheme = "http" if certificate is None else "https"
+                _log.info("the page is at %s://%s%s/", scheme, address_of(self._settings), self._settings.base_path)
+                await server.serve(sockets=[listener])
+            finally:
+                application.stop()
 
     def _listen(self) -> Listener:
         """Raises MaskdError."""
@@ -140,6 +126,32 @@ class WebServer:
                 f"its certificate {certificate} cannot be used: {error.strerror or error}; check web.tls"
             ) from None
         return context
+
+
+def _uvicorn_config(asgi: Any) -> uvicorn.Config:
+    import uvicorn
+
+    from edge.web.connection import Connection
+
+    config = uvicorn.Config(
+        asgi,
+        http=Connection,
+        ws="websockets-sansio",
+        ws_max_size=LONGEST_MESSAGE,
+        ws_per_message_deflate=False,
+        loop="asyncio",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST_REQUESTS,
+        timeout_keep_alive=REQUEST_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    config.load()
+    return config
 
 
 def address_of(settings: WebSettings) -> str:

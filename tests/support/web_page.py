@@ -138,9 +138,17 @@ class RunningPage:
         return client
 
 
-def page_config(folder: Path, port: int, privacy: str = "events", **web: Any) -> Config:
+def page_config(
+    folder: Path, port: int, privacy: str = "events", cameras: Mapping[str, Any] | None = None, **web: Any
+) -> Config:
     return Config.model_validate(
-        {"device": "lobby", "privacy": privacy, "storage": {"path": str(folder)}, "web": {"port": port, **web}}
+        {
+            "device": "lobby",
+            "privacy": privacy,
+            "cameras": cameras or {"door": {"source": "demo"}},
+            "storage": {"path": str(folder)},
+            "web": {"port": port, **web},
+        }
     )
 
 

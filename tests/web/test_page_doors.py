@@ -23,14 +23,17 @@ from edge.system.deadline import Deadline
 from edge.web import app
 from edge.web.app import Site
 from edge.web.attempts import MOST_ADDRESSES, PER_MINUTE, Attempts
+from edge.web.event_feed import EventFeed
 from edge.web.health import Health
 from edge.web.hosts import is_own, is_same_origin
 from edge.web.listener import MOST_OF_ONE
+from edge.web.live import Live
 from edge.web.logins import FILE_NAME, Logins, LoginsFile, read_logins, write_logins
 from edge.web.measurements import Measurements
 from edge.web.metrics import Metrics
 from edge.web.part import WebPage
 from edge.web.passwords import fits, password_hash, token_hash
+from edge.web.scene_slot import SceneSlot
 from edge.web.sessions import IDLE_S, LONGEST_S, MOST, Sessions
 from tests.support.places import ROOT
 from tests.support.waiting import wait_until
@@ -58,8 +61,15 @@ def page(tmp_path: Path) -> Iterator[RunningPage]:
 def every_route(folder: Path) -> list[tuple[str, str]]:
     """Method and path of each route that the application has, with its parameters filled in."""
     site = Site("lobby", "", (), LoginsFile(folder / FILE_NAME), Sessions(), secure=False)
+    config = page_config(folder, 1)
+    live = Live(SceneSlot(), lambda: config, a_status, EventFeed(folder))
     with ThreadPoolExecutor(1) as work:
-        return [*walk(app.routes(site, Health(a_status), Metrics(a_status, tuple, Measurements("events")), work), "")]
+        return [
+            *walk(
+                app.routes(site, Health(a_status), Metrics(a_status, tuple, Measurements("events"), live), live, work),
+                "",
+            )
+        ]
 
 
 def walk(routes: list[BaseRoute] | object, above: str) -> Iterator[tuple[str, str]]:

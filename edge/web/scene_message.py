@@ -1,0 +1,58 @@
+"""What a browser draws over a picture, in one message with it, so that boxes never lag behind."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+from edge.config import Config
+from edge.config.per_camera import for_camera
+from edge.payloads.payload import timestamp
+from edge.people.scene import Person, Scene
+
+_LENGTH = struct.Struct("<I")
+
+
+def scene_message(scene: Scene, jpeg: bytes, config: Config, wall_offset: float) -> bytes:
+    """Length of the JSON (4 bytes, little endian), the JSON, the JPEG.
+
+    `wall_offset`: seconds from monotonic time to seconds since 1970.
+    """
+    header = json.dumps(scene_fields(scene, config, wall_offset), separators=(",", ":")).encode()
+    return _LENGTH.pack(len(header)) + header + jpeg
+
+
+def scene_fields(scene: Scene, config: Config, wall_offset: float) -> dict[str, Any]:
+    assert scene.frame is not None
+    height, width = scene.frame.image.shape[:2]
+    timings = scene.timings
+    return {
+        "camera": scene.camera,
+        "number": scene.frame.number,
+        "time": timestamp(scene.frame.captured_at + wall_offset),
+        "size": [width, height],
+        "zones": config.cameras[scene.camera].zones,
+        "compliant": list(for_camera(config, scene.camera).compliance.compliant),
+        "people": [_person(person, width, height) for person in scene.people],
+        "detect_ms": round(timings.detect_ms, 1),
+        "classify_ms": round(timings.classify_ms, 1),
+        "classified": timings.classified,
+    }
+
+
+def _person(person: Person, width: int, height: int) -> dict[str, Any]:
+    """`box`: left, top, width and height, in fractions of the picture's."""
+    box, judged = person.box, person.classification
+    return {
+        "track": person.track,
+        "box": [round(value, 4) for value in (box.x1 / width, box.y1 / height, box.width / width, box.height / height)],
+        "height_px": round(box.height),
+        "score": round(person.score, 3),
+        "seen": person.seen,
+        "confirmed": person.confirmed,
+        "status": person.status,
+        "judged": None if judged is None else judged.status,
+        "confidence": None if judged is None else round(judged.confidence, 3),
+        "zones": [stay.zone for stay in person.zones if stay.left_at is None],
+    }
