@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
+from websockets.sync.connection import Connection
 
 from edge.camera.frame import DamagedPictureError, Frame
 from edge.geometry import Box
@@ -110,7 +111,7 @@ def page(tmp_path: Path) -> Iterator[RunningPage]:
 
 
 @contextmanager
-def watching(page: RunningPage, *cameras: str, **headers: str) -> Iterator[ClientConnection]:
+def watching(page: RunningPage, *cameras: str, **headers: str) -> Iterator[Connection]:
     login = headers or {"Authorization": f"Bearer {TOKEN}"}
     uri = f"ws://{HOST}:{page.port}/api/live"
     with connect(uri, origin=page.client.origin, additional_headers=login, max_size=2**22) as viewer:  # type: ignore[arg-type]
@@ -118,7 +119,7 @@ def watching(page: RunningPage, *cameras: str, **headers: str) -> Iterator[Clien
         yield viewer
 
 
-def next_picture(viewer: ClientConnection) -> tuple[dict[str, Any], Image]:
+def next_picture(viewer: Connection) -> tuple[dict[str, Any], Image]:
     """What is to be drawn over it, and the picture, RGB."""
     deadline = time.monotonic() + PATIENCE_S
     while isinstance(message := viewer.recv(timeout=PATIENCE_S), str):
@@ -126,10 +127,10 @@ def next_picture(viewer: ClientConnection) -> tuple[dict[str, Any], Image]:
     (length,) = struct.unpack_from("<I", message)
     data = cv2.imdecode(np.frombuffer(message[4 + length :], np.uint8), cv2.IMREAD_COLOR)
     assert data is not None
-    return json.loads(message[4 : 4 + length]), data[:, :, ::-1]
+    return json.loads(message[4 : 4 + length]), np.asarray(data[:, :, ::-1], np.uint8)
 
 
-def next_text(viewer: ClientConnection, kind: str) -> dict[str, Any]:
+def next_text(viewer: Connection, kind: str) -> dict[str, Any]:
     deadline = time.monotonic() + PATIENCE_S
     while True:
         assert time.monotonic() < deadline, f"no text {kind} came"
