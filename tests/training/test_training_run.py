@@ -101,6 +101,22 @@ def train(out: Path, *arguments: object) -> Ran:
 TINY = ("--arch", "cnn", "--weights", "none", "--input-size", 32, "--batch-size", 8)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def uncompiled() -> Iterator[None]:
+    """TensorFlow runs each operation as it comes: for a few steps, compiling the graph takes longer than running it."""
+    tensorflow.config.run_functions_eagerly(True)
+    yield
+    tensorflow.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def compiled() -> Iterator[None]:
+    """As for a person."""
+    tensorflow.config.run_functions_eagerly(False)
+    yield
+    tensorflow.config.run_functions_eagerly(True)
+
+
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """14 photos of each label, and two more that cannot be used: a missing and a broken one."""
@@ -116,15 +132,6 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mask_run(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     out = tmp_path_factory.mktemp("runs") / "mask"
     return train(out, "mask", "--data", faces, *TINY, "--epochs", 1, "--folds", 2)
-
-
-@pytest.fixture(autouse=True)
-def uncompiled() -> Iterator[None]:
-    """TensorFlow runs each operation as it comes: for a few steps, compiling the graph takes longer than running it.
-    `mask_run` is made before this, and compiled as for a person."""
-    tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
 
 
 def test_what_was_found_is_printed_and_what_was_not_is_listed(mask_run: Ran, faces: Path) -> None:
@@ -312,6 +319,7 @@ def test_a_backbone_is_frozen_first_and_fine_tuned_then(tmp_path: Path) -> None:
     assert [row["epoch"] for row in run.history()] == ["1", "2"]
 
 
+@pytest.mark.usefixtures("compiled")
 def test_class_folders_taken_whole_and_validation_learned_from(tmp_path: Path) -> None:
     data = tmp_path / "data" / "people"
     for number in range(28):
