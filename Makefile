@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test arm64-test matrix lock audit
+.PHONY: help demo test check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test homeassistant-test arm64-test matrix lock audit
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,9 @@ system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install ma
 
 fresh-test: $(VENV)/.dev ## The README's two commands in a bare Debian (FRESH=trixie|bookworm); as root, for some minutes
 	$(VENV)/bin/python -m tests.system.fresh $(or $(FRESH),trixie)
+
+homeassistant-test: $(VENV)/.dev programs ## maskd in a real Home Assistant, for some minutes; PICTURES=1 draws its pages for docs/
+	MASKD_HOMEASSISTANT_TEST=.venv-homeassistant $(if $(PICTURES),MASKD_PICTURES=1) $(VENV)/bin/python -m pytest tests/homeassistant/test_real.py -n 0 -rs $(PYTEST)
 
 arm64-test: $(VENV)/.dev ## The shipped models on an emulated aarch64 Debian (RELEASE=bookworm|trixie) beside x86-64; as root, for some minutes
 	MASKD_ARM64_TEST='$(RELEASE)' MASKD_REPORT=docs/platforms.md $(VENV)/bin/python -m pytest tests/platforms/test_arm64.py $(PYTEST)

@@ -39,6 +39,13 @@ class Announced(BaseModel):
         rest = {key: value for key, value in values.items() if key not in ("topic", "platforms")}
         return {**rest, "messages": {} if topic is None else {topic: platforms}}
 
+    def __or__(self, later: Announced) -> Announced:
+        """What the broker may keep while `later` is on its way there."""
+        messages = dict(self.messages)
+        for topic, platforms in later.messages.items():
+            messages[topic] = {**messages.get(topic, {}), **platforms}
+        return Announced(messages=messages, retained=self.retained | later.retained)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

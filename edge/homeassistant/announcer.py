@@ -7,6 +7,7 @@ import math
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,7 +103,7 @@ class Announcer(Part):
         self._expects_answers = False
         self._answers: queue.SimpleQueue[Acknowledgement] = queue.SimpleQueue()
         """Filled for the seconds of an attempt only."""
-        self._worker = Worker("homeassistant", self._work, on_failure=on_failure)
+        self._worker = Worker("homeassistant", self._work, on_failure=on_failure, on_stop=self._finish)
         client.add_listener(self)
         self._listen_for_births(config)
 
@@ -154,6 +155,12 @@ class Announcer(Part):
     def _work(self, now: float) -> float:
         self._step(now)
         return self._rest(now)
+
+    def _finish(self) -> None:
+        """What was sent without an answer is remembered too: the broker may keep it."""
+        self._take_answers(time.monotonic())
+        if self._attempt is not None:
+            self._file.write(self._attempt.aim if self._last is None else self._last | self._attempt.aim)
 
     def _step(self, now: float) -> None:
         self._take_answers(now)  # first, for a refusal may be the broker's last word on this connection

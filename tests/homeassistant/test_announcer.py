@@ -53,6 +53,7 @@ def announcing(
     labels: Sequence[str] = ("with_mask", "without_mask"),
     pause: Backoff | None = None,
     least_gap_s: float = 0.05,
+    settled_s: float = 0.3,
 ) -> Iterator[tuple[Announcer, MqttClient]]:
     client = MqttClient(config.mqtt, config.device, backoff=Backoff(0.05, 0.2))
     failures: list[BaseException] = []
@@ -69,7 +70,7 @@ def announcing(
         on_failure=failures.append,
         jitter_s=0.2,
         least_gap_s=least_gap_s,
-        settled_s=0.3,
+        settled_s=settled_s,
         pause=pause or Backoff(0.2, 0.4),
     )
     announcer.start()
@@ -217,6 +218,17 @@ def test_what_is_gone_is_withdrawn_and_cleared(mosquitto: Mosquitto, tmp_path: P
     still_kept = kept(mosquitto)
     assert not [topic for topic in still_kept if "/hall/" in topic or "_hall/" in topic]
     assert {f"maskd/lobby/door/{topic}" for topic in topics} <= still_kept.keys()
+
+
+def test_what_was_announced_just_before_a_stop_is_remembered(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    path = tmp_path / "announced.json"
+    with Subscriber(mosquitto.port, "homeassistant/#") as subscriber:
+        with announcing(config_for(mosquitto, "door", "hall"), path, settled_s=3600):
+            subscriber.wait_for(10)
+        assert remembered(path)["messages"].keys() == topics_of("door", "hall")
+        with announcing(config_for(mosquitto, "door", "yard"), path, settled_s=3600):
+            subscriber.wait_for(24)  # the old camera's cleared, and the new announcement
+        assert remembered(path)["messages"].keys() == topics_of("door", "hall", "yard")
 
 
 def test_an_entity_that_is_gone_is_removed_once(mosquitto: Mosquitto, tmp_path: Path) -> None:
