@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import Client
@@ -25,6 +26,7 @@ from edge.payloads.numbering import new_epoch
 from edge.payloads.payload import timestamp
 from edge.payloads.topics import Topics
 from edge.people.presence import PresenceCounts
+from edge.people.totals import VisitTotals
 from edge.people.windows import WindowCounts
 from edge.system.backoff import Backoff
 from tests.support.mosquitto import HOST
@@ -63,6 +65,7 @@ class _Device:
         self._started_at = time.monotonic()
         self._visits = Visits(CAMERA)
         self._presence = PresenceCounts(name)
+        self._totals = VisitTotals(None, datetime.now().astimezone().date())
         self._windows = WindowCounts(name, [CAMERA], window_s=WINDOW_S, now=self._started_at)
         self._epoch = new_epoch()
         self._seq = 0
@@ -113,6 +116,7 @@ class _Device:
         transition = self._visits.next(now)
         self._presence.observe(transition)
         self._windows.observe(transition)
+        self._totals.observe(transition)
         (draft,) = draft_events([transition], self._topics, MODELS)
         self._seq += 1
         self._progress.sent[self._config.device] += 1
@@ -128,6 +132,10 @@ class _Device:
     def window(self, now: float) -> None:
         for window in self._windows.close(now, wall_offset=time.time() - now):
             self._publish(self._topics.compliance(CAMERA), window.to_json(), retain=True)
+        moment = timestamp(time.time())
+        self._totals.settle(moment)
+        totals = self._totals.totals(self._config.device, CAMERA, moment)
+        self._publish(self._topics.totals(CAMERA), totals.to_json(), retain=True)
 
     def close(self) -> None:
         if self._client is not None:

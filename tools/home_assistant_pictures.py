@@ -11,7 +11,7 @@ import time
 
 from playwright.sync_api import sync_playwright
 
-SIZE = {"width": 1180, "height": 1010}
+SIZE = {"width": 1320, "height": 1130}
 SETTLED_MS = 4000
 """Until the cards of a page are in their places."""
 

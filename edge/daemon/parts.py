@@ -32,6 +32,7 @@ from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
 from edge.web.part import WebPage
+from edge.web.reach import page_url
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         config.storage.path / "announced.json",
         [publisher.republish, totals.republish, commands.publish_states],
         on_failure=hooks.fail,
+        page_url=page_url,
     )
     observations = ObservationLog(vision.classifier.labels, config)
     door = LocalDoor(config, {"status": report.answer, "observations": observations.answer})

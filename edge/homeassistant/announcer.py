@@ -67,12 +67,14 @@ class Announcer(Part):
         least_gap_s: float = 5.0,
         settled_s: float = 2.0,
         pause: Backoff | None = None,
+        page_url: Callable[[Config], str | None] = lambda _: None,
     ) -> None:
         """Call it before the client is started.
 
         `labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
         this thread after an announcement that Home Assistant's birth asked for, to publish every retained state again.
-        `on_failure` hears, in this thread, of the error that ended it. Times in seconds: `jitter_s` is the longest wait
+        `on_failure` hears, in this thread, of the error that ended it. `page_url`: the address of the device's web
+        page, if others can open it. Times in seconds: `jitter_s` is the longest wait
         after a birth, `least_gap_s` the shortest between two announcements. Mosquitto 2.0 closes the connection on a
         message that its access list forbids, so one has arrived when the connection has outlived it by `settled_s`."""
         self._client = client
@@ -83,6 +85,7 @@ class Announcer(Part):
         self._jitter_s = jitter_s
         self._least_gap_s = least_gap_s
         self._settled_s = settled_s
+        self._page_url = page_url
         self._pause = pause or Backoff(first_s=60.0, cap_s=3600.0)
         self._last: Announced | None = None
         """What the broker is known to keep."""
@@ -250,6 +253,7 @@ class Announcer(Part):
             self._labels,
             commands_on=commands_enabled(self._config.mqtt),
             tells_temperature=temperature_c() is not None,
+            page_url=self._page_url(self._config),
         )
 
     def _succeed(self, aim: Announced, given_up: list[str]) -> None:

@@ -189,7 +189,9 @@ def test_a_renamed_entity_survives_a_toggle_of_privacy(
         assert {i: [each[k] for k in kept] for i, each in after.items()} == {
             i: [each[k] for k in kept] for i, each in before.items()
         }
-        home.ask("config/entity_registry/update", entity_id="binary_sensor.bare_faces", new_entity_id=VIOLATION)
+        home.ask(
+            "config/entity_registry/update", entity_id="binary_sensor.bare_faces", new_entity_id=VIOLATION, name=None
+        )
     assert complaints(home) == []
 
 
