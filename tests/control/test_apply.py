@@ -102,7 +102,7 @@ def test_a_camera_is_switched_off_and_on_by_a_command(tmp_path: Path, mosquitto:
         wait_until(lambda: device.status()["problems"], what="what differs from the file")
         [differs] = device.status()["problems"]
         assert differs.startswith("camera door: enabled is false, set by a command at ")
-        assert device.status()["cameras"]["gate"]["frames"] > at_gate, "the other one was not opened anew"
+        assert device.status()["cameras"]["gate"]["frames"] >= at_gate, "the other one was not opened anew"
         count = len(device.events("door"))
         device.command("door/enabled", "on")
         wait_until(lambda: device.status()["cameras"]["door"]["connected"], what="pictures")
