@@ -163,7 +163,7 @@ class Announcer(Part):
         """What was sent without an answer is remembered too: the broker may keep it."""
         self._take_answers(time.monotonic())
         if self._attempt is not None:
-            self._file.write(self._attempt.aim if self._last is None else self._last | self._attempt.aim)
+            self._remember(self._attempt.aim)
 
     def _step(self, now: float) -> None:
         self._take_answers(now)  # first, for a refusal may be the broker's last word on this connection
@@ -290,12 +290,19 @@ class Announcer(Part):
     def _begin_anew(self, now: float) -> None:
         if self._attempt is not None and not self._attempt.awaited:
             self._succeed(self._attempt.aim, self._attempt.given_up)
+        elif self._attempt is not None:
+            self._remember(self._attempt.aim)
         self._end_attempt()
         self._told = None
         self._failures = 0
         self._pause.reset()
         self._not_before = now + self._least_gap_s
         self._ask(now)
+
+    def _remember(self, aim: Announced) -> None:
+        """The broker may keep some of it."""
+        self._last = aim if self._last is None else self._last | aim
+        self._file.write(self._last)
 
     def _end_attempt(self) -> None:
         self._expects_answers = False

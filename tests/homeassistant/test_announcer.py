@@ -231,6 +231,19 @@ def test_what_was_announced_just_before_a_stop_is_remembered(mosquitto: Mosquitt
         assert remembered(path)["messages"].keys() == topics_of("door", "hall", "yard")
 
 
+def test_what_was_announced_just_before_another_login_is_cleared_later(mosquitto: Mosquitto, tmp_path: Path) -> None:
+    path = tmp_path / "announced.json"
+    with (
+        Subscriber(mosquitto.port, "homeassistant/#") as subscriber,
+        announcing(config_for(mosquitto, "door", "hall"), path, settled_s=3600) as (announcer, _),
+    ):
+        subscriber.wait_for(1)
+        announcer.forget_refusals()
+        announcer.apply(config_for(mosquitto, "door"))
+        wait_until(lambda: [m for m in subscriber.messages.copy() if "_hall/" in m.topic and not m.payload])
+    assert not [topic for topic in kept(mosquitto) if "hall" in topic]
+
+
 def test_an_entity_that_is_gone_is_removed_once(mosquitto: Mosquitto, tmp_path: Path) -> None:
     path = tmp_path / "announced.json"
     with Subscriber(mosquitto.port, DOOR) as subscriber, announcing(config_for(mosquitto), path, labels=("a", "b")):
