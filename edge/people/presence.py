@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from edge.payloads.payload import Timestamp
 from edge.payloads.reports import Presence
@@ -11,29 +10,24 @@ from edge.payloads.statuses import UNKNOWN
 from edge.people.transition import Transition
 
 
-@dataclass(frozen=True, slots=True)
-class _Person:
-    status: str
-    compliant: bool
-
-
 class PresenceCounts:
     """Follows the people of all cameras; one who was not announced is not counted."""
 
     def __init__(self, device: str) -> None:
         self._device = device
-        self._people: dict[str, dict[str, _Person]] = {}
+        self._people: dict[str, dict[str, Transition]] = {}
+        """The latest of each person, by camera and track."""
 
     def observe(self, transition: Transition) -> None:
         here = self._people.setdefault(transition.camera, {})
         if transition.type == "ended":
             here.pop(transition.track, None)
         else:
-            here[transition.track] = _Person(transition.status, transition.compliant)
+            here[transition.track] = transition
 
     def presence(self, camera: str, time: Timestamp) -> Presence:
         """The state of a camera, also if it has seen no one."""
-        here = list(self._people.get(camera, {}).values())
+        here = self._people.get(camera, {}).values()
         return Presence(
             device=self._device,
             camera=camera,

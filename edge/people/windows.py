@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import Window
 from edge.payloads.statuses import UNKNOWN
 from edge.people.transition import Transition
-
-
-@dataclass(slots=True)
-class _Person:
-    status: str
-    compliant: bool
-    is_here: bool
 
 
 class WindowCounts:
@@ -28,7 +20,8 @@ class WindowCounts:
         self.window_s = window_s
         """May be changed at any time; the window that is open ends by the new length."""
         self._begin = now
-        self._people: dict[str, dict[str, _Person]] = {}
+        self._people: dict[str, dict[str, Transition]] = {}
+        """The latest of each person of this window, by camera and track."""
         self.watch(cameras)
 
     def watch(self, cameras: Iterable[str]) -> None:
@@ -39,9 +32,7 @@ class WindowCounts:
 
     def observe(self, transition: Transition) -> None:
         """A camera that was not named is counted from its first person on."""
-        self._people.setdefault(transition.camera, {})[transition.track] = _Person(
-            transition.status, transition.compliant, is_here=transition.type != "ended"
-        )
+        self._people.setdefault(transition.camera, {})[transition.track] = transition
 
     def is_over(self, now: float) -> bool:
         return now - self._begin >= self.window_s
@@ -57,14 +48,14 @@ class WindowCounts:
             for camera, people in self._people.items()
         ]
         still_here = {
-            camera: {track: person for track, person in people.items() if person.is_here}
+            camera: {track: person for track, person in people.items() if person.type != "ended"}
             for camera, people in self._people.items()
         }
         self._people = {c: people for c, people in still_here.items() if people or c in self._cameras}
         return windows
 
 
-def _window(device: str, camera: str, people: dict[str, _Person], begin: str, end: str) -> Window:
+def _window(device: str, camera: str, people: dict[str, Transition], begin: str, end: str) -> Window:
     judged = [person for person in people.values() if person.status != UNKNOWN]
     compliant = sum(person.compliant for person in judged)
     return Window(
