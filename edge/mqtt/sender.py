@@ -13,8 +13,8 @@ from typing import Protocol
 
 from edge.config import Config
 from edge.mqtt import Acknowledgement, Listener, Message, Receipt
+from edge.mqtt.event_message import event_message
 from edge.mqtt.refusals import Refusals
-from edge.payloads.numbering import published
 from edge.store.outbox import Outbox
 from edge.store.outbox_rows import Pending
 from edge.system.backoff import Backoff
@@ -278,7 +278,7 @@ class Sender(Part):
                 self._offered_up_to = event.seq
 
     def _hand_over(self, event: Pending, now: float) -> bool:
-        message = _message(event, self.event_expiry_s)
+        message = event_message(event, self.event_expiry_s)
         if self._is_first.is_set() and not self._withholds:
             self._is_first.clear()
             self._before_events()
@@ -297,15 +297,3 @@ class Sender(Part):
                 f"the broker has not acknowledged an event for {self._acknowledge_timeout_s:g} s, so maskd "
                 "reconnects; see the broker's log"
             )
-
-
-def _message(event: Pending, expiry_s: int | None) -> Message:
-    number = published(event.payload)
-    return Message(
-        event.topic,
-        event.payload,
-        schema="maskd.event/1",
-        seq=None if number is None else number.seq,
-        epoch=None if number is None else number.epoch,
-        expiry_s=expiry_s,
-    )

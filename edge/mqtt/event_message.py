@@ -1,0 +1,20 @@
+"""The MQTT message of an event."""
+
+from __future__ import annotations
+
+from edge.mqtt.messages import Message
+from edge.payloads.numbering import published
+from edge.store.outbox import Pending
+
+
+def event_message(event: Pending, expiry_s: int | None) -> Message:
+    """`expiry_s`: how long the broker keeps it for an absent subscriber, in seconds; None: for ever."""
+    number = published(event.payload)
+    return Message(
+        event.topic,
+        event.payload,
+        schema="maskd.event/1",
+        seq=None if number is None else number.seq,
+        epoch=None if number is None else number.epoch,
+        expiry_s=expiry_s,
+    )
