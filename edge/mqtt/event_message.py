@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge.mqtt.messages import Message
 from edge.payloads.numbering import published
-from edge.store.outbox import Pending
+from edge.store.outbox_rows import Pending
 
 
 def event_message(event: Pending, expiry_s: int | None) -> Message:
