@@ -221,7 +221,10 @@ class MqttClient(Part):
             except MaskdError as error:
                 doubt = session.version_doubt
                 if doubt is None or self._stopping.is_set() or self._outdated.is_set():
-                    raise self._history.explain(error, session, self._client_id) from error
+                    better = self._history.explain(error, session, self._client_id)
+                    if better is error:
+                        raise  # as its own cause it would keep the session's sockets until it is collected
+                    raise better from error
                 if is_last:
                     self._history.versions.forget()
                     raise
