@@ -50,7 +50,10 @@ class Hooks:
 
 def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list[Part]:
     """In the order in which they start; an event flows through them from the last to the first, so that they stop in
-    the opposite order without losing one. Raises MaskdError where a model cannot be used."""
+    the opposite order without losing one. Raises MaskdError where a model cannot be used.
+
+    It is long because it is a list: each part is made here, once, and told of the others.
+    """
     config = changes.config
     vision, problems = _build_vision(accelerator)
     models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)

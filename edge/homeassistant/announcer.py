@@ -9,15 +9,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.config import Config
 from edge.homeassistant import Announcement, announce, birth_topic, retained_topics
 from edge.homeassistant.announced import Announced, AnnouncedFile, plan
-from edge.mqtt import Acknowledgement, Incoming, Message, MqttClient, Receipt
+from edge.homeassistant.attempt import Attempt, Pace
+from edge.mqtt import Acknowledgement, Incoming, Message, MqttClient
 from edge.mqtt.login import commands_enabled
-from edge.system.backoff import Backoff
 from edge.system.board import temperature_c
 from edge.system.deadline import Deadline
 from edge.system.part import Part
@@ -28,21 +27,6 @@ log = logging.getLogger(__name__)
 IDLE_S = 1.0
 PATIENCE = 2
 """Attempts that may fail before there are pauses between them, and before what is gone is no longer cleared."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """Messages on their way to the broker."""
-
-    aim: Announced
-    """What is true when all have arrived."""
-    topic: str
-    """The one that matters most."""
-    given_up: list[str]
-    """Topics that the broker was not asked to clear, though nothing is published there any more."""
-    since: float
-    awaited: dict[Receipt, str] = field(default_factory=dict)
-    """The topics of those that the broker has not acknowledged."""
 
 
 class Announcer(Part):
@@ -63,10 +47,7 @@ class Announcer(Part):
         on_republish: Sequence[Callable[[], None]],
         *,
         on_failure: Callable[[BaseException], None],
-        jitter_s: float = 3.0,
-        least_gap_s: float = 5.0,
-        settled_s: float = 2.0,
-        pause: Backoff | None = None,
+        pace: Pace | None = None,
         page_url: Callable[[Config], str | None] = lambda _: None,
     ) -> None:
         """Call it before the client is started.
@@ -74,22 +55,17 @@ class Announcer(Part):
         `labels`: the classifier's. `path`: the file that remembers what was announced. `on_republish`: called in
         this thread after an announcement that Home Assistant's birth asked for, to publish every retained state again.
         `on_failure` hears, in this thread, of the error that ended it. `page_url`: the address of the device's web
-        page, if others can open it. Times in seconds: `jitter_s` is the longest wait
-        after a birth, `least_gap_s` the shortest between two announcements. Mosquitto 2.0 closes the connection on a
-        message that its access list forbids, so one has arrived when the connection has outlived it by `settled_s`."""
+        page, if others can open it."""
         self._client = client
         self._config = config
         self._labels = labels
         self._file = AnnouncedFile(path)
         self._on_republish = on_republish
-        self._jitter_s = jitter_s
-        self._least_gap_s = least_gap_s
-        self._settled_s = settled_s
+        self._pace = pace or Pace()
         self._page_url = page_url
-        self._pause = pause or Backoff(first_s=60.0, cap_s=3600.0)
         self._last: Announced | None = None
         """What the broker is known to keep."""
-        self._attempt: _Attempt | None = None
+        self._attempt: Attempt | None = None
         self._birth_topic: str | None = None
         """Where Home Assistant's birth is listened for."""
         self._failures = 0
@@ -176,19 +152,19 @@ class Announcer(Part):
             if not self._asks_for_states:
                 self._asks_for_states = True
                 self._told = None
-                self._ask(now + random.uniform(0, self._jitter_s))  # noqa: S311
+                self._ask(now + random.uniform(0, self._pace.jitter_s))  # noqa: S311
         if self._changed.is_set():
             self._changed.clear()
             self._ask(now)
         if self._connection is not None and self._attempt is None and now >= self._due_at:
             self._due_at = math.inf
-            self._not_before = now + self._least_gap_s
+            self._not_before = now + self._pace.least_gap_s
             self._announce(now)
 
     def _rest(self, now: float) -> float:
         """Seconds until there is something to do without being woken."""
         if self._attempt is not None:
-            return min(IDLE_S, self._settled_s)
+            return min(IDLE_S, self._pace.settled_s)
         if self._connection is None:
             return IDLE_S
         return min(max(0.0, self._due_at - now), IDLE_S)
@@ -213,7 +189,7 @@ class Announcer(Part):
             if topic is not None and answer.refusal is not None:
                 self._fail(topic, answer.refusal, now)
         attempt = self._attempt
-        if attempt is not None and not attempt.awaited and now - attempt.since >= self._settled_s:
+        if attempt is not None and not attempt.awaited and now - attempt.since >= self._pace.settled_s:
             self._succeed(attempt.aim, attempt.given_up)
 
     def _announce(self, now: float) -> None:
@@ -228,7 +204,7 @@ class Announcer(Part):
         steps = plan(announcements, aim, self._last, clears=self._failures < PATIENCE)
         if steps.messages:
             topic = announcements[0].topic if announcements else steps.messages[0].topic
-            self._send(steps.messages, _Attempt(aim, topic, steps.given_up, now))
+            self._send(steps.messages, Attempt(aim, topic, steps.given_up, now))
         else:
             self._succeed(aim, steps.given_up)
         if self._asks_for_states:
@@ -236,7 +212,7 @@ class Announcer(Part):
             for republish in self._on_republish:
                 republish()
 
-    def _send(self, messages: list[Message], attempt: _Attempt) -> None:
+    def _send(self, messages: list[Message], attempt: Attempt) -> None:
         self._attempt = attempt
         self._expects_answers = True
         for message in messages:
@@ -267,7 +243,7 @@ class Announcer(Part):
                 ", ".join(given_up),
             )
         self._failures = 0
-        self._pause.reset()
+        self._pace.pause.reset()
         if aim != self._last:
             self._last = aim
             self._file.write(aim)
@@ -277,7 +253,7 @@ class Announcer(Part):
         self._told = None
         self._failures += 1
         if self._failures >= PATIENCE:
-            self._not_before = max(self._not_before, now + self._pause.next())
+            self._not_before = max(self._not_before, now + self._pace.pause.next())
         if self._failures == PATIENCE:
             log.warning(
                 "the broker refuses what is announced to Home Assistant on %s: %s; maskd retries now and then: let "
@@ -295,8 +271,8 @@ class Announcer(Part):
         self._end_attempt()
         self._told = None
         self._failures = 0
-        self._pause.reset()
-        self._not_before = now + self._least_gap_s
+        self._pace.pause.reset()
+        self._not_before = now + self._pace.least_gap_s
         self._ask(now)
 
     def _remember(self, aim: Announced) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from edge.config import CameraSettings, Config, HomeAssistantSettings, MqttSettings
 from edge.homeassistant.announcer import Announcer
+from edge.homeassistant.attempt import Pace
 from edge.mqtt import Message, MqttClient
 from edge.system.backoff import Backoff
 from tests.support.mosquitto import Mosquitto, Received, Subscriber
@@ -68,10 +69,7 @@ def announcing(
         path,
         [republish],
         on_failure=failures.append,
-        jitter_s=0.2,
-        least_gap_s=least_gap_s,
-        settled_s=settled_s,
-        pause=pause or Backoff(0.2, 0.4),
+        pace=Pace(0.2, least_gap_s, settled_s, pause or Backoff(0.2, 0.4)),
     )
     announcer.start()
     client.start()

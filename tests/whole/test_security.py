@@ -26,6 +26,7 @@ from edge.config.settable import Settable
 from edge.control.commands import WAITING_LIMIT
 from edge.errors import UsageError
 from edge.homeassistant.announcer import Announcer
+from edge.homeassistant.attempt import Pace
 from edge.mqtt import Message, MqttClient, session
 from edge.system.backoff import Backoff
 from edge.system.masking import mask_url
@@ -150,8 +151,7 @@ def test_forged_births(mosquitto: Mosquitto, tmp_path: Path) -> None:
         tmp_path / "announced",
         [lambda: republished.append(1)],
         on_failure=failures.append,
-        jitter_s=0.1,
-        least_gap_s=2.0,
+        pace=Pace(jitter_s=0.1, least_gap_s=2.0),
     )
     with Subscriber(mosquitto.port, "homeassistant/device/#") as subscriber:
         announcer.start()
