@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test homeassistant-test arm64-test matrix lock audit
+.PHONY: help demo test check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -152,6 +152,14 @@ runs/mask/model.keras: runs/mask-third/model.keras
 # Not shipped yet: three fifths of the cost.
 runs/mask-patches/model.keras: runs/mask/model.keras
 	$(VENV)/bin/maskd-train mask $(FACES) --data '$(DATA)/pyimagesearch_folders' --input-size 112 --arch patches --imitate $< --teacher $< --mixup 0.1 --epochs 30 --out $(@D)
+
+vendor: $(VENV)/bin/python ## Fetch what the page takes from npm again, with its licences, into edge/web/static/vendor
+	$(VENV)/bin/python -m tools.vendor
+
+page-test: $(VENV)/.dev ## The page in a real Chromium (Debian: chromium); SCREENSHOTS=docs/images takes the pictures of the docs
+	@$(VENV)/bin/python -m pip install --quiet --editable '.[page]'
+	@command -v chromium > /dev/null || echo 'There is no chromium, so these tests will be skipped; install it: sudo apt install chromium' >&2
+	SCREENSHOTS='$(SCREENSHOTS)' $(VENV)/bin/python -m pytest tests/web/test_page_in_chromium.py $(PYTEST)
 
 pictures: $(VENV)/.dev ## The README's pictures again, from real runs of maskd detect and maskd demo
 	PYTHONUTF8=1 $(VENV)/bin/python -m tools.readme_pictures

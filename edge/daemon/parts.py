@@ -31,6 +31,7 @@ from edge.vision.accelerator import Accelerator
 from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
+from edge.web.device import Device
 from edge.web.part import WebPage
 from edge.web.reach import page_url
 
@@ -73,7 +74,9 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     client = MqttClient(config.mqtt, config.device)
     report = StatusReport(models, lambda: changes.config)
     totals = TotalsPublisher(client, config, on_failure=hooks.fail)
-    page = WebPage(config, report.status, lambda: totals.saved)
+    page = WebPage(
+        Device(changes, effective, report.status, lambda: totals.saved, on_change=lambda: commands.publish_states())
+    )
     publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)
     writer = EventWriter(
         store.outbox,

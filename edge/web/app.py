@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from edge.web.doorkeeper import SIGN_IN, Doorkeeper
+from edge.web.events_api import EventsApi
 from edge.web.health import Health
-from edge.web.home import Home
+from edge.web.home import STATIC, Home, PageFiles
 from edge.web.live import Live
 from edge.web.logins import LoginsFile
 from edge.web.metrics import Metrics
 from edge.web.sessions import Sessions
+from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
 
 
@@ -23,36 +24,54 @@ from edge.web.sign_in import SignIn
 class Site:
     """Where and for whom the page is shown."""
 
-    device: str
     base_path: str
     names: Collection[str]
     """Host names in lower case by which a browser may ask."""
     logins: LoginsFile
     sessions: Sessions
-    secure: bool
-    """The page itself has TLS."""
 
 
-def routes(site: Site, health: Health, metrics: Metrics, live: Live, work: Executor) -> Sequence[BaseRoute]:
-    sign_in = SignIn(site.device, site.base_path, site.logins, site.sessions, secure=site.secure, work=work)
-    home = Home(site.device)
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the routes lead to."""
+
+    sign_in: SignIn
+    home: Home
+    health: Health
+    metrics: Metrics
+    live: Live
+    events: EventsApi
+    settings: SettingsApi
+
+
+def routes(rooms: Rooms) -> Sequence[BaseRoute]:
+    get, post = ["GET"], ["POST"]
     return [
-        Route("/", home.page, methods=["GET"]),
-        Route(SIGN_IN, sign_in.show, methods=["GET"]),
-        Route(SIGN_IN, sign_in.submit, methods=["POST"]),
-        Route("/sign-out", sign_in.sign_out, methods=["POST"]),
-        Route("/healthz", health.healthz, methods=["GET"]),
-        Route("/readyz", health.readyz, methods=["GET"]),
-        Route("/metrics", metrics.metrics, methods=["GET"]),
-        Route("/api/status", health.status, methods=["GET"]),
-        WebSocketRoute("/api/live", live.serve),
+        Route("/", rooms.home.page, methods=get),
+        Mount("/static", PageFiles(directory=STATIC)),
+        Route(SIGN_IN, rooms.sign_in.show, methods=get),
+        Route(SIGN_IN, rooms.sign_in.submit, methods=post),
+        Route("/sign-out", rooms.sign_in.sign_out, methods=post),
+        Route("/healthz", rooms.health.healthz, methods=get),
+        Route("/readyz", rooms.health.readyz, methods=get),
+        Route("/metrics", rooms.metrics.metrics, methods=get),
+        Route("/api/about", rooms.home.about, methods=get),
+        Route("/api/status", rooms.health.status, methods=get),
+        WebSocketRoute("/api/live", rooms.live.serve),
+        Route("/api/events", rooms.events.newest, methods=get),
+        Route("/api/events.csv", rooms.events.as_csv, methods=get),
+        Route("/api/events.json", rooms.events.as_json, methods=get),
+        Route("/api/trends", rooms.events.trends, methods=get),
+        Route("/api/settings", rooms.settings.all, methods=get),
+        Route("/api/settings/{setting}", rooms.settings.set, methods=post),
+        Route("/api/settings/{camera}/{setting}", rooms.settings.set, methods=post),
     ]
 
 
-def make_app(site: Site, own_routes: Sequence[BaseRoute]) -> Doorkeeper:
-    below = [Mount(site.base_path, routes=own_routes)] if site.base_path else own_routes
+def make_app(site: Site, rooms: Rooms) -> Doorkeeper:
+    own = routes(rooms)
     return Doorkeeper(
-        Starlette(routes=below),
+        Starlette(routes=[Mount(site.base_path, routes=own)] if site.base_path else own),
         base_path=site.base_path,
         names=site.names,
         logins=site.logins,

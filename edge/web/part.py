@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
 from edge.config import Config, WebSettings
-from edge.payloads.reports import Status, Totals
 from edge.people.scene import Scene
 from edge.people.transition import Transition
 from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
 from edge.system.rate_limit import PerMinute
-from edge.web.event_feed import EventFeed
+from edge.web.device import Device
 from edge.web.hosts import own_names
 from edge.web.logins import FILE_NAME, LoginsFile
 from edge.web.measurements import Measurements
@@ -36,6 +35,12 @@ RESTART_S = 2.0
 _log = logging.getLogger(__name__)
 
 
+def _is_served_alike(one: WebSettings | None, other: WebSettings | None) -> bool:
+    """Whether the server that was started with one goes on by the other."""
+    always = {"show_faces": False}
+    return (one and one.model_copy(update=always)) == (other and other.model_copy(update=always))
+
+
 class WebPage(Part):
     """Serves the page while it is switched on and somebody could sign in. Whatever fails here is a problem in the
     status, and never the end of the daemon."""
@@ -43,13 +48,9 @@ class WebPage(Part):
     doing = "the page"
     stop_s = 2.0
 
-    def __init__(
-        self, config: Config, status: Callable[[], Status], totals: Callable[[], Sequence[Totals]] = tuple
-    ) -> None:
-        """`status`: how the device is doing, `totals`: how many came; called in any thread."""
-        self._config = config
-        self._status = status
-        self._totals = totals
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._config = config = device.changes.config
         self._measurements = Measurements(config.privacy)
         self._slot: SceneSlot | None = None
         self._live: Live | None = None
@@ -79,7 +80,7 @@ class WebPage(Part):
         logins = self._logins.logins
         has_users = logins.has_any or self._sessions.has_any(logins, now)
         wanted = self._config.web if self._config.web.enabled and has_users else None
-        if self._server is not None and wanted != self._serves:
+        if self._server is not None and not _is_served_alike(wanted, self._serves):
             self._server.stop(Deadline(RESTART_S))
             self._server, self._next_try_at = None, 0.0
         if wanted is None or not self._is_started or now < self._next_try_at:
@@ -124,27 +125,15 @@ class WebPage(Part):
     def _make_server(self, settings: WebSettings) -> WebServer:
         names = own_names([*settings.names, settings.host])
 
-        def make_app(work: Executor) -> Application:
+        def make_application(work: Executor) -> Application:
             # Only here: these libraries take memory and time that a device without a page does not give.
-            from edge.web.app import Site, make_app, routes
-            from edge.web.health import Health
-            from edge.web.live import Live
-            from edge.web.metrics import Metrics
+            from edge.web.app import Site, make_app
+            from edge.web.build import make_rooms
 
-            site = Site(
-                self._config.device,
-                settings.base_path,
-                names,
-                self._logins,
-                self._sessions,
-                secure=settings.tls is not None,
-            )
-            slot, storage = SceneSlot(), self._config.storage.path
-            live = Live(slot, lambda: self._config, self._status, EventFeed(storage))
-            metrics = Metrics(self._status, self._totals, self._measurements, live)
-            application = make_app(site, routes(site, Health(self._status), metrics, live, work))
-            live.start()
-            self._live, self._slot = live, slot
-            return Application(application, live.stop)
+            site, slot = Site(settings.base_path, names, self._logins, self._sessions), SceneSlot()
+            rooms = make_rooms(settings, site, self._device, self._measurements, slot, work)
+            rooms.live.start()
+            self._live, self._slot = rooms.live, slot
+            return Application(make_app(site, rooms), rooms.live.stop)
 
-        return WebServer(settings, self._config.storage.path, names, make_app)
+        return WebServer(settings, self._config.storage.path, names, make_application)

@@ -132,9 +132,10 @@ class SignIn:
         page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in to maskd</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            f"<style>{_STYLE}</style></head><body><main>"
+            f'<link rel="icon" href="data:,"><style>{_STYLE}</style></head><body><main>'
             f'<form method="post" action="{self._base_path}{SIGN_IN}"><h1>maskd on {html.escape(self._device)}</h1>'
             f'{told}<label for="password">Password</label>'
+            '<input name="username" autocomplete="username" value="maskd" hidden>'
             '<input id="password" name="password" type="password" autocomplete="current-password" required autofocus>'
             "<button>Sign in</button></form></main></body></html>"
         )

@@ -15,9 +15,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from edge.config import Config
+from edge.config.settable import Settable
+from edge.control.changes import Changes
 from edge.payloads.events import ModelNames
 from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status, Totals
 from edge.system.deadline import Deadline
+from edge.web.device import Device
 from edge.web.logins import FILE_NAME, Logins, write_logins
 from edge.web.part import WebPage
 from edge.web.passwords import password_hash, token_hash
@@ -127,6 +130,10 @@ class RunningPage:
     port: int
     folder: Path
 
+    def apply(self, config: Config) -> None:
+        """What a reload does."""
+        self.part._device.changes.apply_all(config)
+
     @property
     def client(self) -> Client:
         return Client(self.port)
@@ -152,6 +159,20 @@ def page_config(
     )
 
 
+def a_part(config: Config, status: Status | None = None, totals: Sequence[Totals] = ()) -> WebPage:
+    """A change from the page reaches it at once, as in the daemon."""
+    changes = Changes(config, None)
+    device = Device(changes, value_in_effect, lambda: status or a_status(), lambda: totals, on_change=lambda: None)
+    part = WebPage(device)
+    changes.on_change = part.apply
+    return part
+
+
+def value_in_effect(config: Config, camera: str | None, setting: str) -> bool | float | str:
+    value = Settable(setting, camera).configured_in(config)
+    return 0.5 if value is None else value
+
+
 @contextmanager
 def running_page(
     folder: Path, status: Status | None = None, *, logins: Logins = LOGINS, totals: Sequence[Totals] = (), **web: Any
@@ -160,8 +181,7 @@ def running_page(
     write_logins(folder / FILE_NAME, logins)
     port = free_port()
     config = page_config(folder, port, **web)
-    part = WebPage(config, lambda: status or a_status(), lambda: totals)
-    part.apply(config)
+    part = a_part(config, status, totals)
     part.start()
     try:
         wait_until(lambda: is_listening(port), what=f"the page ({part.status().problems})")

@@ -106,7 +106,7 @@ def a_config(folder: Path, port: int, privacy: str = "events", **web: Any) -> An
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[RunningPage]:
     with running_page(tmp_path, STATUS) as running:
-        running.part.apply(a_config(tmp_path, running.port))
+        running.apply(a_config(tmp_path, running.port))
         yield running
 
 
@@ -173,7 +173,7 @@ def test_faces_are_pixelated_unless_the_owner_turns_that_off(page: RunningPage) 
         _, picture = next_picture(viewer)
         assert roughness(picture, elsewhere) > 20
         assert max(roughness(picture, FACE), roughness(picture, FAINT)) < 8
-        page.part.apply(a_config(page.folder, page.port, show_faces=True))
+        page.apply(a_config(page.folder, page.port, show_faces=True))
         wait_until(lambda: roughness(next_picture(viewer)[1], FACE) > 20, what="a face")
 
 
@@ -219,7 +219,7 @@ def test_one_encoding_serves_all(page: RunningPage) -> None:
 
 def test_a_slow_browser_costs_the_others_nothing(page: RunningPage) -> None:
     """A browser that does not read keeps neither the cameras nor other browsers waiting, and gets new pictures only."""
-    page.part.apply(a_config(page.folder, page.port, show_faces=True))
+    page.apply(a_config(page.folder, page.port, show_faces=True))
     noise = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), np.uint8)
     with raw_viewer(page, "door") as slow, watching(page, "door") as viewer, fed(page, image=noise):
         numbers = [next_picture(viewer)[0]["number"] for _ in range(20)]
@@ -256,7 +256,7 @@ def test_aggregate_shows_no_picture_and_no_label(page: RunningPage) -> None:
     """In `aggregate`, the page shows no picture, no label and no person's event, to those who watch already neither."""
     with fed(page) as shown, watching(page, "door") as viewer:
         next_picture(viewer)
-        page.part.apply(a_config(page.folder, page.port, "aggregate"))
+        page.apply(a_config(page.folder, page.port, "aggregate"))
         before = metric(page, "maskd_page_pictures_total")
         page.part.observe([transition()])
         count = len(shown)
@@ -265,7 +265,7 @@ def test_aggregate_shows_no_picture_and_no_label(page: RunningPage) -> None:
         for _ in range(3):  # what was on its way, at most one picture; then the status alone
             next_text(viewer, "status")
         assert all(isinstance(viewer.recv(timeout=60), str) for _ in range(3))
-        page.part.apply(a_config(page.folder, page.port))
+        page.apply(a_config(page.folder, page.port))
         next_picture(viewer)
 
 

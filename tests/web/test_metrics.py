@@ -21,12 +21,21 @@ import yaml
 from edge.camera.frame import Frame
 from edge.payloads.reports import CameraStatus, DayTotals, Totals
 from edge.people.scene import LookTimings, Scene
-from edge.web.part import WebPage
 from tests.support.places import ROOT
 from tests.support.processes import killed_at_the_end
 from tests.support.transitions import transition
 from tests.support.waiting import wait_until
-from tests.support.web_page import HOST, TOKEN, Client, RunningPage, a_status, free_port, page_config, running_page
+from tests.support.web_page import (
+    HOST,
+    TOKEN,
+    Client,
+    RunningPage,
+    a_part,
+    a_status,
+    free_port,
+    page_config,
+    running_page,
+)
 
 FLEET = ROOT / "docs" / "fleet"
 CAMERA = CameraStatus(enabled=True, connected=True, fps=9.5, frames=100, dropped=7, error=None)
@@ -96,7 +105,7 @@ def test_aggregate_shows_closed_windows_alone(tmp_path: Path) -> None:
         assert got['maskd_stage_seconds_count{camera="door",stage="detect"}'] == 1
         assert [name for name in got if name.startswith(OF_A_PERSON) or "classify" in name or "wait" in name] == []
         # Nor later.
-        page.part.apply(page_config(tmp_path, page.port))
+        page.apply(page_config(tmp_path, page.port))
         page.part.take([a_scene()])
         later = values(page)
         assert [name for name in later if "maskd_events" in name or "classify" in name] == []
@@ -106,7 +115,7 @@ def test_aggregate_shows_closed_windows_alone(tmp_path: Path) -> None:
 def test_an_error_in_the_page_stops_neither_cameras_nor_events(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    part = WebPage(page_config(tmp_path, free_port()), a_status)
+    part = a_part(page_config(tmp_path, free_port()))
     for _ in range(20):
         part.take([None])  # type: ignore[list-item]
         part.observe([None])  # type: ignore[list-item]

@@ -19,19 +19,17 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from edge.config import Config
+from edge.control.changes import Changes
 from edge.system.deadline import Deadline
 from edge.web import app
 from edge.web.app import Site
 from edge.web.attempts import MOST_ADDRESSES, PER_MINUTE, Attempts
-from edge.web.event_feed import EventFeed
-from edge.web.health import Health
+from edge.web.build import make_rooms
+from edge.web.device import Device
 from edge.web.hosts import is_own, is_same_origin
 from edge.web.listener import MOST_OF_ONE
-from edge.web.live import Live
 from edge.web.logins import FILE_NAME, Logins, LoginsFile, read_logins, write_logins
 from edge.web.measurements import Measurements
-from edge.web.metrics import Metrics
-from edge.web.part import WebPage
 from edge.web.passwords import fits, password_hash, token_hash
 from edge.web.scene_slot import SceneSlot
 from edge.web.sessions import IDLE_S, LONGEST_S, MOST, Sessions
@@ -45,10 +43,12 @@ from tests.support.web_page import (
     VIEW_PASSWORD,
     Client,
     RunningPage,
+    a_part,
     a_status,
     free_port,
     page_config,
     running_page,
+    value_in_effect,
 )
 
 
@@ -60,16 +60,12 @@ def page(tmp_path: Path) -> Iterator[RunningPage]:
 
 def every_route(folder: Path) -> list[tuple[str, str]]:
     """Method and path of each route that the application has, with its parameters filled in."""
-    site = Site("lobby", "", (), LoginsFile(folder / FILE_NAME), Sessions(), secure=False)
     config = page_config(folder, 1)
-    live = Live(SceneSlot(), lambda: config, a_status, EventFeed(folder))
+    device = Device(Changes(config, None), value_in_effect, a_status, tuple, on_change=lambda: None)
+    site = Site("", (), LoginsFile(folder / FILE_NAME), Sessions())
     with ThreadPoolExecutor(1) as work:
-        return [
-            *walk(
-                app.routes(site, Health(a_status), Metrics(a_status, tuple, Measurements("events"), live), live, work),
-                "",
-            )
-        ]
+        rooms = make_rooms(config.web, site, device, Measurements("events"), SceneSlot(), work)
+        return [*walk(app.routes(rooms), "")]
 
 
 def walk(routes: list[BaseRoute] | object, above: str) -> Iterator[tuple[str, str]]:
@@ -115,7 +111,7 @@ def test_a_crawl_without_a_login(page: RunningPage) -> None:
 def test_a_page_needs_a_password(tmp_path: Path) -> None:
     """There is no page before a password is set, and none any more once it was removed."""
     config = page_config(tmp_path, free_port())
-    part = WebPage(config, a_status)
+    part = a_part(config)
     part.start()
     part.tick(10)
     assert not port_is_open(config)
@@ -384,7 +380,7 @@ def test_a_file_of_logins_that_is_damaged_is_a_problem_and_no_way_in(tmp_path: P
     path = tmp_path / FILE_NAME
     path.write_text('{"owner": ""}x')
     config = page_config(tmp_path, free_port())
-    part = WebPage(config, a_status)
+    part = a_part(config)
     part.start()
     (problem,) = part.status().problems
     assert "delete it and set the password again: maskd password" in problem

@@ -15,17 +15,26 @@ from edge.payloads.reports import CameraStatus
 from edge.system.deadline import Deadline
 from edge.web import connection
 from edge.web.logins import FILE_NAME, write_logins
-from edge.web.part import WebPage
 from tests.support.places import ROOT
 from tests.support.waiting import wait_until
-from tests.support.web_page import HOST, LOGINS, TOKEN, Client, a_status, is_listening, page_config, running_page
+from tests.support.web_page import (
+    HOST,
+    LOGINS,
+    TOKEN,
+    Client,
+    a_part,
+    a_status,
+    is_listening,
+    page_config,
+    running_page,
+)
 
 
 def test_a_port_that_is_taken_is_a_problem_until_it_is_free(tmp_path: Path) -> None:
     write_logins(tmp_path / FILE_NAME, LOGINS)
     with socket.create_server((HOST, 0)) as other:
         config = page_config(tmp_path, other.getsockname()[1])
-        part = WebPage(config, a_status)
+        part = a_part(config)
         part.start()
         wait_until(lambda: part.status().problems, what="the problem")
         (problem,) = part.status().problems
@@ -53,7 +62,7 @@ def test_a_port_that_is_taken_is_a_problem_until_it_is_free(tmp_path: Path) -> N
 )
 def test_a_certificate_that_cannot_be_used_is_a_problem(tmp_path: Path, tls: dict[str, str]) -> None:
     write_logins(tmp_path / FILE_NAME, LOGINS)
-    part = WebPage(page_config(tmp_path, 1, tls=tls), a_status)
+    part = a_part(page_config(tmp_path, 1, tls=tls))
     part.start()
     wait_until(lambda: part.status().problems, what="the problem")
     assert f"its certificate {tls['cert_file']} cannot be used" in part.status().problems[0]
@@ -63,12 +72,12 @@ def test_a_certificate_that_cannot_be_used_is_a_problem(tmp_path: Path, tls: dic
 def test_a_change_takes_effect_and_keeps_who_is_signed_in(tmp_path: Path) -> None:
     with running_page(tmp_path) as page:
         client = page.signed_in
-        page.part.apply(page_config(tmp_path, page.port, base_path="/maskd"))
+        page.apply(page_config(tmp_path, page.port, base_path="/maskd"))
         page.part.tick(time.monotonic())
         wait_until(lambda: is_listening(page.port), what="the page by its new settings")
         assert client.get("/").status == 404
         assert client.get("/maskd/").status == 200
-        page.part.apply(page_config(tmp_path, page.port, enabled=False))
+        page.apply(page_config(tmp_path, page.port, enabled=False))
         page.part.tick(time.monotonic())
         assert not is_listening(page.port)
 
@@ -104,5 +113,5 @@ def test_a_daemon_without_a_page_does_not_load_its_libraries() -> None:
 
 
 def test_the_part_can_be_stopped_without_a_start(tmp_path: Path) -> None:
-    part = WebPage(page_config(tmp_path, 1), a_status)
+    part = a_part(page_config(tmp_path, 1))
     part.stop(Deadline(1))

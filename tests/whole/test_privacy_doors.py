@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edge.web.logins import FILE_NAME, write_logins
 from tests.support.homeassistant_check import expanded, render, whole_components
 from tests.support.mosquitto import HOST, Mosquitto, Received, Subscriber
 
@@ -19,6 +20,8 @@ pytest.importorskip("skimage", reason="the clip is made from scikit-image's port
 from tests.control.test_apply import Device
 from tests.daemon.test_daemon import assert_each_person_ends, availability, events, running, write_config
 from tests.support.waiting import wait_until
+from tests.support.web_page import LOGINS, TOKEN, Client, free_port, is_listening
+from tests.web.test_page_doors import every_route
 from tools.demo_clip.clip import make_clip
 
 OF_A_PERSON = ("track", "box", "confidence", "votes", "duration_s", "previous", "seq", "violation")
@@ -191,3 +194,26 @@ def test_what_the_broker_has_not_acknowledged_is_withheld_by_a_switch(
         received = sorted(events(maskd.subscriber), key=lambda event: int(event["seq"]))
         assert [event["seq"] for event in received] == list(range(1, len(received) + 1))
         assert_each_person_ends(received)
+
+
+def test_the_page_shows_closed_windows_alone(tmp_path: Path, mosquitto: Mosquitto, clip: Path) -> None:
+    """In `aggregate`, the page and its metrics show of people the counts of closed windows alone."""
+    config = write(tmp_path, mosquitto, clip, "aggregate")
+    values = yaml.safe_load(config.read_text(encoding="utf-8"))
+    port = values.setdefault("web", {})["port"] = free_port()
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    write_logins(Path(values["storage"]["path"], FILE_NAME), LOGINS)
+    with device(config, mosquitto) as maskd:
+        wait_for_windows(maskd, 2)
+        wait_until(lambda: is_listening(port), what="the page")
+        client = Client(port, headers={"Authorization": f"Bearer {TOKEN}"})
+        answers = {path: client.get(path).text for method, path in every_route(tmp_path) if method == "GET"}
+        assert len(answers) > 12
+        for path, text in answers.items():
+            if not path.startswith("/static"):
+                assert not [word for word in OF_A_PERSON if f'"{word}":' in text], path
+        assert 'maskd_visits_total{camera="door"}' in answers["/metrics"]
+        for name in ("maskd_people{", "maskd_events_total{", "maskd_zone_events_total{", 'stage="classify"'):
+            assert name not in answers["/metrics"]
+        for path in ("/api/events", "/api/events.csv", "/api/events.json", "/api/trends"):
+            assert "privacy is aggregate" in answers[path]

@@ -1,0 +1,39 @@
+"""Makes the application of the page. Importing it loads the libraries of the web, which only a page needs."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+
+from edge.config import WebSettings
+from edge.web.app import Rooms, Site
+from edge.web.device import Device
+from edge.web.event_feed import EventFeed
+from edge.web.event_query import EventRecord
+from edge.web.events_api import EventsApi
+from edge.web.health import Health
+from edge.web.home import Home
+from edge.web.live import Live
+from edge.web.measurements import Measurements
+from edge.web.metrics import Metrics
+from edge.web.scene_slot import SceneSlot
+from edge.web.settings_api import SettingsApi
+from edge.web.sign_in import SignIn
+
+
+def make_rooms(
+    settings: WebSettings, site: Site, device: Device, measurements: Measurements, slot: SceneSlot, work: Executor
+) -> Rooms:
+    config, changes = device.changes.config, device.changes
+    live = Live(slot, lambda: changes.config, device.status, EventFeed(config.storage.path))
+    sign_in = SignIn(
+        config.device, site.base_path, site.logins, site.sessions, secure=settings.tls is not None, work=work
+    )
+    return Rooms(
+        sign_in=sign_in,
+        home=Home(lambda: changes.config),
+        health=Health(device.status),
+        metrics=Metrics(device.status, device.totals, measurements, live),
+        live=live,
+        events=EventsApi(EventRecord(config.storage.path), lambda: changes.config),
+        settings=SettingsApi(changes, device.effective, device.on_change),
+    )
