@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.camera.video import frames
+from edge.commands.demo import demo as demo_command
 from edge.commands.demo.broker import HOST, Broker, Message, Subscriber
 from edge.commands.demo.demo import run_demo
 from edge.commands.demo.printout import Printout
@@ -30,11 +33,14 @@ from edge.payloads.events import ModelNames, event_from_transition, parse_event
 from edge.people.transition import Transition
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
+from tests.support.places import ROOT
 from tests.support.processes import killed_at_the_end
 from tests.support.programs import need
 from tests.support.scripted import ScriptedCrowd, Shown
 from tests.support.transitions import EPOCH
 from tests.support.waiting import wait_until
+from tests.support.web_page import Client as Browser
+from tests.support.web_page import is_listening
 from tests.support.weights import YUNET, weights
 from tools.demo_clip.clip import (
     APPEARANCES,
@@ -294,7 +300,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 mode, _, path = sys.argv[1:]
 config = yaml.safe_load(Path(path).read_text())
-assert config["mqtt"]["protocol"] == "3.1.1" and config["cameras"]["door"]["loop"] is False
+assert config["mqtt"]["protocol"] == "3.1.1"
 assert Path(config["cameras"]["door"]["source"]).exists()
 if mode == "fail":
     sys.exit("model face-detector has been lost")
@@ -356,9 +362,9 @@ def fake_daemon(tmp_path: Path) -> Path:
     return tmp_path / "fake.py"
 
 
-def play(fake: Path, mode: str) -> list[str]:
+def play(fake: Path, mode: str, *, loop: bool = False) -> list[str]:
     out = io.StringIO()
-    status = run_demo(out=out, clip=fake.with_name("clip.avi"), daemon=[sys.executable, str(fake), mode])
+    status = run_demo(out=out, clip=fake.with_name("clip.avi"), daemon=[sys.executable, str(fake), mode], loop=loop)
     assert status == 0
     return out.getvalue().splitlines()
 
@@ -378,6 +384,34 @@ def test_the_demo_prints_each_event_once_and_a_summary(fake_daemon: Path) -> Non
     assert table[1].endswith("97%    4.0 s  ✓ without_mask → with_mask")
     assert "2 people, 5 events, 1 with the mask worn correctly when they left." in lines
     assert "Their numbers run from 1 to 5, without a gap." in lines
+
+
+def test_a_clip_that_goes_on_is_summed_up_once_everyone_has_left(
+    fake_daemon: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo_command, "PEOPLE", {"A": "", "B": ""})
+    lines = play(fake_daemon, "end", loop=True)
+    assert "The clip goes on in a loop. Ctrl-C ends the demo." in lines
+
+
+def test_the_address_that_is_printed_shows_the_page(tmp_path: Path) -> None:
+    """The demo's page is open to this machine alone, by a key that works once, unless --lan asks for more."""
+    for option, host in (((), "127.0.0.1"), (("--lan",), "")):
+        with (tmp_path / "out").open("w") as out:
+            command = [sys.executable, "-m", "edge.cli", "demo", *option]
+            process = subprocess.Popen(command, stdout=out, cwd=ROOT)
+        with killed_at_the_end(process):
+            wait_until(lambda: "sign-in?key=" in (tmp_path / "out").read_text(), what="the address")
+            found = re.search(r"http://([0-9.]+):(\d+)(/sign-in\?key=\S+)", (tmp_path / "out").read_text())
+            assert found is not None
+            assert host in ("", found[1])
+            browser = Browser(int(found[2]))
+            wait_until(partial(is_listening, browser.port), what="the page")
+            assert browser.get(found[3], Host=f"{found[1]}:{found[2]}").status == 200
+            assert browser.get("/api/status").json["device"] == "demo"
+            assert Browser(browser.port).get(found[3]).status == 403
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 0
 
 
 def test_a_gap_in_the_numbers_is_told() -> None:

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 import yaml
 
 from edge.commands.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
+from edge.commands.demo.page import DemoPage
 from edge.commands.demo.printout import Printout
 from edge.demo_clip import CLIP, CLIP_S, PEOPLE
 from edge.errors import MaskdError
@@ -34,15 +35,20 @@ STOP_S = 8.0
 LOG_LINES_SHOWN = 12
 
 
-DESCRIPTION = "Plays a built-in clip through the real daemon and an embedded broker, and prints the events."
+DESCRIPTION = (
+    "Plays a built-in clip through the real daemon and an embedded broker, and prints the events and the address of "
+    "the page. In a terminal the clip goes on until Ctrl-C."
+)
 
 
-def add_arguments(_parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lan", action="store_true", help="other machines on the network, such as a phone, may open the page as well"
+    )
 
 
-def main(_args: argparse.Namespace) -> int:
-    return run_demo()
+def main(args: argparse.Namespace) -> int:
+    return run_demo(lan=args.lan, loop=args.lan or sys.stdout.isatty())
 
 
 def run_demo(
@@ -51,17 +57,20 @@ def run_demo(
     clip: Path | None = None,
     settings: Mapping[str, Any] | None = None,
     daemon: Sequence[str] = DAEMON,
+    lan: bool = False,
+    loop: bool = False,
 ) -> int:
     """Plays the built-in clip (or `clip`) through the real daemon and prints the events that a subscriber receives.
 
-    `settings` are further sections for the generated config.yaml. Returns the exit status: 0 at the clip's end, and on
-    Ctrl-C or SIGTERM as well, when everything it started has ended. Raises MaskdError where something is missing or the
+    `settings` are further sections for the generated config.yaml. `lan`: the page is open to the network. `loop`: the
+    clip goes on, for those who look at the page. Returns the exit status: 0 at the clip's end, and on Ctrl-C or SIGTERM
+    as well, when everything it started has ended. Raises MaskdError where something is missing or the
     daemon fails. Call it from the main thread, since it takes the signals.
     """
     printout = Printout(out or sys.stdout)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _play(printout, clip, settings or {}, daemon)
+        _play(printout, clip, settings or {}, daemon, DemoPage(is_open=lan), loop=loop)
     except KeyboardInterrupt:
         printout.line()
         printout.line("Stopped.")
@@ -70,7 +79,15 @@ def run_demo(
     return 0
 
 
-def _play(printout: Printout, clip: Path | None, settings: Mapping[str, Any], daemon: Sequence[str]) -> None:
+def _play(
+    printout: Printout,
+    clip: Path | None,
+    settings: Mapping[str, Any],
+    daemon: Sequence[str],
+    page: DemoPage,
+    *,
+    loop: bool,
+) -> None:
     if clip is None:
         clip = CLIP
         printout.line(f"A clip of {CLIP_S:.0f} seconds shows three people at a counter:")
@@ -82,7 +99,11 @@ def _play(printout: Printout, clip: Path | None, settings: Mapping[str, Any], da
         Subscriber(broker.port, f"{TOPICS.prefix}/{TOPICS.device}/#") as subscriber,
     ):
         config = Path(folder) / "config.yaml"
-        config.write_text(yaml.safe_dump(_configuration(broker.port, clip, Path(folder), settings)), encoding="utf-8")
+        values = _configuration(broker.port, clip, Path(folder), {"web": page.settings, **settings}, loop=loop)
+        config.write_text(yaml.safe_dump(values), encoding="utf-8")
+        page.prepare(Path(folder) / "storage")
+        printout.line("To see the picture with its boxes, open this address in a browser; its key works once:")
+        printout.line(f"  {page.address}")
         printout.line(
             f"The broker listens on {HOST}, port {broker.port}. To see everything that is published, run meanwhile:"
         )
@@ -90,24 +111,27 @@ def _play(printout: Printout, clip: Path | None, settings: Mapping[str, Any], da
         printout.line()
         printout.heading()
         with _Daemon([*daemon, "-c", str(config)], log=Path(folder) / "maskd.log") as running:
-            _print_events(subscriber.messages, running, printout)
+            _print_events(subscriber.messages, running, printout, loop=loop)
             running.check()
         printout.summary()
 
 
-def _configuration(port: int, clip: Path, folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _configuration(port: int, clip: Path, folder: Path, settings: Mapping[str, Any], *, loop: bool) -> dict[str, Any]:
     return {
         "device": TOPICS.device,
-        "cameras": {CAMERA: {"source": str(clip), "loop": False}},
+        "cameras": {CAMERA: {"source": str(clip), "loop": loop}},
         "mqtt": {"host": HOST, "port": port, "protocol": PROTOCOL, "prefix": TOPICS.prefix},
         "storage": {"path": str(folder / "storage")},
         **settings,
     }
 
 
-def _print_events(messages: queue.Queue[Message], daemon: _Daemon, printout: Printout) -> None:
-    """Until the daemon has ended and said `offline`, which is the last that it publishes."""
+def _print_events(messages: queue.Queue[Message], daemon: _Daemon, printout: Printout, *, loop: bool) -> None:
+    """With `loop`, sums up once everyone has left.
+
+    Ends once the daemon has ended and said `offline`, which is the last that it publishes."""
     ended_at: float | None = None
+    is_summed_up = False
     while True:
         try:
             message = messages.get(timeout=POLL_S)
@@ -115,6 +139,11 @@ def _print_events(messages: queue.Queue[Message], daemon: _Daemon, printout: Pri
             message = None
         if message is not None and (event := parse_event(message.payload)) is not None:
             printout.event(event)
+            if loop and not is_summed_up and printout.left == len(PEOPLE):
+                is_summed_up = True
+                printout.summary()
+                printout.line()
+                printout.line("The clip goes on in a loop. Ctrl-C ends the demo.")
         if ended_at is None and daemon.has_ended():
             ended_at = time.monotonic()
         said_goodbye = message is not None and message == Message(TOPICS.availability, b"offline")

@@ -28,6 +28,11 @@ class Printout:
             self._events[key] = event
             self._table.event(event)
 
+    @property
+    def left(self) -> int:
+        """People who have gone."""
+        return sum(event.type == "ended" for event in self._events.values())
+
     def summary(self) -> None:
         events = sorted(self._events.values(), key=lambda event: event.seq)
         people = {event.track for event in events}
