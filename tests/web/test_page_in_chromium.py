@@ -274,3 +274,31 @@ def test_closing_the_tab_stops_the_encoder(browser: Any, site: Site) -> None:
     encoded, frames = site.metric("maskd_page_pictures_total"), site.metric('maskd_frames_total{camera="door"}')
     wait_until(lambda: site.metric('maskd_frames_total{camera="door"}') > frames + 20, what="more pictures")
     assert site.metric("maskd_page_pictures_total") == encoded
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser: Any, site: Site, scheme: str) -> None:
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright", reason="axe is not installed: make page-test"
+    ).Axe()
+    with tab(browser, site, color_scheme=scheme) as page:
+        page.goto(site.address)
+        assert serious(axe, page) == []
+        sign_in(page, site)
+        page.wait_for_selector(".person .box")
+        assert serious(axe, page) == []
+        page.click("nav >> text=Events")
+        page.wait_for_selector("tbody tr")
+        assert serious(axe, page) == []
+        page.click("nav >> text=Trends")
+        page.wait_for_selector(".chart canvas")
+        assert serious(axe, page) == []
+
+
+def serious(axe: Any, page: Any) -> list[str]:
+    return [
+        f"{found['id']}: {node['html'][:120]}"
+        for found in axe.run(page).response["violations"]
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]

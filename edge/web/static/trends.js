@@ -7,12 +7,13 @@ import { deviceTime, percent, zoneName } from "./words.js";
 const SPANS = { "24 hours": [1, "hour"], "7 days": [7, "hour"], "30 days": [30, "day"], "a year": [366, "day"] };
 const HEIGHT = 220;
 
-export function Trends({ about }) {
+export function Trends({ about, events }) {
   const [span, setSpan] = useState("7 days");
   const [camera, setCamera] = useState("");
   const [hours, setHours] = useState(null);
   const [problem, setProblem] = useState("");
   const [days, step] = SPANS[span];
+  const lastVisit = events.find((event) => event.type === "ended")?.id;
   useEffect(() => {
     let isCurrent = true;
     const ask = () =>
@@ -22,7 +23,7 @@ export function Trends({ about }) {
     ask();
     const timer = setInterval(ask, 60000);
     return () => ((isCurrent = false), clearInterval(timer));
-  }, [days]);
+  }, [days, lastVisit]);
   const rows = useMemo(() => summed(hours ?? [], camera, step), [hours, camera, step]);
   const all = rows.reduce((sum, row) => sum + row.compliant + row.violation + row.unknown, 0);
   return html`

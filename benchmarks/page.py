@@ -1,0 +1,140 @@
+"""What the page costs: `python -m benchmarks.page`.
+
+Plays the demo's clip through the real daemon, without viewers, with one and with four; prints a table in Markdown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from benchmarks.processes import machine, usage
+from edge.demo_clip import CLIP
+from edge.web.logins import FILE_NAME, Logins, write_logins
+from edge.web.passwords import new_token, token_hash
+
+HOST = "127.0.0.1"
+WARM_UP_S = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    cpu_percent: float
+    """Of one core."""
+    judged_fps: float
+    pictures_fps: float
+    """Encoded for the page."""
+    rss_mb: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure what the page costs.")
+    parser.add_argument("--seconds", type=float, default=48, help="of each row; 24 are one round of the clip")
+    seconds = parser.parse_args().seconds
+    print(f"{machine()}\n")
+    print("| page | processor, % of a core | pictures judged a second | encoded a second | memory, MB |")
+    print("|---|--:|--:|--:|--:|")
+    rows = [measure("off", None, seconds)]
+    rows += [measure(f"on, {count} viewers", count, seconds) for count in (0, 1, 4)]
+    for row in rows:
+        print(
+            f"| {row.name} | {row.cpu_percent:.1f} | {row.judged_fps:.2f} | {row.pictures_fps:.2f} | {row.rss_mb:.0f} |"
+        )
+
+
+def measure(name: str, viewers: int | None, seconds: float) -> Row:
+    """`viewers` None: no login is set, so that there is no page."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        token, port = new_token(), _free_port()
+        process = stack.enter_context(_daemon(Path(folder), port, None if viewers is None else token))
+        time.sleep(WARM_UP_S)
+        for _ in range(viewers or 0):
+            stack.enter_context(_viewer(port, token))
+        time.sleep(1)
+        before, counts, began = usage(process.pid), _counts(Path(folder), port, token, viewers), time.monotonic()
+        time.sleep(seconds)
+        after, later, took = usage(process.pid), _counts(Path(folder), port, token, viewers), time.monotonic() - began
+    return Row(
+        name,
+        100 * (after.cpu_s - before.cpu_s) / took,
+        (later[0] - counts[0]) / took,
+        (later[1] - counts[1]) / took,
+        after.rss_mb,
+    )
+
+
+@contextmanager
+def _daemon(folder: Path, port: int, token: str | None) -> Iterator[subprocess.Popen[bytes]]:
+    values = {
+        "device": "bench",
+        "cameras": {"door": {"source": str(CLIP), "loop": True}},
+        "mqtt": {"enabled": False},
+        "storage": {"path": str(folder / "storage")},
+        "web": {"port": port},
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(values))
+    if token is not None:
+        write_logins(folder / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(token)}))
+    command = [sys.executable, "-m", "edge.cli", "run", "-c", str(folder / "config.yaml")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def _viewer(port: int, token: str) -> Iterator[None]:
+    login = {"Authorization": f"Bearer {token}"}
+    with connect(f"ws://{HOST}:{port}/api/live", additional_headers=login, max_size=None) as socket_:
+        socket_.send(json.dumps({"watch": ["door"]}))
+
+        def read() -> None:
+            with contextlib.suppress(ConnectionClosed):
+                while True:
+                    socket_.recv()
+
+        threading.Thread(target=read, daemon=True).start()
+        yield
+
+
+def _counts(folder: Path, port: int, token: str, viewers: int | None) -> tuple[float, float]:
+    """Pictures judged, and pictures encoded for the page."""
+    if viewers is None:
+        command = [sys.executable, "-m", "edge.cli", "status", "--json", "-c", str(folder / "config.yaml")]
+        camera = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)["cameras"]["door"]
+        return camera["frames"] - camera["dropped"], 0
+    request = urllib.request.Request(f"http://{HOST}:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        lines = [line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    values = {name: float(value) for name, value in lines}
+    judged = values['maskd_frames_total{camera="door"}'] - values['maskd_frames_dropped_total{camera="door"}']
+    return judged, values["maskd_page_pictures_total"]
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    main()
