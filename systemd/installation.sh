@@ -306,5 +306,6 @@ show_result() {
   else
     say "To send them: a broker's name in $config (mqtt.host), or one on this machine: $with_broker"
   fi
+  say "To open the page, set its password:      sudo -u maskd maskd password    (see docs/page.md)"
   say "To change cameras, broker, thresholds:   $config, then: sudo systemctl reload maskd"
 }
