@@ -84,3 +84,21 @@ def systemd_hears_of_a_reload(debian: Debian) -> None:
     wait_until(lambda: debian.log().count(TAKEN_OVER) > taken_over, what="the reload")
     wait_until(debian.is_active, what="the end of the reload")
     assert debian.unit("StateChangeTimestampMonotonic") != change
+
+
+def the_page_opens_inside_the_sandbox(debian: Debian) -> None:
+    """With a password that root sets, and a certificate that maskd makes itself."""
+    run = debian.unit("InvocationID")
+    with added_to_the_configuration(debian, "web:\n  tls: {}\n"):
+        debian.run("systemctl", "reload", "maskd")
+        debian.sh(f"echo 'correct horse' | maskd password -c {CONFIG}")
+        assert debian.sh("stat -c %U:%a /var/lib/maskd/logins.json").stdout == "maskd:600\n"
+        wait_until(lambda: "the page is at https://127.0.0.1:8470/" in debian.log(), what="the page")
+        ask = (
+            "import ssl, urllib.request as u; c = ssl.create_default_context(cafile='/var/lib/maskd/page.pem'); "
+            "print(u.urlopen('https://127.0.0.1:8470/healthz', context=c).read().decode())"
+        )
+        assert debian.run("/opt/maskd/current/bin/python", "-c", ask).stdout.strip() == "ok"
+        debian.sh(f"maskd password --remove -c {CONFIG}")
+    debian.run("systemctl", "reload", "maskd")
+    assert debian.unit("InvocationID") == run

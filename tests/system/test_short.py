@@ -49,6 +49,7 @@ def test_it_is_installed_sends_events_reloads_and_leaves_nothing(asked_for: str,
         steps.a_reload_takes_effect_without_a_restart(debian)
         steps.a_bad_reload_changes_nothing_and_is_reported(debian)
         steps.systemd_hears_of_a_reload(debian)
+        steps.the_page_opens_inside_the_sandbox(debian)
 
         debian.run(install, "--uninstall", "--purge")
         assert difference(before, files(debian)) == []
