@@ -159,7 +159,10 @@ make_user_and_folders() {
   package=$("$new/bin/python" -c 'import edge, pathlib; print(pathlib.Path(edge.__file__).parent)')
   if [ ! -e "$config" ]; then
     made_config=true
-    install -o maskd -g maskd -m 640 "$package/config.yaml" "$config"
+    # The page is for the network from the start: by TLS, and off until open_page has set a password.
+    sed -e '/^web:/,$ s/^  host: 127\.0\.0\.1$/  host: 0.0.0.0/' -e '/^web:/,$ s/^  tls: null$/  tls: {}/' \
+      "$package/config.yaml" > "$temporary/config.yaml"
+    install -o maskd -g maskd -m 640 "$temporary/config.yaml" "$config"
   fi
   # For editors; the first line of config.yaml names it.
   install -m 644 "$package/config.schema.json" "$schema"
@@ -290,6 +293,20 @@ check_installation() {
     "$current/bin/maskd" check -c "$config"
 }
 
+# With a password of its own after a first installation, which is shown this once and kept as a hash.
+open_page() {
+  local password
+  if $made_config && [ ! -e "$state/logins.json" ] &&
+    password=$("$current/bin/python" -c 'import secrets; print("-".join(secrets.token_hex(2) for _ in range(4)))') &&
+    printf '%s\n' "$password" | "$current/bin/maskd" password -c "$config" > /dev/null; then
+    say "To see it in a browser:                  https://${HOSTNAME%%.*}.local:8470/ (or the IP address in place of the name)"
+    say "  password, shown only now:              $password"
+    say "  The browser warns once of a certificate that maskd made itself. Another password: sudo -u maskd maskd password"
+  else
+    say "To open the page, set its password:      sudo -u maskd maskd password"
+  fi
+}
+
 # What to type for a broker on this machine.
 show_result() {
   local with_broker=$1 login=''
@@ -306,6 +323,6 @@ show_result() {
   else
     say "To send them: a broker's name in $config (mqtt.host), or one on this machine: $with_broker"
   fi
-  say "To open the page, set its password:      sudo -u maskd maskd password    (see docs/page.md)"
+  open_page
   say "To change cameras, broker, thresholds:   $config, then: sudo systemctl reload maskd"
 }

@@ -41,6 +41,7 @@ def test_it_is_installed_sends_events_reloads_and_leaves_nothing(asked_for: str,
         install = f"{carry(debian, bundle)}/install.sh"
         said = debian.run(install, "--with-broker", timeout=400)
         assert "FAIL" not in said.stdout, said.stdout
+        steps.the_page_is_open_to_who_has_the_password(debian, said.stdout)
         watch_the_clip(debian)
         debian.run("systemctl", "restart", "maskd")
 
@@ -49,7 +50,6 @@ def test_it_is_installed_sends_events_reloads_and_leaves_nothing(asked_for: str,
         steps.a_reload_takes_effect_without_a_restart(debian)
         steps.a_bad_reload_changes_nothing_and_is_reported(debian)
         steps.systemd_hears_of_a_reload(debian)
-        steps.the_page_opens_inside_the_sandbox(debian)
 
         debian.run(install, "--uninstall", "--purge")
         assert difference(before, files(debian)) == []
