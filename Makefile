@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
+.PHONY: help demo test accuracy check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -37,7 +37,10 @@ demo: $(VENV)/.demo ## Broker, clip, daemon and page on this one machine; LAN=1 
 
 # QUICK=1: without TensorFlow, whose tests skip then, and without the longest rounds.
 test: $(VENV)/$(if $(QUICK),.test,.dev) programs ## What the tests need, then the tests; PYTEST="-k tracking" for some of them, QUICK=1 for the short form
-	$(VENV)/bin/python -m pytest -n $(JOBS) $(if $(QUICK),-m 'not slow') $(PYTEST)
+	$(VENV)/bin/python -m pytest -n $(JOBS) -m 'not accuracy$(if $(QUICK), and not slow)' $(PYTEST)
+
+accuracy: $(VENV)/.dev ## The tests of the shipped models on the labelled photos; DATA=folder has them
+	MASKD_DATA='$(abspath $(DATA))' $(VENV)/bin/python -m pytest -n 2 -m accuracy $(PYTEST)
 
 check: $(VENV)/.dev ## Format, lint and types, as CI checks them
 	$(VENV)/bin/ruff format --check .

@@ -398,7 +398,7 @@ def test_the_address_that_is_printed_shows_the_page(tmp_path: Path) -> None:
     """The demo's page is open to this machine alone, by a key that works once, unless --lan asks for more."""
     for option, host in (((), "127.0.0.1"), (("--lan",), "")):
         with (tmp_path / "out").open("w") as out:
-            command = [sys.executable, "-m", "edge.cli", "demo", *option]
+            command = [sys.executable, "-m", "edge.cli", "demo", "--loop", *option]
             process = subprocess.Popen(command, stdout=out, cwd=ROOT)
         with killed_at_the_end(process):
             wait_until(lambda: "sign-in?key=" in (tmp_path / "out").read_text(), what="the address")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 import skimage.data
 
 import edge.selftest
+from edge.cli import main
 from edge.demo_clip import CLIP
 from edge.geometry import Box
 from edge.vision.preprocess import Image
@@ -31,23 +35,28 @@ CHECKOUT = ROOT
 PHOTO = Path(edge.selftest.__file__).with_name("photo.jpg")
 
 
-def maskd(*arguments: str | Path, cwd: Path, check: int | None = 0) -> subprocess.CompletedProcess[str]:
-    """Runs the command in `cwd`; `check` is the exit status that it must end with."""
-    result = subprocess.run(
-        [sys.executable, "-m", "edge.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
-    )
-    assert "Traceback" not in result.stderr
-    if check is not None:
-        assert result.returncode == check, result.stderr
-    return result
+@dataclass(frozen=True, slots=True)
+class Ran:
+    stdout: str
+    stderr: str
 
 
-def records(result: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+def maskd(*arguments: str | Path, cwd: Path, check: int = 0) -> Ran:
+    """Runs the command in `cwd`, in this process; `check` is the exit status that it must end with."""
+    before = Path.cwd()
+    with contextlib.redirect_stdout(io.StringIO()) as stdout, contextlib.redirect_stderr(io.StringIO()) as stderr:
+        os.chdir(cwd)
+        try:
+            status = main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            status = int(end.code or 0)
+        finally:
+            os.chdir(before)
+    assert status == check, stderr.getvalue()
+    return Ran(stdout.getvalue(), stderr.getvalue())
+
+
+def records(result: Ran) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -210,6 +219,12 @@ def test_out_that_cannot_be_written(photos: Path) -> None:
     result = maskd("detect", "photos/a.jpg", "--out", "photos/notes.txt", cwd=photos.parent, check=1)
     assert result.stderr.startswith("maskd: nothing can be written to the folder photos/notes.txt (--out)")
     assert result.stdout == ""
+
+
+def test_heic_is_refused_in_one_sentence(photos: Path) -> None:
+    (photos / "IMG_0001.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(5000))
+    result = maskd("detect", "photos/IMG_0001.HEIC", cwd=photos.parent, check=1)
+    assert "is HEIC, which is not supported; convert it to JPEG" in result.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(photos: Path) -> None:

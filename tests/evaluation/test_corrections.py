@@ -229,6 +229,7 @@ def test_a_part_of_a_public_set_gets_the_shipped_corrections_of_its_photos(tmp_p
     assert photo(load(folder), entry.photo).labels == (UNSURE,)
 
 
+@pytest.mark.accuracy
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_every_shipped_correction_changes_a_label(name: str) -> None:
     folder = DATA / name

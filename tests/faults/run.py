@@ -54,8 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not faults:
         print("no right to mount a disk here, which all of these faults need", file=sys.stderr)
         return 2
-    if args.sample:
-        faults = sample(faults, args.seed)
     rounds = args.rounds or len(faults)
     folder = Path(args.folder or tempfile.mkdtemp(prefix="maskd-faults-"))
     print(f"{rounds} rounds over {len(faults)} faults, seed {args.seed}, in {folder}", flush=True)
@@ -84,15 +82,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     shutil.rmtree(folder)
     return 0
-
-
-def sample(faults: Sequence[Fault], seed: int) -> list[Fault]:
-    """One of each kind, which is the first word of its name."""
-    kinds: dict[str, list[Fault]] = {}
-    for fault in faults:
-        kinds.setdefault(fault.name.split()[0].rstrip(":"), []).append(fault)
-    rng = random.Random(f"{seed}/sample")
-    return [rng.choice(kind) for kind in kinds.values()]
 
 
 def plan(faults: Sequence[Fault], seed: int, numbers: range) -> list[tuple[int, str]]:
@@ -198,7 +187,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="NAME", help="only this one, or those with NAME in it"
     )
-    parser.add_argument("--sample", action="store_true", help="one fault of each kind, chosen by the seed")
     parser.add_argument("--pairs", action="store_true", help="two faults at once as well")
     parser.add_argument("--brief", action="store_true", help="no fault lasts longer than a few seconds")
     parser.add_argument("--report", type=Path, metavar="FILE", help="Markdown file whose table is replaced")

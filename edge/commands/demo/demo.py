@@ -45,10 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lan", action="store_true", help="other machines on the network, such as a phone, may open the page as well"
     )
+    parser.add_argument("--loop", action="store_true", help="the clip goes on until Ctrl-C, as it does in a terminal")
 
 
 def main(args: argparse.Namespace) -> int:
-    return run_demo(lan=args.lan, loop=args.lan or sys.stdout.isatty())
+    return run_demo(lan=args.lan, loop=args.loop or args.lan or sys.stdout.isatty())
 
 
 def run_demo(
