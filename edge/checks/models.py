@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from edge.checks.jobs import Job, run_together
 from edge.checks.row import Row, judged
 from edge.config import Config
+from edge.errors import UsageError
+from edge.people.known_statuses import require_known_statuses
 from edge.vision.accelerator import without_delegate
 
 if TYPE_CHECKING:
@@ -94,10 +96,15 @@ def _try_classifier(config: Config) -> Iterator[Row]:
             f"compliance.compliant lists {', '.join(strangers)}, which this model never outputs; its labels are "
             f"{', '.join(classifier.labels)}"
         )
+    failures = [f"{wrong}: {_REMEDY}"] if wrong else []
+    try:
+        require_known_statuses(config, classifier.labels)
+    except UsageError as error:
+        failures.append(str(error))
     yield judged(
         "classifier",
         f"{classifier.identity}, labels its faces {', '.join(said)}, {elapsed_ms:.1f} ms",
-        failures=[f"{wrong}: {_REMEDY}"] if wrong else [],
+        failures=failures,
         warnings=warnings,
         figures={
             "model": classifier.identity,

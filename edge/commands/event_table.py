@@ -38,6 +38,8 @@ class EventTable:
             self._date = moment.date()
             self.line(f"{self._date:%A} {self._date}")
         status = f"{event.previous} {self._arrow} {event.status}" if event.previous else event.status
+        if event.previous == event.status:
+            status = f"{event.status} {'complies now' if event.compliant else 'does not comply any more'}"
         self.line(
             f"{moment:%H:%M:%S}  {event.camera:<{CAMERA_LETTERS}}  {event.type:<8}  "
             f"{event.track[-PERSON_LETTERS:]:<{PERSON_LETTERS}}  {event.confidence:>5.0%}  "

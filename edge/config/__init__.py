@@ -10,8 +10,10 @@ from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.storage import StorageSettings
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
 from edge.config.web import WebSettings, WebTlsSettings
+from edge.config.zone import ALL, ZoneSettings
 
 __all__ = [
+    "ALL",
     "NAME_PATTERN",
     "TOPIC_PREFIX_PATTERN",
     "CameraSettings",
@@ -29,5 +31,6 @@ __all__ = [
     "TrackingSettings",
     "WebSettings",
     "WebTlsSettings",
+    "ZoneSettings",
     "default_device",
 ]

@@ -5,19 +5,17 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from edge.camera.source import Source, parse_source
-from edge.config.fields import Fraction, Name, Settings, text_if_number
+from edge.config.fields import Name, Settings, text_if_number
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.per_camera import with_own_values
-from edge.config.polygon import problem_of_polygon
 from edge.config.traits import LIVE, REOPENS, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings
+from edge.config.zone import ZoneSettings
 from edge.errors import UsageError
-
-Point = tuple[Fraction, Fraction]
 
 
 def _parsed_source(value: object) -> Source:
@@ -44,15 +42,6 @@ def _number_if_digits(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
-def _drawable(points: list[Point]) -> list[Point]:
-    if problem := problem_of_polygon(points):
-        raise PydanticCustomError("sentence", "{problem}", {"problem": problem})
-    return points
-
-
-Zone = Annotated[list[Point], Field(min_length=3), AfterValidator(_drawable)]
-
-
 @with_own_values(
     detector=DetectorSettings, classifier=ClassifierSettings, tracking=TrackingSettings, compliance=ComplianceSettings
 )
@@ -74,5 +63,5 @@ class CameraSettings(Settings):
     """Degrees clockwise, for a camera mounted on its side or upside down."""
     photo_seconds: Annotated[float, Field(gt=0, le=3600), REOPENS] = 2.0
     """Seconds to show each photo of a folder."""
-    zones: Annotated[dict[Name, Zone], LIVE] = {}
-    """Named polygons in fractions of the picture's width and height; an event lists the zones its person is in."""
+    zones: Annotated[dict[Name, ZoneSettings], LIVE] = {}
+    """Named areas of the picture, each with rules of its own; an event lists the zones its person is in."""

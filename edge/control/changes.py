@@ -43,6 +43,8 @@ class Changes(Part):
         and none can be switched on."""
         self.on_change: Callable[[Config], None] = lambda _config: None
         """Puts a configuration into effect, in the caller's thread; may raise MaskdError."""
+        self.check: Callable[[Config], None] = lambda _config: None
+        """Raises MaskdError where the models do not give what a configuration asks for; nothing of it takes effect."""
         self.on_reload: Callable[[], None] = lambda: None
         """Called after a reload: what the file says may have changed though what is in effect has not."""
         self.lock = threading.RLock()
@@ -98,6 +100,7 @@ class Changes(Part):
         with self.lock:
             if not self._is_over:
                 effective = without_awaiting_restart(self._started_with, config)
+                self.check(effective)
                 before, self._config = self._config, effective
                 try:
                     self.on_change(effective)

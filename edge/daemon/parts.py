@@ -21,6 +21,7 @@ from edge.mqtt.publisher import Publisher
 from edge.mqtt.sender import Sender
 from edge.mqtt.totals import TotalsPublisher
 from edge.payloads.events import ModelNames
+from edge.people.known_statuses import require_known_statuses
 from edge.people.observations import ObservationLog
 from edge.people.scene import Scene
 from edge.people.watcher import Watcher
@@ -58,6 +59,8 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     config = changes.config
     vision, problems = _build_vision(accelerator)
     models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
+    changes.check = partial(require_known_statuses, labels=vision.classifier.labels)
+    changes.check(config)
     effective = partial(effective_setting, recommended=vision.recommended)
 
     def vision_ended(error: Exception | None) -> None:

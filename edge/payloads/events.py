@@ -25,7 +25,7 @@ class ModelNames(Payload):
 
 
 class Event(Payload):
-    """One person appeared, changed status, or left."""
+    """One person appeared, changed status or came to comply or not, or left."""
 
     schema_name: Literal["maskd.event/1"] = Field(default="maskd.event/1", alias="schema")
     id: UUID
@@ -45,13 +45,16 @@ class Event(Payload):
     status: str
     """with_mask, without_mask, mask_weared_incorrect, unknown, or another label of the classifier."""
     previous: str | None
-    """The status before a `changed`."""
+    """The status before a `changed`. Where it equals `status`, only `compliant` changed: the person crossed into
+    another zone, or the rules changed."""
     compliant: bool
+    """Whether the rules of all `zones`, or of the camera where there are none, allow the status."""
     confidence: Fraction
     """Mean confidence of the votes for `status`."""
     box: tuple[Fraction, Fraction, Fraction, Fraction]
     """Left, top, right, bottom of the face in fractions of the picture's width and height."""
     zones: tuple[str, ...]
+    """Those that the person is in, each once its dwell time has passed."""
     time: Timestamp
     """When this happened."""
     started: Timestamp

@@ -126,7 +126,7 @@ class Totals(Payload):
     visits: Count
     """People who appeared and whose status settled."""
     violations: Count
-    """Those of them whose status was, at some time, known and not in `compliance.compliant`."""
+    """Those of them whose status was, at some time, known and not compliant where the person was."""
     today: DayTotals
     since: Timestamp
     """When counting began: with the first start, or after the file of the counts was lost."""

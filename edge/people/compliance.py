@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edge.config import ComplianceSettings
+from edge.config import ALL, ComplianceSettings
 from edge.geometry import Box
 from edge.payloads.statuses import UNKNOWN
 from edge.people.judging import Standing, Vote
 from edge.people.tracking import Track, TrackUpdate
 from edge.people.transition import Transition
-from edge.people.zones import Zones, zones_at
+from edge.people.zones import Whereabouts, Zones
 
 GRACE_WINDOWS = 3.0
 """Windows that a person may stay undecided before being announced as `unknown`."""
@@ -26,6 +26,10 @@ class Compliance:
     once another status has held it for `hold_s`, and `ended` with the track. `unknown` votes never win a majority; a
     person still undecided after three windows is announced as `unknown`. One who was never announced goes in silence,
     unless `min_votes` votes were in: then `started` and `ended` come together.
+
+    Where a person is decides which statuses comply: every zone must agree, and outside of all zones the camera's rule
+    holds. A crossing, or another rule, that flips it is a `changed` to the same status. One who has only been in zones
+    that do not count yet is not announced.
     """
 
     def __init__(self, settings: ComplianceSettings, *, camera: str, zones: Zones) -> None:
@@ -44,23 +48,31 @@ class Compliance:
         person = self._people.get(track)
         if person is None:
             return Standing(status=None, contested=False)
-        return Standing(person.status, person.contested)
+        return Standing(person.status, person.contested, person.compliant)
 
     def update(
-        self, update: TrackUpdate, votes: Mapping[str, Sequence[Vote]], frame_size: tuple[int, int]
+        self,
+        update: TrackUpdate,
+        votes: Mapping[str, Sequence[Vote]],
+        whereabouts: Callable[[str], Whereabouts],
+        frame_size: tuple[int, int],
     ) -> list[Transition]:
         """Takes in the tracks after a frame of `frame_size` (width, height) pixels, and the votes that it brought, by
-        track and in the order of their times."""
+        track and in the order of their times. `whereabouts`: of each track."""
         transitions = []
         for track in update.active:
             person = self._people.setdefault(track.id, _Person(track, track.box))
             if track.seen:
                 width, height = frame_size
                 person.box = track.box.clipped(width, height).scaled(1 / width, 1 / height)
+            person.where = whereabouts(track.id)
             for vote in votes.get(track.id, ()):
                 transitions += self._count(person, vote)
+            if track.seen:
+                transitions += self._look_at_rules(person)
         for track in update.ended:
             if (gone := self._people.pop(track.id, None)) is not None:
+                gone.where = whereabouts(track.id)
                 transitions += self._end(gone)
         return transitions
 
@@ -87,6 +99,8 @@ class Compliance:
         return now - voted_at > self._settings.window_s
 
     def _begin(self, person: _Person, counts: Counter[str], now: float) -> list[Transition]:
+        if person.where.is_waiting:
+            return []
         status = self._majority(counts)
         if status is None and self._grace_is_over(person, now):
             status = UNKNOWN
@@ -104,6 +118,22 @@ class Compliance:
         previous, person.status, person.rival = person.status, rival, None
         return [self._transition("changed", person, rival, vote.at, previous)]
 
+    def _look_at_rules(self, person: _Person) -> list[Transition]:
+        status = person.status
+        if status is None or self._complies(status, person.where.zones) == person.compliant:
+            return []
+        return [self._transition("changed", person, status, person.track.last_seen, status)]
+
+    def _complies(self, status: str, zones: Sequence[str]) -> bool:
+        rules = [self._zones[zone].compliant for zone in zones] or [None]
+        return all(self._allows(rule, status) for rule in rules)
+
+    def _allows(self, rule: Sequence[str] | None, status: str) -> bool:
+        """`rule`: the statuses that comply; None: those of the camera."""
+        if rule is None:
+            return status in self._settings.compliant
+        return status in rule or (ALL in rule and status != UNKNOWN)
+
     def _start(self, person: _Person, status: str, now: float) -> Transition:
         person.status, person.rival = status, None
         return self._transition("started", person, status, now)
@@ -111,7 +141,8 @@ class Compliance:
     def _end(self, person: _Person) -> list[Transition]:
         transitions = []
         last_seen = person.track.last_seen
-        if person.status is None and person.track.confirmed and person.judged >= self._settings.min_votes:
+        may_start = person.track.confirmed and not person.where.is_waiting
+        if person.status is None and may_start and person.judged >= self._settings.min_votes:
             overall = self._majority(Counter({s: n for s, n in person.votes.items() if s != UNKNOWN}))
             transitions.append(self._start(person, overall or UNKNOWN, last_seen))
         if person.status is not None:
@@ -142,16 +173,17 @@ class Compliance:
         previous: str | None = None,
     ) -> Transition:
         cast = person.votes[status]
+        person.compliant = self._complies(status, person.where.zones)
         return Transition(
             type=kind,
             camera=self._camera,
             track=person.track.id,
             status=status,
             previous=previous,
-            compliant=status in self._settings.compliant,
+            compliant=person.compliant,
             confidence=person.confidence_sums[status] / cast if cast else 0.0,
             box=person.box,
-            zones=zones_at(self._zones, person.box.center),
+            zones=person.where.zones,
             started_at=person.track.first_seen,
             at=at,
             votes=dict(person.votes),
@@ -173,6 +205,9 @@ class _Person:
     """The votes that a majority is taken of: when, and for which status; never `unknown`."""
     status: str | None = None
     """What was announced; None before `started`."""
+    compliant: bool | None = None
+    """What was announced with it."""
+    where: Whereabouts = field(default_factory=Whereabouts)
     rival: str | None = None
     """Another status that holds the majority since `rival_since`."""
     rival_since: float = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.config import ComplianceSettings, TrackingSettings
@@ -12,7 +12,7 @@ from edge.people.policy import recheck_interval
 from edge.people.scene import Person
 from edge.people.tracking import Track, Tracker, TrackUpdate
 from edge.people.transition import Transition
-from edge.people.zones import Zones, ZoneStays
+from edge.people.zones import Zones, ZoneStay, ZoneStays, not_ignored, point_of
 from edge.vision.faces import Face
 
 
@@ -63,7 +63,12 @@ class Crowd:
         """Takes in the faces of a picture of `frame_size` (width, height) pixels, taken at `now` in monotonic
         seconds; `eye` is the classifier before that picture."""
         self._frame_size = frame_size
-        update = self._tracker.update(faces, now)
+        update = self._tracker.update(not_ignored(faces, self._rules.zones, frame_size), now)
+        stays = {
+            track.id: self._stays.update(track.id, point_of(track.box, frame_size), track.last_seen)
+            for track in update.active
+            if track.seen
+        }
         votes = self._judge.votes(
             update,
             {track.id: self._compliance.standing(track.id) for track in update.active},
@@ -72,8 +77,8 @@ class Crowd:
             min_score=self._rules.min_score,
             interval_s=recheck_interval(self._rules.recheck_s, self._rules.compliance),
         )
-        transitions = self._compliance.update(update, votes, frame_size)
-        return self._seen(update, transitions, self._judge.classified)
+        transitions = self._compliance.update(update, votes, self._stays.whereabouts, frame_size)
+        return self._seen(update, transitions, self._judge.classified, stays)
 
     def wait(self, now: float) -> Seen:
         """No picture has come by `now`: who was not seen for too long leaves."""
@@ -86,21 +91,31 @@ class Crowd:
     @property
     def people(self) -> tuple[Person, ...]:
         """Those who are followed, between two pictures."""
-        return tuple(replace(self._person(track), seen=False) for track in self._tracker.tracks)
+        return tuple(
+            replace(self._person(track, self._stays.current(track.id)), seen=False) for track in self._tracker.tracks
+        )
 
     def _without_picture(self, update: TrackUpdate) -> Seen:
         self._judge.remember(update)
-        return self._seen(update, self._compliance.update(update, {}, self._frame_size), 0)
+        transitions = self._compliance.update(update, {}, self._stays.whereabouts, self._frame_size)
+        return self._seen(update, transitions, 0, {})
 
-    def _seen(self, update: TrackUpdate, transitions: Sequence[Transition], classified: int) -> Seen:
+    def _seen(
+        self,
+        update: TrackUpdate,
+        transitions: Sequence[Transition],
+        classified: int,
+        stays: Mapping[str, tuple[ZoneStay, ...]],
+    ) -> Seen:
+        """`stays`: those of the people whom the picture shows."""
         for track in update.ended:
             self._stays.forget(track.id)
-        return Seen(tuple(self._person(track) for track in update.active), tuple(transitions), classified)
+        people = (self._person(track, stays.get(track.id) or self._stays.current(track.id)) for track in update.active)
+        return Seen(tuple(people), tuple(transitions), classified)
 
-    def _person(self, track: Track) -> Person:
+    def _person(self, track: Track, stays: tuple[ZoneStay, ...]) -> Person:
         memory = self._judge.memory(track.id)
-        width, height = self._frame_size
-        x, y = track.box.clipped(width, height).center
+        standing = self._compliance.standing(track.id)
         return Person(
             track=track.id,
             box=track.box,
@@ -109,10 +124,9 @@ class Crowd:
             confirmed=track.confirmed,
             first_seen=track.first_seen,
             last_seen=track.last_seen,
-            status=self._compliance.standing(track.id).status,
+            status=standing.status,
             classification=memory.latest,
             classified_at=None if memory.latest is None else memory.judged_at,
-            zones=self._stays.update(track.id, (x / width, y / height), track.last_seen)
-            if track.seen
-            else self._stays.current(track.id),
+            zones=stays,
+            compliant=standing.compliant,
         )

@@ -34,6 +34,8 @@ class Standing:
     """What was announced; None before `started`."""
     contested: bool
     """The recent votes are not unanimous for it."""
+    compliant: bool | None = None
+    """What was announced; None before `started`."""
 
 
 class Eye(Protocol):

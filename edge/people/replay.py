@@ -67,8 +67,11 @@ class Pair:
 
     @property
     def differs(self) -> bool:
-        """A different event, or the same one at a time that differs by more than a rounding."""
+        """A different event, or the same one by another judgement, in other zones, or at a time that differs by more
+        than a rounding."""
         if self.before is None or self.after is None:
+            return True
+        if (self.before.compliant, self.before.zones) != (self.after.compliant, self.after.zones):
             return True
         return abs(self.before.at - self.after.at) > 0.05
 

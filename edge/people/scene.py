@@ -35,6 +35,8 @@ class Person:
     """When the picture of that answer was taken."""
     zones: tuple[ZoneStay, ...]
     """The zones that the person is in, and those left since the look before."""
+    compliant: bool | None = None
+    """Whether the announced status complies where the person is; None before `started`."""
 
 
 @dataclass(frozen=True, slots=True)

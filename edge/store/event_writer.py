@@ -169,6 +169,8 @@ class EventWriter(Part):
 def describe(event: Event) -> str:
     """An event as one line of the log."""
     before = f" (was {event.previous})" if event.previous else ""
+    if event.previous == event.status:
+        before = " (complies now)" if event.compliant else " (does not comply any more)"
     return (
         f"camera {event.camera}: {event.track} {event.type} {event.status}{before}, "
         f"confidence {event.confidence:.2f}, {event.duration_s:.1f} s, seq {event.seq}"

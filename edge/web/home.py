@@ -30,7 +30,10 @@ class Home:
     async def about(self, request: Request) -> Response:
         config = self._config()
         cameras = {
-            name: {"zones": camera.zones, "compliant": for_camera(config, name).compliance.compliant}
+            name: {
+                "zones": {zone: each.corners for zone, each in camera.zones.items()},
+                "compliant": for_camera(config, name).compliance.compliant,
+            }
             for name, camera in config.cameras.items()
         }
         return json_response(

@@ -86,7 +86,7 @@ def photos(tmp_path: Path) -> Iterator[Photos]:
 def test_a_camera_goes_on_when_only_its_rules_change(photos: Photos) -> None:
     photos.apply(door={}, gate={})
     before = photos.cameras.running
-    photos.apply(door={"min_score": 0.9, "zones": {"z": [[0, 0], [1, 0], [1, 1]]}}, gate={})
+    photos.apply(door={"min_score": 0.9, "zones": {"z": {"corners": [[0, 0], [1, 0], [1, 1]]}}}, gate={})
     assert photos.cameras.running == before
     assert before["door"].watched.rules.thresholds.min_score == 0.9
     assert list(before["door"].watched.rules.people.zones) == ["z"]

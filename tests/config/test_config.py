@@ -257,15 +257,24 @@ mqtt:
         ("mqtt: {password_file: /dev/null}\n", "password_file: a password needs a user name"),
         ("mqtt: {tls: {ca_file: /nowhere/ca.pem}}\n", ":1:23: mqtt.tls.ca_file: there is no file"),
         (
-            "cameras: {a: {source: 0, zones: {z: [[0,0],[1,1]]}}}\n",
-            "zones.z: is a list of 2; it must be a list of at least 3",
+            "cameras: {a: {source: 0, zones: {z: {corners: [[0,0],[1,1]]}}}}\n",
+            "zones.z.corners: is a list of 2; it must be a list of at least 3",
         ),
-        ("cameras: {a: {source: 0, zones: {z: [[0,0],[1,1],[2,0]]}}}\n", 'zones.z[2][0]: "2" is not valid'),
-        ("cameras: {a: {source: 0, zones: {z: [[0,0],[.5,.5],[1,1]]}}}\n", "zones.z: the corners are on one line"),
-        ("cameras: {a: {source: 0, zones: {z: [[0,0],[1,1],[1,0],[0,1]]}}}\n", "zones.z: the outline crosses itself"),
         (
-            "cameras: {a: {source: 0, zones: {z: [[0,0,0],[1,1],[1,0]]}}}\n",
-            "zones.z[0]: is a list of 3; it must be a list of 2",
+            "cameras: {a: {source: 0, zones: {z: {corners: [[0,0],[1,1],[2,0]]}}}}\n",
+            'zones.z.corners[2][0]: "2" is not valid',
+        ),
+        (
+            "cameras: {a: {source: 0, zones: {z: {corners: [[0,0],[.5,.5],[1,1]]}}}}\n",
+            "zones.z.corners: the corners are on one line",
+        ),
+        (
+            "cameras: {a: {source: 0, zones: {z: {corners: [[0,0],[1,1],[1,0],[0,1]]}}}}\n",
+            "zones.z.corners: the outline crosses itself",
+        ),
+        (
+            "cameras: {a: {source: 0, zones: {z: {corners: [[0,0,0],[1,1],[1,0]]}}}}\n",
+            "zones.z.corners[0]: is a list of 3; it must be a list of 2",
         ),
     ],
 )
@@ -299,7 +308,7 @@ def test_aliases_that_multiply_are_refused_quickly(tmp_path: Path) -> None:
 
 
 def test_a_harmless_alias_works(tmp_path: Path) -> None:
-    zone = "[[0, 0], [1, 0], [1, 1]]"
+    zone = "{corners: [[0, 0], [1, 0], [1, 1]]}"
     config = load(
         tmp_path, f"cameras:\n  a: {{source: 0, zones: {{z: &z {zone}}}}}\n  b: {{source: 1, zones: {{z: *z}}}}\n"
     )

@@ -164,7 +164,7 @@ def test_every_commented_source_is_valid_to_both(source: str) -> None:
         "cameras: {door: {source: 0, rotate: 90}}",
         "cameras: {door: {source: 0, rotate: '90'}}",
         "cameras: {door: {source: 0, rotate: 45}}",
-        "cameras: {door: {source: 0, zones: {a: [['0', 0], [1, 0.5], [1, 1]]}}}",
+        "cameras: {door: {source: 0, zones: {a: {corners: [['0', 0], [1, 0.5], [1, 1]]}}}}",
         "cameras: {door: }",
         "cameras: {}",
         "cameras:",

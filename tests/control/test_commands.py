@@ -126,7 +126,8 @@ def test_no_payload_does_more_than_be_refused_in_one_printable_line(payload: byt
 )
 def test_a_value_becomes_a_setting(setting: str, text: str | None, value: object) -> None:
     before = configuration(
-        detector={"min_score": 0.3}, cameras={"door": {"source": "0", "zones": {"a": [(0, 0), (1, 0), (1, 1)]}}}
+        detector={"min_score": 0.3},
+        cameras={"door": {"source": "0", "zones": {"a": {"corners": [(0, 0), (1, 0), (1, 1)]}}}},
     )
     each = Settable(setting, "door")
     after = each.changed(before, text)

@@ -102,7 +102,7 @@ def test_new_thresholds_hold_at_once_and_nobody_is_lost(tmp_path: Path, mosquitt
         began = time.time()
         Editor(device).change(
             cameras__door__min_score=0.41,
-            cameras__door__zones={"all": [[0, 0], [1, 0], [1, 1], [0, 1]]},
+            cameras__door__zones={"all": {"corners": [[0, 0], [1, 0], [1, 1], [0, 1]]}},
             tracking__lost_after_s=1.5,
             compliance__compliant=["without_mask"],
             mqtt__status_interval_s=5,
@@ -112,9 +112,10 @@ def test_new_thresholds_hold_at_once_and_nobody_is_lost(tmp_path: Path, mosquitt
         assert state(device, "min_score")["persisted"]
         wait_until(lambda: person not in device.here(), what="the end of the visit")
         visit = [event for event in device.events() if event["track"] == person]
-        assert [event["type"] for event in visit] == ["started", "ended"]
-        assert (visit[0]["zones"], visit[1]["zones"]) == ([], ["all"]), "the end is told by the new rules"
-        assert visit[1]["duration_s"] > time.time() - began - 20
+        assert [event["type"] for event in visit] == ["started", "changed", "ended"]
+        assert [event["zones"] for event in visit] == [[], ["all"], ["all"]], "the new rules are told at once"
+        assert [event["compliant"] for event in visit] == [True, False, False]
+        assert visit[2]["duration_s"] > time.time() - began - 20
         assert device.status()["mqtt"]["connections"] == 1
         assert device.status()["problems"] == []
         assert_no_gap(device.events())

@@ -93,7 +93,9 @@ cameras:
   door:
     source: rtsp://viewer:secret@192.168.1.20:554/stream
     rotate: 90
-    zones: {entrance: [[0.0, 0.2], [0.5, 0.2], [0.5, 1.0]], exit: [[0.5, 0], [1, 0], [1, 1]]}
+    zones:
+      entrance: {corners: [[0.0, 0.2], [0.5, 0.2], [0.5, 1.0]], compliant: [all], dwell_s: 2}
+      exit: {corners: [[0.5, 0], [1, 0], [1, 1]], ignore: true}
   hall: &hall
     source: 0
     min_score: 0.4

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from edge.config import ComplianceSettings, TrackingSettings
+from edge.config import ComplianceSettings, TrackingSettings, ZoneSettings
 from edge.geometry import Box
 from edge.people.transition import Transition
-from tests.support.scripted import LETTER_OF, ScriptedCrowd, Shown, shown
+from edge.people.zones import Zones
+from tests.support.scripted import LETTER_OF, ScriptedCrowd, Shown, rectangle, shown
 
 
 def play(
@@ -127,7 +128,7 @@ def test_a_change_waits_for_the_majority_and_then_for_hold_s() -> None:
 def march(
     pictures: Sequence[Shown | None],
     settings: ComplianceSettings | None = None,
-    zones: Mapping[str, Sequence[tuple[float, float]]] | None = None,
+    zones: Zones | None = None,
 ) -> list[Transition]:
     """One person, confirmed at once, ten frames per second."""
     scripted = ScriptedCrowd(recheck_s=0, compliance=settings, tracking=TrackingSettings(min_hits=1), zones=zones)
@@ -165,9 +166,11 @@ def test_the_box_is_in_fractions_and_clipped() -> None:
 
 
 ZONES = {
-    "left": [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)],
-    "everywhere": [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)],
-    "u-shape": [(0.0, 0.0), (0.2, 0.0), (0.2, 0.9), (0.8, 0.9), (0.8, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)],
+    "left": rectangle(0.0, 0.5),
+    "everywhere": rectangle(0.0, 1.0),
+    "u-shape": ZoneSettings(
+        corners=[(0.0, 0.0), (0.2, 0.0), (0.2, 0.9), (0.8, 0.9), (0.8, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
+    ),
 }
 
 

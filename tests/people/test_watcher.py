@@ -148,7 +148,7 @@ def test_rules_change_between_two_pictures_and_nobody_is_lost(watching: Watching
 
     door.rules = rules(
         classifier={"min_confidence": 0.2, "recheck_s": 0},
-        cameras={"door": {"source": "0", "zones": {"all": EVERYWHERE}}},
+        cameras={"door": {"source": "0", "zones": {"all": {"corners": EVERYWHERE}}}},
     )
     time.sleep(0.6)  # the votes for the mask have left the window
     watching.show(door)

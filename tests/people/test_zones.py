@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from edge.people.zones import LEAVE_S, ZoneStay, ZoneStays, zones_at
-from tests.support.scripted import ScriptedCrowd, shown
+from tests.support.scripted import ScriptedCrowd, rectangle, shown
 
-LEFT = {"left": [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]}
-ZONES = {**LEFT, "all": [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]}
+LEFT = {"left": rectangle(0.0, 0.5)}
+ZONES = {**LEFT, "all": rectangle(0.0, 1.0)}
 IN, OUT = (0.2, 0.5), (0.8, 0.5)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from edge.config import ComplianceSettings, TrackingSettings
+from edge.config import ComplianceSettings, TrackingSettings, ZoneSettings
 from edge.geometry import Box
 from edge.payloads.statuses import UNKNOWN
 from edge.people.crowd import Crowd, Rules, Seen
@@ -18,6 +19,12 @@ from edge.vision.masks import Classification
 FRAME_SIZE = (640, 480)
 STATUS_OF = {"M": "with_mask", "n": "without_mask", "i": "mask_weared_incorrect", "?": UNKNOWN}
 LETTER_OF = {status: letter for letter, status in STATUS_OF.items()}
+
+
+def rectangle(left: float, right: float, **rules: Any) -> ZoneSettings:
+    """A zone from top to bottom, between two fractions of the picture's width."""
+    corners = [[left, 0.0], [right, 0.0], [right, 1.0], [left, 1.0]]
+    return ZoneSettings.model_validate({"corners": corners, **rules})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +76,14 @@ class ScriptedCrowd:
         zones: Zones | None = None,
     ) -> None:
         numbers = itertools.count(1)
-        rules = Rules(
+        self.rules = Rules(
             min_score=0.5,
             recheck_s=recheck_s,
             tracking=tracking or TrackingSettings(),
             compliance=compliance or ComplianceSettings(),
             zones=zones or {},
         )
-        self.crowd = Crowd(rules, camera="door", new_id=lambda: f"t{next(numbers)}")
+        self.crowd = Crowd(self.rules, camera="door", new_id=lambda: f"t{next(numbers)}")
 
     def look(self, picture: Sequence[Shown], now: float, frame_size: tuple[int, int] = FRAME_SIZE) -> Seen:
         return self.crowd.look([each.face for each in picture], ScriptedEye(picture), frame_size, now)

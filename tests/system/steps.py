@@ -37,7 +37,9 @@ def its_events_reach_the_broker(debian: Debian) -> None:
 
 def a_reload_takes_effect_without_a_restart(debian: Debian) -> None:
     run, taken_over = debian.unit("InvocationID"), debian.log().count(TAKEN_OVER)
-    with added_to_the_configuration(debian, "    zones:\n      everywhere: [[0, 0], [1, 0], [1, 1], [0, 1]]\n"):
+    with added_to_the_configuration(
+        debian, "    zones:\n      everywhere: {corners: [[0, 0], [1, 0], [1, 1], [0, 1]]}\n"
+    ):
         debian.run("systemctl", "reload", "maskd")
         wait_until(lambda: debian.log().count(TAKEN_OVER) == taken_over + 1, what="the reload")
         wait_until(

@@ -97,7 +97,7 @@ def fed(page: RunningPage, camera: str = "door", image: Image | None = None) -> 
 
 
 def a_config(folder: Path, port: int, privacy: str = "events", **web: Any) -> Any:
-    zones = {"entrance": [[0, 0], [0.5, 0], [0.5, 1]]}
+    zones = {"entrance": {"corners": [[0, 0], [0.5, 0], [0.5, 1]]}}
     return page_config(
         folder, port, privacy, cameras={"door": {"source": "demo", "zones": zones}, "gate": {"source": "demo"}}, **web
     )

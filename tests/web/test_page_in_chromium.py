@@ -32,7 +32,7 @@ if CHROMIUM is None:
 
 DESK, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 844}
 SHOTS = os.environ.get("SCREENSHOTS", "")
-ZONES = {"counter": [[0.3, 0.2], [0.95, 0.2], [0.95, 1], [0.3, 1]]}
+ZONES = {"counter": {"corners": [[0.3, 0.2], [0.95, 0.2], [0.95, 1], [0.3, 1]]}}
 
 
 class Site:

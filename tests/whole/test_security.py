@@ -205,7 +205,7 @@ def kept(broker: Mosquitto, topic: str) -> bytes:
 def test_names_that_would_reach_into_another_topic(name: str, tmp_path: Path) -> None:
     """No name of a device or camera, and no prefix, can reach another topic."""
     camera = {"source": "photos/"}
-    zone = [[0, 0], [1, 0], [1, 1]]
+    zone = {"corners": [[0, 0], [1, 0], [1, 1]]}
     for values in (
         {"device": name, "cameras": {"door": camera}},
         {"cameras": {name: camera}},

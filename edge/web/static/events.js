@@ -67,7 +67,7 @@ export function Events({ about, events }) {
               <td title=${viewerTime(event.time)}>${deviceTime(event.time)}</td>
               <td>${event.camera}</td>
               <td>${event.type}</td>
-              <td class="status">${inWords(event.status)}${event.previous ? ` (was ${inWords(event.previous)})` : ""}</td>
+              <td class="status">${inWords(event.status)}${before(event)}</td>
               <td>${percent(event.confidence)}</td>
               <td>${event.zones.join(", ")}</td>
               <td>${duration(event.duration_s)}</td>
@@ -94,4 +94,11 @@ function fits(event, { camera, zone, status, type }) {
 function merged(fresh, past) {
   const known = new Set(past.map((event) => event.id));
   return [...fresh.filter((event) => !known.has(event.id)), ...past];
+}
+
+// A crossing of zones, or another rule, leaves the status as it was.
+function before({ previous, status, compliant }) {
+  if (!previous) return "";
+  if (previous === status) return compliant ? " (complies now)" : " (does not comply any more)";
+  return ` (was ${inWords(previous)})`;
 }

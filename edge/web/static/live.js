@@ -124,7 +124,7 @@ function PersonBox({ person, scene, shown, size }) {
   const below = y < size * 1.4;
   const labelX = Math.max(0, Math.min(x, width - room));
   const labelY = below ? y + h * height : y - size * 1.3;
-  return html`<g class=${`person ${kind(person.status, scene.compliant)}`} data-track=${person.track} data-status=${person.status}>
+  return html`<g class=${`person ${kind(person.status, person.compliant ? [person.status] : [])}`} data-track=${person.track} data-status=${person.status}>
     ${shown.boxes && html`<rect class="box" x=${x} y=${y} width=${w * width} height=${h * height} />`}
     ${shown.labels &&
     html`<rect class="label" x=${labelX} y=${labelY} width=${room} height=${size * 1.3} />
