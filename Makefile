@@ -162,7 +162,7 @@ vendor: $(VENV)/bin/python ## Fetch what the page takes from npm again, with its
 page-test: $(VENV)/.dev ## The page in a real Chromium (Debian: chromium); SCREENSHOTS=docs/images takes the pictures of the docs
 	@$(VENV)/bin/python -m pip install --quiet --editable '.[page]'
 	@command -v chromium > /dev/null || echo 'There is no chromium, so these tests will be skipped; install it: sudo apt install chromium' >&2
-	SCREENSHOTS='$(SCREENSHOTS)' $(VENV)/bin/python -m pytest tests/web/test_page_in_chromium.py $(PYTEST)
+	SCREENSHOTS='$(SCREENSHOTS)' $(VENV)/bin/python -m pytest tests/web/test_page_in_chromium*.py $(PYTEST)
 
 pictures: $(VENV)/.dev ## The README's pictures again, from real runs of maskd detect and maskd demo
 	PYTHONUTF8=1 $(VENV)/bin/python -m tools.readme_pictures

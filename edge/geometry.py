@@ -45,6 +45,11 @@ class Box:
     def moved(self, dx: float, dy: float) -> Box:
         return Box(self.x1 + dx, self.y1 + dy, self.x2 + dx, self.y2 + dy)
 
+    def grown(self, share: float) -> Box:
+        """With so much of its size added on each side."""
+        x, y = share * self.width, share * self.height
+        return Box(self.x1 - x, self.y1 - y, self.x2 + x, self.y2 + y)
+
     def iou(self, other: Box) -> float:
         """Intersection over union, 0 to 1."""
         width = max(0.0, min(self.x2, other.x2) - max(self.x1, other.x1))

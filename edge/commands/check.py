@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from edge.checks import accelerator, broker, cameras, clock, device, models, outbox, software, storage
+from edge.checks import accelerator, broker, cameras, clock, device, models, outbox, snapshots, software, storage
 from edge.checks.jobs import Job, Running, any_hangs, run_together
 from edge.checks.row import Row, as_dict, as_table, judged
 from edge.config import Config
@@ -138,8 +138,14 @@ def _messaging_rows(config: Config, visit: broker.Visit | None, *, is_running: b
             _job("storage", path, lambda: [storage.check_storage(settings, is_running=is_running)]),
             _job("outbox", path, lambda: [outbox.outbox_row(settings.path / "outbox.db", is_running=is_running)]),
             _job("record", path, lambda: [outbox.record_row(settings)]),
+            _job("snapshots", path, lambda: [_snapshots_row(config)]),
         ]
     )
+
+
+def _snapshots_row(config: Config) -> Row:
+    folder = next(place for place in (config.storage.path, *config.storage.path.absolute().parents) if place.exists())
+    return snapshots.snapshots_row(config, free_bytes=storage.filesystem_of(folder).free_bytes)
 
 
 def _board_rows(root: Path, *, is_running: bool) -> list[Row]:

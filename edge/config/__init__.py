@@ -7,6 +7,7 @@ from edge.config.config import Config, default_device
 from edge.config.fields import NAME_PATTERN, TOPIC_PREFIX_PATTERN, Name, Settings
 from edge.config.mqtt import HomeAssistantSettings, MqttSettings, TlsSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
+from edge.config.snapshots import SnapshotSettings
 from edge.config.storage import StorageSettings
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
 from edge.config.web import WebSettings, WebTlsSettings
@@ -26,6 +27,7 @@ __all__ = [
     "Name",
     "RuntimeSettings",
     "Settings",
+    "SnapshotSettings",
     "StorageSettings",
     "TlsSettings",
     "TrackingSettings",

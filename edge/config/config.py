@@ -13,6 +13,7 @@ from edge.config.camera import CameraSettings
 from edge.config.fields import NAME_PATTERN, Name, Settings
 from edge.config.mqtt import MqttSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
+from edge.config.snapshots import SnapshotSettings
 from edge.config.storage import StorageSettings
 from edge.config.traits import LIVE, Control, Traits
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
@@ -62,6 +63,8 @@ class Config(Settings):
     """The MQTT broker that receives the events."""
     storage: StorageSettings = StorageSettings()
     """Where events wait until the broker has confirmed them, and the local record."""
+    snapshots: SnapshotSettings = SnapshotSettings()
+    """A picture of each event, with every face made unrecognisable."""
     web: WebSettings = WebSettings()
     """The page that shows what maskd sees, health and metrics."""
 
@@ -69,6 +72,15 @@ class Config(Settings):
     def secrets(self) -> frozenset[str]:
         """Parts of the cameras' sources that are shown nowhere."""
         return frozenset(secret for camera in self.cameras.values() for secret in secrets_of(camera.source.text))
+
+    @property
+    def keeps_snapshots(self) -> bool:
+        """`privacy: aggregate` forbids them, whatever their own section says."""
+        return self.snapshots.enabled and self.privacy == "events"
+
+    @property
+    def publishes_snapshots(self) -> bool:
+        return self.keeps_snapshots and self.snapshots.publish and self.mqtt.enabled
 
     @property
     def counting_window_s(self) -> float:

@@ -19,6 +19,7 @@ from edge.homeassistant.announcer import Announcer
 from edge.mqtt import MqttClient
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.sender import Sender
+from edge.mqtt.snapshot_publisher import SnapshotPublisher
 from edge.mqtt.totals import TotalsPublisher
 from edge.payloads.events import ModelNames
 from edge.people.known_statuses import require_known_statuses
@@ -26,6 +27,7 @@ from edge.people.observations import ObservationLog
 from edge.people.scene import Scene
 from edge.people.watcher import Watcher
 from edge.store.event_writer import EventWriter
+from edge.store.snapshots import Snapshots
 from edge.store.store import Store
 from edge.system.part import Part
 from edge.vision.accelerator import Accelerator
@@ -69,6 +71,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         hooks.stop()
 
     def hand_on(scenes: Sequence[Scene]) -> None:
+        snapshots.take(scenes)  # before the writer has anything to tell of
         writer.put([transition for scene in scenes for transition in scene.transitions])
         observations.take(scenes)
         page.take(scenes)
@@ -81,12 +84,15 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         Device(changes, effective, report.status, lambda: totals.saved, on_change=lambda: commands.publish_states())
     )
     publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)
+    snapshot_publisher = SnapshotPublisher(client, config, on_failure=hooks.fail)
+    snapshots = Snapshots(config, on_made=[snapshot_publisher.take, page.snapshot_made], on_failure=hooks.fail)
     writer = EventWriter(
         store.outbox,
         client.topics,
         models,
         config.privacy,
         on_committed=[publisher.observe, totals.observe, page.observe],
+        on_published=[snapshots.published],
         on_failure=hooks.fail,
     )
     watcher = Watcher(vision, problems=problems, on_round=hand_on, on_end=vision_ended)
@@ -110,11 +116,11 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         known_client = client
         sender = Sender(store.outbox, client, on_failure=hooks.fail, before_events=publisher.tell_status)
         client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
-        parts += [client, totals, publisher, sender, announcer]
+        parts += [client, totals, publisher, sender, snapshot_publisher, announcer]
     else:
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
-    parts += [writer, watcher, cameras, status_line, page]
+    parts += [snapshots, writer, watcher, cameras, status_line, page]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

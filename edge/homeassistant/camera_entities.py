@@ -58,6 +58,8 @@ def camera_sections(
     ]
     if commands_on:
         sections.append(Section("settings", camera_controls(camera, config, topics), at_all_times))
+    if config.publishes_snapshots:
+        sections.append(Section("snapshot", {"snapshot": _snapshot(topics.snapshot(camera))}, at_all_times))
     return [*sections, Section("triggers", _triggers(labels, topics.event(camera)))]
 
 
@@ -135,6 +137,16 @@ def _counter(name: str, unit: str, member: str | None = None) -> Entity:
         "state_class": "total_increasing",
         "unit_of_measurement": unit,
         "value_template": template(f"value_json.{member or unit}"),
+    }
+
+
+def _snapshot(topic: str) -> Entity:
+    return {
+        "platform": "image",
+        "name": "Snapshot",
+        "icon": "mdi:image-outline",
+        "image_topic": topic,
+        "content_type": "image/jpeg",
     }
 
 

@@ -46,6 +46,10 @@ class Topics:
         """The retained numbers of visits and violations, today and ever."""
         return f"{self.base}/{camera}/totals"
 
+    def snapshot(self, camera: str) -> str:
+        """The retained picture of the latest event, a JPEG with every face made unrecognisable."""
+        return f"{self.base}/{camera}/snapshot"
+
     def set(self, setting: str, camera: str | None = None) -> str:
         """Where a new value is asked for; `camera` None: a setting of the whole device."""
         return f"{self.setting(setting, camera)}/set"

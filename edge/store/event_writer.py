@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.config import Config
-from edge.payloads.events import Event, ModelNames, draft_events
+from edge.payloads.events import Draft, Event, ModelNames, draft_events
 from edge.payloads.topics import Topics
 from edge.people.transition import Transition
 from edge.people.visits import AnnouncedVisits
@@ -55,17 +55,20 @@ class EventWriter(Part):
         privacy: Literal["events", "aggregate"],
         *,
         on_committed: Sequence[Callable[[Sequence[Transition]], None]] = (),
+        on_published: Sequence[Callable[[Sequence[Draft]], None]] = (),
         on_failure: Callable[[BaseException], None],
         queue_limit: int = QUEUE_LIMIT,
     ) -> None:
         """`on_committed`: called in this thread, in order, with what is on the disk, or waits in the outbox for a disk
-        that refuses. `on_failure` hears, in this thread, of the error that ended it."""
+        that refuses. `on_published`: the same with those of them that became events, while privacy is `events`.
+        `on_failure` hears, in this thread, of the error that ended it."""
         self.doing = f"the disk of {outbox.folder}"
         self._outbox = outbox
         self._topics = topics
         self._models = models
         self._privacy = privacy
         self._on_committed = on_committed
+        self._on_published = on_published
         self._queue_limit = queue_limit
         self._visits = AnnouncedVisits()
         self._changed = threading.Condition()
@@ -164,6 +167,8 @@ class EventWriter(Part):
             return
         for event in events:
             log.info("%s", describe(event))
+        for tell in self._on_published:
+            tell(drafts)
 
 
 def describe(event: Event) -> str:

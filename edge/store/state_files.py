@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.errors import MaskdError
 
 RECORD = "record"
+SNAPSHOTS = "snapshots"
 FILES = ("seq", "announced.json", "accelerator.json", "overrides.json", "totals.json", "logins.json", "page.pem")
 FRESH = ".new"
 """At the end of the name of what is about to take a file's place."""
@@ -52,6 +53,8 @@ def _own(folder: Path) -> Iterator[tuple[Path, int]]:
             yield folder / name, stat.S_IFDIR
             days = (day for day in _names(folder / name) if day.removesuffix(FRESH).endswith(".jsonl"))
             yield from ((folder / name / day, stat.S_IFREG) for day in days)
+        elif name == SNAPSHOTS:
+            yield folder / name, stat.S_IFDIR
         elif name.removesuffix(FRESH) in FILES or name.startswith(PREFIX):
             yield folder / name, stat.S_IFREG
 

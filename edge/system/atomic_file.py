@@ -11,14 +11,15 @@ from pathlib import Path
 _FRESH = ".new"
 
 
-def write_own_file(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+def write_own_file(path: Path, data: bytes, *, mode: int = 0o666, sync: bool = True) -> None:
     """Writes a file of maskd's own folder, by way of `<name>.new` next to it. Raises OSError.
 
-    `mode` is what the umask leaves bits of, as with open().
+    `mode` is what the umask leaves bits of, as with open(). `sync` False: no wait for the disk, and a power cut may
+    leave an empty file.
     """
     fresh = path.with_name(path.name + _FRESH)
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    _fill_and_rename(descriptor, fresh, path, data)
+    _fill_and_rename(descriptor, fresh, path, data, sync=sync)
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -49,15 +50,17 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _fill_and_rename(descriptor: int, fresh: Path, target: Path, data: bytes) -> None:
+def _fill_and_rename(descriptor: int, fresh: Path, target: Path, data: bytes, *, sync: bool = True) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         fresh.replace(target)
     except OSError:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise
-    sync_folder(target.parent)
+    if sync:
+        sync_folder(target.parent)

@@ -18,6 +18,7 @@ from edge.web.metrics import Metrics
 from edge.web.sessions import Sessions
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
+from edge.web.snapshots_api import SnapshotsApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Rooms:
     metrics: Metrics
     live: Live
     events: EventsApi
+    snapshots: SnapshotsApi
     settings: SettingsApi
 
 
@@ -62,6 +64,7 @@ def routes(rooms: Rooms) -> Sequence[BaseRoute]:
         Route("/api/events.csv", rooms.events.as_csv, methods=get),
         Route("/api/events.json", rooms.events.as_json, methods=get),
         Route("/api/trends", rooms.events.trends, methods=get),
+        Route("/api/snapshots/{event}", rooms.snapshots.one, methods=get),
         Route("/api/settings", rooms.settings.all, methods=get),
         Route("/api/settings/{setting}", rooms.settings.set, methods=post),
         Route("/api/settings/{camera}/{setting}", rooms.settings.set, methods=post),

@@ -18,6 +18,7 @@ from edge.web.metrics import Metrics
 from edge.web.scene_slot import SceneSlot
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
+from edge.web.snapshots_api import SnapshotsApi
 
 
 def make_rooms(
@@ -28,12 +29,14 @@ def make_rooms(
     sign_in = SignIn(
         config.device, site.base_path, site.logins, site.sessions, secure=settings.tls is not None, work=work
     )
+    snapshots = SnapshotsApi(config.storage.path, lambda: changes.config)
     return Rooms(
         sign_in=sign_in,
         home=Home(lambda: changes.config),
         health=Health(device.status),
         metrics=Metrics(device.status, device.totals, measurements, live),
         live=live,
-        events=EventsApi(EventRecord(config.storage.path), lambda: changes.config),
+        events=EventsApi(EventRecord(config.storage.path), lambda: changes.config, snapshots.kept_of),
+        snapshots=snapshots,
         settings=SettingsApi(changes, device.effective, device.on_change),
     )

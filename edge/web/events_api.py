@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -30,21 +31,31 @@ Lines = Callable[[Iterator[tuple[Event, bytes]]], Iterator[str]]
 class EventsApi:
     """In `aggregate` nothing of this is answered."""
 
-    def __init__(self, record: EventRecord, config: Callable[[], Config]) -> None:
+    def __init__(
+        self,
+        record: EventRecord,
+        config: Callable[[], Config],
+        snapshots_of: Callable[[Iterable[UUID]], Sequence[UUID]],
+    ) -> None:
+        """`snapshots_of`: of some events, those of which there is a snapshot."""
+        self._snapshots_of = snapshots_of
         self._record = record
         self._config = config
 
     async def newest(self, request: Request) -> Response:
-        """`?camera=&zone=&status=&type=&since=&until=&limit=`: newest first."""
+        """`?camera=&zone=&status=&type=&since=&until=&limit=`: newest first; and which of them have a
+        snapshot."""
         try:
             wanted, limit = EventFilter.from_query(request.query_params), _limit(request)
         except UsageError as error:
             return refusal(422, str(error))
         found = await run_in_threadpool(lambda: self._record.newest(wanted, limit))
+        pictured = await run_in_threadpool(lambda: self._snapshots_of(each.event.id for each in found))
         if self._is_aggregate:
             return refusal(403, AGGREGATE)
+        events, ids = b",".join(each.payload for each in found), json.dumps([str(event) for event in pictured])
         return Response(
-            b'{"events":[' + b",".join(each.payload for each in found) + b"]}", media_type="application/json"
+            b'{"events":[' + events + b'],"snapshots":' + ids.encode() + b"}", media_type="application/json"
         )
 
     async def as_csv(self, request: Request) -> Response:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -80,6 +81,11 @@ class Live:
         if self._viewers:
             self._soon(self._events_due.set)
 
+    def snapshot_kept(self, event: UUID) -> None:
+        """From any thread: the picture of this event can be asked for."""
+        if self._viewers:
+            self._soon(self._tell_snapshot, f'{{"type":"snapshot","event":"{event}"}}')
+
     async def serve(self, socket: WebSocket) -> None:
         """One browser, which says by `{"watch": ["camera"]}` what it wants to see, until it goes."""
         if len(self._viewers) >= MOST_VIEWERS:
@@ -137,6 +143,10 @@ class Live:
             for text in await run_in_threadpool(self._feed.new_events):
                 if self._config().privacy == "events":
                     self._viewers.tell(f'{{"type":"event","event":{text}}}')
+
+    def _tell_snapshot(self, text: str) -> None:
+        if self._config().keeps_snapshots:
+            self._viewers.tell(text)
 
     def _encode_all(self) -> None:
         while (scenes := self._slot.take()) is not None:

@@ -23,6 +23,7 @@ from edge.web.server import Application, WebServer
 from edge.web.sessions import Sessions
 
 if TYPE_CHECKING:
+    from edge.store.snapshots import Snapshot
     from edge.web.live import Live
 
 RETRY_S = 5.0
@@ -107,6 +108,11 @@ class WebPage(Part):
                 self._live.events_came()
         except Exception:  # noqa: BLE001 - the page never stops the events
             self._report_failure()
+
+    def snapshot_made(self, snapshot: Snapshot) -> None:
+        """From the snapshots' thread. Raises nothing."""
+        if self._live is not None and snapshot.is_kept:
+            self._live.snapshot_kept(snapshot.event)
 
     def _report_failure(self) -> None:
         if self._failures.admits(time.monotonic()):

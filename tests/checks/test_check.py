@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 
 CHECKOUT = ROOT
 VISION = ("software", "opencv", "runtime", "detector", "classifier")
-MESSAGING = ("broker", "daemon", "home assistant", "storage", "outbox", "record")
+MESSAGING = ("broker", "daemon", "home assistant", "storage", "outbox", "record", "snapshots")
 BOARD = ("clock", "memory", "temperature", "power")
 
 

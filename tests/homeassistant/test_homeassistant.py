@@ -10,7 +10,14 @@ from typing import Any, Literal
 
 import pytest
 
-from edge.config import CameraSettings, ComplianceSettings, Config, HomeAssistantSettings, MqttSettings
+from edge.config import (
+    CameraSettings,
+    ComplianceSettings,
+    Config,
+    HomeAssistantSettings,
+    MqttSettings,
+    SnapshotSettings,
+)
 from edge.config.settable import camera_settings, settables
 from edge.control.settable import parse_command, settable_of
 from edge.homeassistant import announce, birth_topic, discovery_filter, discovery_topic, retained_topics
@@ -36,6 +43,9 @@ from tests.support.transitions import EPOCH, MODELS, WALL_OFFSET, transition
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 CAMERAS = ("door", "front-door", "2nd_floor")
 NOW = "2026-11-20T15:00:00.123Z"
+
+
+PUBLISHED = SnapshotSettings(enabled=True, publish=True)
 
 
 def config_of(
@@ -518,6 +528,18 @@ def test_everything_retained_that_entities_read_is_known_to_be_retained() -> Non
     assert not [topic for topic in retained_topics(config, commands_on=False) if topic.endswith("/state")]
 
 
+def test_snapshots_are_an_image_entity_of_their_camera_only_while_they_are_published() -> None:
+    config = config_of("door", snapshots=PUBLISHED)
+    [message] = [each for topic, each in messages_for(config).items() if "/_snapshot_" in topic]
+    assert list(problems_of(message)) == []
+    image = message["components"]["snapshot"]
+    assert (image["platform"], image["image_topic"]) == ("image", "maskd/lobby/door/snapshot")
+    assert image["image_topic"] in retained_topics(config, commands_on=False)
+    for other in (config_of("door"), config_of("door", privacy="aggregate", snapshots=PUBLISHED)):
+        assert not [topic for topic in messages_for(other) if "snapshot" in topic]
+        assert image["image_topic"] not in retained_topics(other, commands_on=False)
+
+
 LONGEST = "n" * 64
 MANY_LABELS = tuple(f"{'label':_<28}{number}" for number in range(12))
 
@@ -536,7 +558,7 @@ def test_no_message_has_more_than_4_kb(
     commands_on: bool,
     tells_temperature: bool,
 ) -> None:
-    config = config_of(camera, device=device, privacy=privacy)
+    config = config_of(camera, device=device, privacy=privacy, snapshots=PUBLISHED)
     page_url = f"http://{LONGEST}.local:8080/"
     announced = announce(
         config, labels, commands_on=commands_on, tells_temperature=tells_temperature, page_url=page_url

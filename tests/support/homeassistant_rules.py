@@ -1,10 +1,10 @@
 """What Home Assistant accepts in a device discovery message, as data.
 
 From the pages of its documentation, https://www.home-assistant.io/integrations/: mqtt (device discovery, availability,
-origin), binary_sensor.mqtt, sensor.mqtt, number.mqtt, switch.mqtt, select.mqtt, event.mqtt, device_trigger.mqtt, and
-the device classes of binary_sensor, sensor, number, switch and event; compared with the schemas of releases 2025.4.4
-and 2026.11.0. Home Assistant ignores a key of an entity that it does not know, and refuses the whole message for one
-next to `device`; here both are errors.
+origin), binary_sensor.mqtt, sensor.mqtt, number.mqtt, switch.mqtt, select.mqtt, event.mqtt, image.mqtt,
+device_trigger.mqtt, and the device classes of binary_sensor, sensor, number, switch and event; compared with the
+schemas of releases 2025.4.4 and 2026.11.0. Home Assistant ignores a key of an entity that it does not know, and refuses
+the whole message for one next to `device`; here both are errors.
 """
 
 from __future__ import annotations
@@ -133,6 +133,10 @@ PLATFORMS: Mapping[str, Platform] = {
         keys={"event_types": "texts"},
         units=dict.fromkeys(("button", "doorbell", "motion"), _NO_UNIT),
     ),
+    "image": Platform(
+        required=frozenset({"image_topic"}),
+        keys={"image_topic": "topic", "content_type": "text", "image_encoding": "text"},
+    ),
     "number": Platform(
         required=frozenset({"command_topic"}),
         keys={
@@ -192,6 +196,8 @@ ABBREVIATIONS: Mapping[str, str] = {
     "avty_mode": "availability_mode",
     "avty_t": "availability_topic",
     "cmd_t": "command_topic",
+    "cont_type": "content_type",
+    "img_t": "image_topic",
     "cmd_tpl": "command_template",
     "cmps": "components",
     "dev": "device",

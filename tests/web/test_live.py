@@ -27,10 +27,11 @@ from edge.people.zones import ZoneStay
 from edge.store.outbox import Outbox
 from edge.store.record import Record
 from edge.vision.faces import Face
+from edge.vision.hidden_faces import FACE_BLOCKS, shrunk
 from edge.vision.masks import Classification
 from edge.vision.preprocess import Image
 from edge.web.live import MOST_VIEWERS, SIGN_IN_AGAIN, TRY_LATER
-from edge.web.picture import FACE_BLOCKS, encoded, shrunk
+from edge.web.picture import encoded
 from edge.web.scene_slot import SceneSlot
 from edge.web.viewers import MISSED, MOST_TEXTS, Viewers
 from tests.support.transitions import drafts, transition

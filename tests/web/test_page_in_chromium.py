@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class Site:
 
 
 @contextmanager
-def a_site(folder: Path, **web: Any) -> Iterator[Site]:
+def a_site(folder: Path, *, snapshots: Mapping[str, Any] | None = None, **web: Any) -> Iterator[Site]:
     port = free_port()
     config = folder / "config.yaml"
     values = {
@@ -57,6 +57,7 @@ def a_site(folder: Path, **web: Any) -> Iterator[Site]:
         "cameras": {"door": {"source": str(CLIP), "loop": True, "zones": ZONES}},
         "mqtt": {"enabled": False},
         "storage": {"path": str(folder / "storage")},
+        "snapshots": {**(snapshots or {})},
         "web": {"port": port, **web},
     }
     config.write_text(yaml.safe_dump(values), encoding="utf-8")

@@ -15,6 +15,7 @@ function App({ about }) {
   const [status, setStatus] = useState(null);
   const [isConnected, setConnected] = useState(false);
   const [events, setEvents] = useState([]);
+  const [pictured, setPictured] = useState([]);
   const pictures = useRef(new Map());
   const [socket] = useState(
     () =>
@@ -23,6 +24,7 @@ function App({ about }) {
         onText: (told) => {
           if (told.type === "status") setStatus(told.status);
           else if (told.type === "event") setEvents((known) => [told.event, ...known].slice(0, 200));
+          else if (told.type === "snapshot") setPictured((known) => [told.event, ...known].slice(0, 200));
           else setEvents([]);
         },
         onState: setConnected,
@@ -58,7 +60,7 @@ function App({ about }) {
     <main>
       ${isPrivate && html`<${PrivacyNote} />`}
       ${(view === "live" || !isPrivate) &&
-      html`<${View} ...${{ about, status, isPrivate, events, socket, pictures: pictures.current }} />`}
+      html`<${View} ...${{ about, status, isPrivate, events, pictured, socket, pictures: pictures.current }} />`}
     </main>
   `;
 }

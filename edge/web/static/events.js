@@ -1,25 +1,28 @@
 // Events from the device's own record, and new ones as they happen.
 
 import { get } from "./api.js";
+import { Snapshot } from "./snapshot.js";
 import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { deviceTime, duration, inWords, kind, percent, viewerTime, zoneName } from "./words.js";
 
 const PERIODS = { "the last hour": 3600, "24 hours": 86400, "7 days": 604800, everything: 0 };
 
-export function Events({ about, events }) {
+export function Events({ about, events, pictured }) {
   const [wanted, setWanted] = useState({ camera: "", zone: "", status: "", type: "", period: "24 hours" });
   const [past, setPast] = useState(null);
+  const [pastPictured, setPastPictured] = useState([]);
   const [problem, setProblem] = useState("");
   const query = useMemo(() => asQuery(wanted), [wanted]);
   useEffect(() => {
     let isCurrent = true;
     setProblem("");
     get(`api/events?${query}&limit=200`)
-      .then((answer) => isCurrent && setPast(answer.events))
+      .then((answer) => isCurrent && (setPast(answer.events), setPastPictured(answer.snapshots)))
       .catch((error) => isCurrent && (setPast([]), setProblem(error.message)));
     return () => (isCurrent = false);
   }, [query]);
   const rows = useMemo(() => merged(events.filter((event) => fits(event, wanted)), past ?? []), [events, past, wanted]);
+  const shown = useMemo(() => new Set([...pictured, ...pastPictured]), [pictured, pastPictured]);
   const known = (field) => [...new Set([...events, ...(past ?? [])].flatMap((event) => event[field]))].sort();
   const zones = [...new Set(Object.values(about.cameras).flatMap((camera) => Object.keys(camera.zones)))];
   const choices = {
@@ -58,7 +61,7 @@ export function Events({ about, events }) {
           <tr>
             <th scope="col">Time (${zoneName()})</th><th scope="col">Camera</th><th scope="col">Event</th>
             <th scope="col">Status</th><th scope="col">Sure</th><th scope="col">Zones</th><th scope="col">After</th>
-            <th scope="col">Person</th>
+            <th scope="col">Person</th>${shown.size > 0 && html`<th scope="col">Snapshot</th>`}
           </tr>
         </thead>
         <tbody>
@@ -72,6 +75,7 @@ export function Events({ about, events }) {
               <td>${event.zones.join(", ")}</td>
               <td>${duration(event.duration_s)}</td>
               <td>${event.track.slice(0, 6)}</td>
+              ${shown.size > 0 && html`<td>${shown.has(event.id) && html`<${Snapshot} event=${event} />`}</td>`}
             </tr>`,
           )}
         </tbody>
