@@ -28,6 +28,7 @@ COMMANDS = (
     Command("detect", "edge.commands.detect", "find faces and masks in photos, videos or a camera's picture"),
     Command("demo", "edge.commands.demo.demo", "everything on this one machine"),
     Command("events", "edge.commands.events", "print recent events from the local record"),
+    Command("resend", "edge.commands.resend", "publish recorded events again, for a broker that lost them"),
     Command("status", "edge.commands.status", "how the running daemon is doing"),
     Command("replay", "edge.commands.replay", "show which events a recorded video gives, also by changed settings"),
     Command("check", "edge.commands.check", "check that configuration, models, cameras and broker work"),

@@ -11,6 +11,7 @@ from functools import partial
 from edge.control.changes import Changes
 from edge.control.commands import Commands
 from edge.control.local_door import LocalDoor
+from edge.control.resend_requests import ResendRequests
 from edge.daemon.log_settings import LogSettings
 from edge.daemon.running_cameras import RunningCameras
 from edge.daemon.status_line import StatusLine
@@ -18,6 +19,7 @@ from edge.daemon.status_report import StatusReport
 from edge.homeassistant.announcer import Announcer
 from edge.mqtt import MqttClient
 from edge.mqtt.publisher import Publisher
+from edge.mqtt.resender import Resender
 from edge.mqtt.sender import Sender
 from edge.mqtt.snapshot_publisher import SnapshotPublisher
 from edge.mqtt.totals import TotalsPublisher
@@ -109,14 +111,18 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         page_url=page_url,
     )
     observations = ObservationLog(vision.classifier.labels, config)
-    door = LocalDoor(config, {"status": report.answer, "observations": observations.answer})
+    answers = {"status": report.answer, "observations": observations.answer}
+    door = LocalDoor(config, answers)
     parts: list[Part] = [LogSettings(), store, changes, observations, door]
     known_client = None
     if config.mqtt.enabled:
         known_client = client
         sender = Sender(store.outbox, client, on_failure=hooks.fail, before_events=publisher.tell_status)
         client.on_other_broker = [sender.forget_refusals, announcer.forget_refusals]
-        parts += [client, totals, publisher, sender, snapshot_publisher, announcer]
+        resender = Resender(store.outbox, client, config, on_failure=hooks.fail, before_events=publisher.tell_status)
+        requests = ResendRequests(client, resender, config, on_failure=hooks.fail)
+        answers["resend"] = requests.answer
+        parts += [client, totals, publisher, sender, resender, requests, snapshot_publisher, announcer]
     else:
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)

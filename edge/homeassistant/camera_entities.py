@@ -14,6 +14,8 @@ from edge.payloads.statuses import UNKNOWN
 from edge.payloads.topics import Topics
 
 _MASK = "mdi:face-mask"
+_FIRST_TIME = "not value_json.get('resent')"
+"""An event that is published again on demand happened long ago, so nothing may be done because of it."""
 _TOLD_OF_PEOPLE = "value_json.privacy=='events'"
 
 
@@ -40,7 +42,7 @@ def camera_sections(
             "icon": "mdi:account-alert",
             "event_types": ["started", "changed", "ended"],
             "state_topic": topics.event(camera),
-            "value_template": template("dict(value_json,event_type=value_json.type)|tojson"),
+            "value_template": template(f"{_FIRST_TIME} and dict(value_json,event_type=value_json.type)|tojson or ''"),
             "qos": 1,
             # Also without the camera: events that waited for the broker arrive before it gives pictures.
             **available_with(box, (topics.status, _online_if(_TOLD_OF_PEOPLE))),
@@ -169,7 +171,7 @@ def _trigger(topic: str, type_: str, subtype: str, payload: str, member: str) ->
         "subtype": subtype,
         "topic": topic,
         "payload": payload,
-        "value_template": template(f"value_json.{member}"),
+        "value_template": template(f"{_FIRST_TIME} and value_json.{member}"),
         "qos": 1,
     }
 

@@ -141,7 +141,8 @@ def retained_topics(config: Config, *, commands_on: bool) -> list[str]:
     ]
     of_cameras += map(topics.snapshot, config.cameras if config.publishes_snapshots else ())
     of_settings = [topics.state(each.setting, each.camera) for each in settables(config)] if commands_on else []
-    return [topics.availability, topics.status, *of_cameras, *of_settings]
+    resend = [topics.state("resend")] if commands_on else []
+    return [topics.availability, topics.status, *of_cameras, *of_settings, *resend]
 
 
 def _identity(config: Config) -> str:

@@ -17,6 +17,8 @@ class Message:
     """Named in an MQTT 5 user property, with `epoch` and `seq`, so that a subscriber need not open the payload."""
     seq: int | None = None
     epoch: str | None = None
+    resent: bool = False
+    """An event that is published again on demand, which a user property says as well."""
     expiry_s: int | None = None
     """Seconds after which the broker drops it, where a subscriber has not fetched it (MQTT 5); None: never."""
 

@@ -117,7 +117,12 @@ def publish_properties(message: Message) -> Properties:
     properties.ContentType = "application/json"
     if message.expiry_s is not None:
         properties.MessageExpiryInterval = message.expiry_s
-    named = {"schema": message.schema, "epoch": message.epoch, "seq": message.seq}
+    named = {
+        "schema": message.schema,
+        "epoch": message.epoch,
+        "seq": message.seq,
+        "resent": "true" if message.resent else None,
+    }
     user_properties = [(name, str(value)) for name, value in named.items() if value is not None]
     if user_properties:
         properties.UserProperty = user_properties

@@ -64,6 +64,17 @@ class Event(Payload):
     votes: dict[str, Count]
     """Faces counted for each status."""
     models: ModelNames
+    resent: bool = False
+    """Published again on demand, from the local record. Absent from an event that is published for the first time, or
+    again because its acknowledgement did not arrive."""
+
+    def to_json(self) -> bytes:
+        return self.model_dump_json(by_alias=True, exclude=None if self.resent else {"resent"}).encode()
+
+
+def marked_resent(payload: bytes) -> bytes:
+    """A published event, as it is published again on demand."""
+    return payload[:-1] + b',"resent":true}'
 
 
 def parse_event(payload: bytes) -> Event | None:
@@ -188,4 +199,6 @@ def ended_after_crash(topic: str, last: Event, *, epoch: str, seq: int, now: flo
 
 def event_schema() -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) that every published event follows."""
-    return Event.model_json_schema(mode="serialization")
+    schema = Event.model_json_schema(mode="serialization")
+    schema["required"].remove("resent")
+    return schema

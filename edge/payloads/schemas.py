@@ -9,6 +9,7 @@ from typing import Any
 
 from edge.payloads.events import event_schema
 from edge.payloads.reports import Presence, Status, Totals, Window
+from edge.payloads.resend import ResendState
 from edge.payloads.setting import Setting
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -19,6 +20,7 @@ def published_schemas() -> dict[str, str]:
     schemas = {
         "event-1.json": event_schema(),
         "presence-1.json": Presence.model_json_schema(mode="serialization"),
+        "resend-1.json": ResendState.model_json_schema(mode="serialization"),
         "setting-1.json": Setting.model_json_schema(mode="serialization"),
         "status-1.json": Status.model_json_schema(mode="serialization"),
         "totals-1.json": Totals.model_json_schema(mode="serialization"),

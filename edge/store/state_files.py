@@ -11,7 +11,16 @@ from edge.errors import MaskdError
 
 RECORD = "record"
 SNAPSHOTS = "snapshots"
-FILES = ("seq", "announced.json", "accelerator.json", "overrides.json", "totals.json", "logins.json", "page.pem")
+FILES = (
+    "seq",
+    "announced.json",
+    "accelerator.json",
+    "overrides.json",
+    "resend.json",
+    "totals.json",
+    "logins.json",
+    "page.pem",
+)
 FRESH = ".new"
 """At the end of the name of what is about to take a file's place."""
 PREFIX = "outbox."

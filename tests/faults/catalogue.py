@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.faults import around, privacy, stops, storage
+from tests.faults import around, privacy, resend, stops, storage
 from tests.faults.fault import Fault, Pair
 
 SINGLE: Sequence[Fault] = (
@@ -15,6 +15,7 @@ SINGLE: Sequence[Fault] = (
     around.BrokerKilled(),
     around.BrokerRestarted(),
     around.BrokerForgets(),
+    resend.StoreWiped(),
     around.BrokerFrozen(),
     around.cut(),
     around.Network("black hole", around.held),

@@ -41,6 +41,11 @@ class ArrivedEvent:
         return int(self.event["seq"])
 
     @property
+    def is_resent(self) -> bool:
+        """It was published again on demand."""
+        return self.event.get("resent") is True
+
+    @property
     def number(self) -> Number:
         return Number(str(self.event["epoch"]), self.seq)
 
@@ -51,6 +56,17 @@ def first_arrivals(events: Iterable[ArrivedEvent]) -> list[ArrivedEvent]:
     for event in events:
         first.setdefault(event.event["id"], event)
     return list(first.values())
+
+
+def in_place(events: Iterable[ArrivedEvent]) -> list[ArrivedEvent]:
+    """As a subscriber sorts them who has asked for what was lost: those that came again on demand, where their numbers
+    belong."""
+    events = first_arrivals(events)
+    placed = [event for event in events if not event.is_resent]
+    for event in (event for event in events if event.is_resent):
+        later = (i for i, one in enumerate(placed) if one.number.epoch == event.number.epoch and one.seq > event.seq)
+        placed.insert(next(later, len(placed)), event)
+    return placed
 
 
 def missing(events: Iterable[ArrivedEvent]) -> list[Number]:
@@ -84,7 +100,7 @@ def check_identity(events: Iterable[ArrivedEvent]) -> list[str]:
     for event in events:
         ids[event.number].add(event.event["id"])
         if event.event["durable"]:
-            payloads[event.event["id"]].add(event.arrival.payload)
+            payloads[event.event["id"]].add(event.arrival.payload.replace(b',"resent":true}', b"}"))
     doubled = [number for number, known in ids.items() if len(known) > 1]
     changed = [identity for identity, known in payloads.items() if len(known) > 1]
     problems = []
@@ -96,10 +112,10 @@ def check_identity(events: Iterable[ArrivedEvent]) -> list[str]:
 
 
 def check_order(events: Iterable[ArrivedEvent]) -> list[str]:
-    """New events of an epoch come in the order of their numbers, all cameras together."""
+    """New events of an epoch come in the order of their numbers, all cameras together; not what was asked for again."""
     problems: list[str] = []
     newest: dict[str, int] = defaultdict(int)
-    for event in first_arrivals(events):
+    for event in first_arrivals(event for event in events if not event.is_resent):
         if event.seq < newest[event.number.epoch]:
             problems.append(f"seq {event.seq} came for the first time after seq {newest[event.number.epoch]}")
         newest[event.number.epoch] = max(newest[event.number.epoch], event.seq)
@@ -118,7 +134,7 @@ def check_lives(events: Iterable[ArrivedEvent], *, stopped: bool, forgotten: Col
     places: dict[str, list[int]] = defaultdict(list)
     last_place: dict[str, int] = {}
     # In the order of arrival, which check_order() looks at, since numbers of two epochs have no order.
-    for index, event in enumerate(first_arrivals(events)):
+    for index, event in enumerate(in_place(events)):
         lives[event.event["track"]].append(event)
         last_place[event.event["track"]] = index
         places[event.event["camera"]].append(index)
@@ -150,7 +166,7 @@ def check_times(events: Iterable[ArrivedEvent], *, clock_was_set_back: bool) -> 
         return []
     problems = []
     newest: dict[str, str] = {}
-    for event in first_arrivals(events):
+    for event in in_place(events):
         if event.event["type"] == "ended":
             continue
         camera, moment = event.event["camera"], event.event["time"]
@@ -176,7 +192,7 @@ def check_repeats(events: Sequence[ArrivedEvent], *, seen: Collection[str], allo
     """
     known, repeats = set(seen), []
     for event in events:
-        if event.event["id"] in known and not event.arrival.duplicate:
+        if event.event["id"] in known and not event.arrival.duplicate and not event.is_resent:
             repeats.append(event.seq)
         known.add(event.event["id"])
     if len(repeats) > allowed:

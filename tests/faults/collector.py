@@ -47,6 +47,9 @@ class Collector:
         self._topic = topic
         self._journal = journal
         self._stopping = threading.Event()
+        self._away = threading.Event()
+        self._connected = threading.Lock()
+        """Held while there is a connection."""
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
 
     def __enter__(self) -> Collector:
@@ -57,18 +60,32 @@ class Collector:
         self._stopping.set()
         self._thread.join(10)
 
+    def leave(self) -> None:
+        """Until come_back(): the broker keeps what comes for the session. Returns once the connection is closed."""
+        self._away.set()
+        with self._connected:
+            pass
+
+    def come_back(self) -> None:
+        self._away.clear()
+
     def _run(self) -> None:
         with self._journal.open("a", encoding="utf-8") as journal:
             while not self._stopping.is_set():
-                with contextlib.suppress(OSError), socket.create_connection((HOST, self._port), 1) as connection:
-                    self._serve(connection, journal)
+                with self._connected:
+                    if not self._away.is_set():
+                        self._stay_connected(journal)
                 self._stopping.wait(_RETRY_S)
+
+    def _stay_connected(self, journal: TextIO) -> None:
+        with contextlib.suppress(OSError), socket.create_connection((HOST, self._port), 1) as connection:
+            self._serve(connection, journal)
 
     def _serve(self, connection: socket.socket, journal: TextIO) -> None:
         connection.settimeout(0.2)
         connection.sendall(_connect("collector"))
         buffer = bytearray()
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not self._away.is_set():
             try:
                 data = connection.recv(65536)
             except TimeoutError:

@@ -27,6 +27,7 @@ def table(results: Sequence[Result], *, seed: int, minutes: float, left_out: Seq
         f"{datetime.now(timezone.utc):%Y-%m-%d} with maskd {version('maskd')}, Python {platform.python_version()}, "
         f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}."
         + (f" Left out, for want of the right to mount a disk: {', '.join(left_out)}." if left_out else ""),
+        *_resent(sum(result.resent for result in results)),
         *_growth([growth for result in results for growth in result.growths]),
         "",
         "| fault | rounds | events | repeats | lost | longest time to quiet |",
@@ -65,3 +66,7 @@ def _row(name: str, results: Sequence[Result]) -> str:
     ]
     longest = max(result.quiet_s for result in results)
     return f"| {name} | {' | '.join(f'{figure:,}' for figure in figures)} | {longest:.1f} s |"
+
+
+def _resent(count: int) -> list[str]:
+    return [f"{count} events were published again on demand, after a broker had lost them."] if count else []

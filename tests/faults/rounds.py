@@ -37,6 +37,8 @@ class Result:
     """New ones that arrived."""
     repeats: int = 0
     lost: int = 0
+    resent: int = 0
+    """Events that came again on demand."""
     quiet_s: float = 0.0
     """From healing the fault until all that had happened was with the subscriber, and everything worked again."""
     problems: list[str] = field(default_factory=list)
@@ -230,6 +232,7 @@ class Trial:
             rig.note(str(usage))
         result.events = len({event.event["id"] for event in events} - known)
         result.repeats = repeats
+        result.resent = sum(event.is_resent for event in events[mark.events :])
         result.lost = len(checks.missing(events))
         result.problems += problems
 

@@ -19,6 +19,7 @@ DOCS = ROOT / "docs"
 SCHEMAS = {
     "maskd.event/1": "event-1.json",
     "maskd.presence/1": "presence-1.json",
+    "maskd.resend/1": "resend-1.json",
     "maskd.setting/1": "setting-1.json",
     "maskd.window/1": "window-1.json",
     "maskd.status/1": "status-1.json",
