@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.config.file import decode_config, parse_config, read_config
-from edge.config.yaml_edit import CannotEdit, Value, as_yaml, edit_yaml
+from edge.config.yaml_edit import AnyValue, CannotEdit, as_yaml, edit_yaml
 from edge.config.yaml_source import read_yaml
 from edge.errors import MaskdError
 from edge.system.atomic_file import replace_file
@@ -14,8 +15,15 @@ from edge.system.atomic_file import replace_file
 _BOM = "\ufeff".encode()
 
 
-def write_setting(path: Path, location: tuple[str, ...], value: Value) -> None:
-    """Sets `location`, such as ("cameras", "door", "min_score"), in the configuration file as it is now.
+def write_setting(path: Path, location: tuple[str, ...], value: AnyValue) -> None:
+    """Sets `location`, such as ("cameras", "door", "min_score"), in the configuration file as it is now. Raises
+    MaskdError as write_edit does."""
+    write_edit(path, location, lambda text: edit_yaml(text, location, value), f"set it to {as_yaml(value)}")
+
+
+def write_edit(path: Path, location: tuple[str, ...], edit: Callable[[str], str], by_hand: str) -> None:
+    """Changes the configuration file as it is now; `edit` makes the new text of the old one, at `location`, or raises
+    CannotEdit. `by_hand`: what a person would have to do instead.
 
     Raises MaskdError, with the file untouched, where it is invalid, where the value finds no place in it, or where it
     cannot be written.
@@ -27,12 +35,12 @@ def write_setting(path: Path, location: tuple[str, ...], value: Value) -> None:
     except MaskdError as error:
         raise MaskdError(f"nothing was written, since the file is not valid now: {_first_line(error)}") from None
     try:
-        edited = edit_yaml(text, location, value)
+        edited = edit(text)
     except CannotEdit:
         line = read_yaml(text).place_of(location).line
         raise MaskdError(
             f"{path}:{line}: {'.'.join(location)} cannot be written here without changing more than this value; "
-            f"set it to {as_yaml(value)} by hand"
+            f"{by_hand} by hand"
         ) from None
     if edited == text:
         return

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Config
+from edge.config.camera_zones import CameraZones, changeable
 from edge.config.overrides_file import (
     FILE_NAME,
     Override,
@@ -19,8 +20,8 @@ from edge.config.overrides_file import (
     set_damaged_aside,
     write_overrides,
 )
-from edge.config.settable import Settable, settables
-from edge.config.yaml_edit import Value, as_yaml
+from edge.config.settable import Settable
+from edge.config.yaml_edit import AnyValue, as_yaml
 from edge.errors import MaskdError
 from edge.payloads.payload import timestamp
 
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 class FileValue:
     """What config.yaml says of one setting."""
 
-    value: Value
+    value: AnyValue
     is_there: bool
     """False: the file has no such line, and this is the default."""
 
@@ -95,7 +96,7 @@ class Overrides:
     def over(self, config: Config) -> Layers:
         """What takes effect where `config` is what config.yaml says; nothing is changed yet."""
         now = timestamp(time.time())
-        file_values = {each: _file_value(each, config) for each in settables(config)}
+        file_values = {each: _file_value(each, config) for each in changeable(config)}
         overrides = dict(self._overrides)
         if self._is_damaged:
             overrides |= _safe_guesses(file_values, now)
@@ -124,7 +125,7 @@ class Overrides:
         self._file_values, self._overrides = layers.file_values, layers.overrides
         self._is_damaged = False
 
-    def set(self, each: Settable, value: Value) -> None:
+    def set(self, each: Settable, value: AnyValue) -> None:
         """A command has set this; to be kept by save()."""
         overrides = {**self._overrides}
         overrides.pop(each, None)
@@ -133,12 +134,12 @@ class Overrides:
             overrides[each] = Override(each, value, in_file.value, in_file.is_there, timestamp(time.time()))
         self._overrides = overrides
 
-    def written(self, each: Settable, value: Value) -> None:
+    def written(self, each: Settable, value: AnyValue) -> None:
         """config.yaml itself says so now."""
         self._file_values = {**self._file_values, each: FileValue(value, is_there=True)}
         self._overrides = {key: override for key, override in self._overrides.items() if key != each}
 
-    def in_file(self, each: Settable) -> Value:
+    def in_file(self, each: Settable) -> AnyValue:
         """What config.yaml, or the default, says; None as well for one that is not there."""
         known = self._file_values.get(each)
         return None if known is None else known.value
@@ -181,7 +182,12 @@ class Overrides:
         """A sentence for each value in effect that config.yaml does not say; from any thread."""
         file_values = self._file_values
         for each, override in self._overrides.items():
-            if each in file_values:
+            if each in file_values and isinstance(each, CameraZones):
+                yield (
+                    f"the zones of camera {each.camera} are as they were drawn at {override.since}, and not as "
+                    f"{self._config_name} says; to undo it, change them there or on the page"
+                )
+            elif each in file_values:
                 by = "maskd, to be safe, since overrides.json was damaged," if override.is_guess else "a command"
                 yield (
                     f"{each} is {as_yaml(override.value)}, set by {by} at {override.since}, and {self._config_name} "
@@ -248,7 +254,7 @@ def _was_edited(override: Override, now: FileValue) -> bool:
 
 
 def _safe_guesses(file_values: Mapping[Settable, FileValue], now: str) -> dict[Settable, Override]:
-    strictest: dict[str, Value] = {"privacy": "aggregate", "enabled": False}
+    strictest: dict[str, AnyValue] = {"privacy": "aggregate", "enabled": False}
     return {
         each: Override(each, strictest[each.setting], known.value, known.is_there, now, is_guess=True)
         for each, known in file_values.items()

@@ -13,8 +13,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.config import Name
+from edge.config.camera_zones import SETTING, CameraZones
 from edge.config.settable import Settable, camera_settings, device_settings
-from edge.config.yaml_edit import Value
+from edge.config.yaml_edit import AnyValue
 from edge.errors import MaskdError
 from edge.payloads.payload import Timestamp
 from edge.system.atomic_file import write_own_file
@@ -39,8 +40,8 @@ class Override:
     """A value that holds in place of what config.yaml says."""
 
     settable: Settable
-    value: Value
-    file_value: Value
+    value: AnyValue
+    file_value: AnyValue
     """What config.yaml, or the default, said as it was set."""
     was_in_file: bool
     """Whether it was a line of config.yaml then, or the default."""
@@ -54,8 +55,8 @@ class _Row(BaseModel):
 
     setting: str
     camera: Name | None
-    value: bool | int | float | str | None
-    file_value: bool | int | float | str | None
+    value: bool | int | float | str | dict[str, Any] | None
+    file_value: bool | int | float | str | dict[str, Any] | None
     was_in_file: bool
     since: Timestamp
     is_guess: bool
@@ -108,9 +109,10 @@ def set_damaged_aside(path: Path) -> Path:
 
 
 def _override(row: _Row) -> Override:
-    return Override(
-        Settable(row.setting, row.camera), row.value, row.file_value, row.was_in_file, row.since, row.is_guess
-    )
+    settable = Settable(row.setting, row.camera)
+    if row.setting == SETTING and row.camera is not None:
+        settable = CameraZones(camera=row.camera)
+    return Override(settable, row.value, row.file_value, row.was_in_file, row.since, row.is_guess)
 
 
 def _row(override: Override) -> dict[str, Any]:
@@ -130,7 +132,9 @@ def _checksum(rows: Sequence[dict[str, Any]]) -> int:
 
 
 def _is_settable(each: Settable) -> bool:
-    return each.setting in (device_settings() if each.camera is None else camera_settings())
+    return isinstance(each, CameraZones) or each.setting in (
+        device_settings() if each.camera is None else camera_settings()
+    )
 
 
 def _remedy(error: OSError, path: Path) -> str:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from edge.config.camera import CameraSettings
 from edge.config.config import Config
+from edge.config.edit import write_setting
 from edge.config.fields import Settings
 from edge.config.file import config_from_values
 from edge.config.schema import resolved
 from edge.config.traits import Control, traits_of
-from edge.config.yaml_edit import Value
+from edge.config.yaml_edit import AnyValue, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ class Settable:
             value = getattr(getattr(config, over), self.setting)
         return value
 
-    def changed(self, config: Config, value: Value) -> Config:
+    def write_to(self, path: Path, value: AnyValue) -> None:
+        """Into the configuration file at `path`, of which every other byte stays. Raises MaskdError."""
+        write_setting(path, self.location, value)
+
+    def changed(self, config: Config, value: AnyValue) -> Config:
         """The configuration with this one value changed, as if config.yaml had it. Raises MaskdError."""
         values = config.model_dump()
         section: Any = values

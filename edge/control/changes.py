@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.config import Config
-from edge.config.edit import write_setting
 from edge.config.live import settings_awaiting_restart, without_awaiting_restart
 from edge.config.overrides import Layers, Overrides
 from edge.config.settable import Settable
-from edge.config.yaml_edit import Value
+from edge.config.yaml_edit import AnyValue
 from edge.control.reload import ReloadNews, read_again
 from edge.errors import MaskdError, UsageError
 from edge.mqtt.login import commands_enabled
@@ -70,6 +69,11 @@ class Changes(Part):
         """What is in effect; replaced as a whole."""
         return self._config
 
+    @property
+    def overrides_path(self) -> Path:
+        """Where it is kept what config.yaml does not say."""
+        return self._overrides.path
+
     def start(self) -> None:
         """After the store: the folder is then known to be ours."""
         self._overrides.save()
@@ -125,7 +129,7 @@ class Changes(Part):
         self._overrides.save()
         self.on_reload()
 
-    def set(self, each: Settable, value: Value) -> bool:
+    def set(self, each: Settable, value: AnyValue) -> bool:
         """Puts one value into effect, as if config.yaml had it; returns whether it is another one than before. keep()
         saves it. Raises MaskdError where it is not valid."""
         with self.lock:
@@ -144,7 +148,7 @@ class Changes(Part):
             if not self._writes.admits(now):
                 raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
             value = each.value_in(self._config)
-            write_setting(self._path, each.location, value)
+            each.write_to(self._path, value)
             self._overrides.written(each, value)
             return self._path
 
