@@ -18,6 +18,8 @@ from edge.system.worker import Worker
 IDLE_S = 1.0
 PATIENCE = 2
 """Snapshots in a row that the broker may refuse, or lose its connection over, before there are pauses."""
+LEAST_PAUSE_S = 30.0
+"""The broker may end the connection over each attempt (MQTT 3.1.1), and events are on it, too."""
 DAY_S = 86_400.0
 
 
@@ -52,7 +54,7 @@ class SnapshotPublisher(Part):
         """By camera, what its topic is to hold."""
         self._held_since: dict[str, float | None] = {}
         """Cameras whose topic may hold a picture; when the broker took it, in monotonic seconds."""
-        self._backoff = backoff or Backoff(first_s=60.0, cap_s=3600.0)
+        self._backoff = backoff or Backoff(first_s=60.0, cap_s=600.0)
         self._not_before = 0.0
         self._failures = 0
         self._problem: str | None = None
@@ -141,7 +143,7 @@ class SnapshotPublisher(Part):
     def _fail(self, sent: _Sent, reason: str, now: float) -> None:
         self._failures += 1
         if self._failures >= PATIENCE:
-            self._not_before = now + self._backoff.next()
+            self._not_before = now + LEAST_PAUSE_S + self._backoff.next()
             self._problem = (
                 f"the broker does not take snapshots on {self._client.topics.snapshot(sent.camera)}: {reason}; let "
                 "this device's user write there, raise the broker's limit on packets, or set snapshots.publish to false"
