@@ -9,6 +9,7 @@ from edge.config.mqtt import HomeAssistantSettings, MqttSettings, TlsSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.snapshots import SnapshotSettings
 from edge.config.storage import StorageSettings
+from edge.config.view import ViewSettings
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
 from edge.config.web import WebSettings, WebTlsSettings
 from edge.config.zone import ALL, ZoneSettings
@@ -31,6 +32,7 @@ __all__ = [
     "StorageSettings",
     "TlsSettings",
     "TrackingSettings",
+    "ViewSettings",
     "WebSettings",
     "WebTlsSettings",
     "ZoneSettings",

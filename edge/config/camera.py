@@ -13,6 +13,7 @@ from edge.config.fields import Name, Settings, text_if_number
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.per_camera import with_own_values
 from edge.config.traits import LIVE, REOPENS, Control, Traits
+from edge.config.view import ViewSettings
 from edge.config.vision import ClassifierSettings, DetectorSettings
 from edge.config.zone import ZoneSettings
 from edge.errors import UsageError
@@ -43,7 +44,11 @@ def _number_if_digits(value: object) -> object:
 
 
 @with_own_values(
-    detector=DetectorSettings, classifier=ClassifierSettings, tracking=TrackingSettings, compliance=ComplianceSettings
+    detector=DetectorSettings,
+    classifier=ClassifierSettings,
+    tracking=TrackingSettings,
+    compliance=ComplianceSettings,
+    view=ViewSettings,
 )
 class CameraSettings(Settings):
     source: Annotated[CameraSource, REOPENS]

@@ -16,6 +16,7 @@ from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.snapshots import SnapshotSettings
 from edge.config.storage import StorageSettings
 from edge.config.traits import LIVE, Control, Traits
+from edge.config.view import ViewSettings
 from edge.config.vision import ClassifierSettings, DetectorSettings, RuntimeSettings
 from edge.config.web import WebSettings
 
@@ -59,6 +60,8 @@ class Config(Settings):
     """Following a person from frame to frame."""
     compliance: ComplianceSettings = ComplianceSettings()
     """From judgements to events."""
+    view: ViewSettings = ViewSettings()
+    """Whether what a camera shows can be judged."""
     mqtt: MqttSettings = MqttSettings()
     """The MQTT broker that receives the events."""
     storage: StorageSettings = StorageSettings()

@@ -21,6 +21,7 @@ from edge.people.watched_camera import WatchedCamera, camera_rules
 from edge.system.deadline import Deadline
 from edge.system.masking import hide
 from edge.system.part import Part, PartStatus
+from edge.view.words import sentence
 from edge.vision.thresholds import Recommendations
 
 STOP_S = 1.5
@@ -127,7 +128,7 @@ class RunningCameras(Part):
     def status(self) -> PartStatus:
         running, now = self._running, time.monotonic()
         return PartStatus(
-            [*camera_problems(running)],
+            [*camera_problems(running), *view_problems(running)],
             {
                 "cameras": {
                     name: camera_status(settings.enabled, running.get(name), now, self._secrets)
@@ -184,6 +185,7 @@ def camera_status(
         frames=capture.frames,
         dropped=capture.dropped,
         error=None if connected or capture.last_error is None else hide(capture.last_error, secrets),
+        view=camera.watched.view.faults if connected else (),
     )
 
 
@@ -193,3 +195,11 @@ def camera_problems(running: Mapping[str, RunningCamera]) -> Iterator[str]:
         capture = camera.capture
         if not capture.connected and not capture.ended and capture.last_error is not None:
             yield f"camera {name}: {capture.last_error}"
+
+
+def view_problems(running: Mapping[str, RunningCamera]) -> Iterator[str]:
+    """One for each thing that is wrong with the picture of a camera that gives pictures."""
+    for name, camera in running.items():
+        view = camera.watched.view
+        if camera.capture.connected:
+            yield from (f"camera {name}: {sentence(fault, view.needed_px)}" for fault in view.faults)

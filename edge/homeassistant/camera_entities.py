@@ -128,6 +128,16 @@ def _camera(camera: str, topics: Topics) -> dict[str, Entity]:
         "visits_today": _counter("Visits today", "visits", "today.visits"),
         "violations": _counter("Violations", "violations"),
         "violations_today": _counter("Violations today", "violations", "today.violations"),
+        # What is new comes last, so that no entity moves to another message.
+        "view_blocked": diagnostic(
+            platform="binary_sensor",
+            name="View blocked",
+            device_class="problem",
+            state_topic=topics.status,
+            value_template=switch(f"({status}.get('view',[])|reject('eq','small_faces')|list)"),
+            json_attributes_topic=topics.status,
+            json_attributes_template=attributes(view=f"{status}.get('view',[])"),
+        ),
     }
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from edge.payloads.events import ModelNames
 from edge.payloads.payload import Count, Fraction, Payload, Timestamp
+from edge.payloads.view_fault import ViewFault
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -25,6 +26,8 @@ class CameraStatus(Payload):
     """Frames since then that a newer one replaced before they were judged."""
     error: str | None
     """Why the camera is not connected."""
+    view: tuple[ViewFault, ...] = ()
+    """What is wrong with its picture; empty while it is not connected."""
 
 
 class InferenceMs(Payload):

@@ -64,3 +64,6 @@ class Scene:
     timings: LookTimings = LookTimings()
     faces: tuple[Face, ...] = ()
     """Everything that the detector found on the picture, best first; faint faces carry a track on, but start none."""
+    needed_px: float = 0.0
+    """Height in pixels of the smallest face that the models find and judge reliably on this picture; 0: there is
+    none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -10,11 +11,15 @@ from dataclasses import dataclass
 from edge.camera.frame import DamagedPictureError
 from edge.camera.latest import LatestFrame
 from edge.camera.rate import FrameRate
-from edge.config import Config
+from edge.camera.source import Demo, Files
+from edge.config import CameraSettings, Config
 from edge.config.per_camera import for_camera
+from edge.payloads.view_fault import ViewFault
 from edge.people.crowd import Crowd, Rules
-from edge.people.scene import LookTimings, Scene
+from edge.people.scene import LookTimings, Person, Scene
 from edge.people.tracking import Track
+from edge.view.view import NO_CHECKS, View, ViewRules
+from edge.view.words import sentence
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
@@ -24,6 +29,8 @@ IDLE_S = 0.5
 """Longest wait for a frame, so that a camera that went silent still lets its people go."""
 _SMOOTHING = 0.1
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class CameraRules:
@@ -31,6 +38,7 @@ class CameraRules:
 
     thresholds: Thresholds
     people: Rules
+    view: ViewRules = NO_CHECKS
 
 
 def camera_rules(config: Config, camera: str, recommended: Recommendations) -> CameraRules:
@@ -44,11 +52,21 @@ def camera_rules(config: Config, camera: str, recommended: Recommendations) -> C
         compliance=own.compliance,
         zones=config.cameras[camera].zones,
     )
-    return CameraRules(thresholds, people)
+    return CameraRules(thresholds, people, _view_rules(own, config.cameras[camera]))
+
+
+def _view_rules(own: Config, camera: CameraSettings) -> ViewRules:
+    """`own`: with the camera's own values."""
+    warn_of = set[ViewFault](own.view.warn_of)
+    if isinstance(camera.source, Files | Demo):  # these may be still and dark, and change their scene
+        warn_of &= {"small_faces"}
+    if own.privacy == "aggregate":  # it would tell when someone has come
+        warn_of -= {"small_faces"}
+    return ViewRules(frozenset(warn_of), own.view.warn_after_s, own.view.frozen_after_s)
 
 
 class WatchedCamera:
-    """One camera's state. It belongs to the vision thread, except for `rules`."""
+    """One camera's state. It belongs to the vision thread, except for `rules`, and what `view` tells."""
 
     def __init__(self, name: str, latest: LatestFrame, rules: CameraRules) -> None:
         self.name = name
@@ -56,6 +74,7 @@ class WatchedCamera:
         self.rate = FrameRate()
         self.rules = rules
         """Replaced as a whole, by any thread; the next picture is judged by them. No person in view is lost."""
+        self.view = View(rules.view)
         self._rules_in_use = rules
         self._crowd = Crowd(rules.people, camera=name, new_id=lambda: secrets.token_hex(6))
         self._seen_at: float | None = None
@@ -78,17 +97,31 @@ class WatchedCamera:
         judged = time.perf_counter()
         self.rate.count(time.monotonic())
         self._seen_at = frame.captured_at
+        needed_px = vision.needed_face_px(image, rules.thresholds)
+        self._look_at_view(image if frame.lores is None else frame.lores, seen.people, needed_px, frame.captured_at)
         timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
-        return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces))
+        return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces), needed_px)
 
     def finish(self) -> Scene:
         """Ends the visits of the people still in view."""
         seen = self._crowd.finish()
         return Scene(self.name, None, seen.people, seen.transitions)
 
+    def _look_at_view(self, image: Image, people: Sequence[Person], needed_px: float, now: float) -> None:
+        before = self.view.faults
+        heights = {each.track: each.box.height for each in people if each.confirmed and each.seen}
+        self.view.look(image, heights, needed_px, now)
+        for fault in (fault for fault in self.view.faults if fault not in before):
+            _log.warning("camera %s: %s", self.name, sentence(fault, needed_px))
+        for fault in (fault for fault in before if fault not in self.view.faults):
+            _log.info("camera %s: no longer %s", self.name, fault)
+
     def _take_over_rules(self) -> CameraRules:
         rules = self.rules
         if rules is not self._rules_in_use:
+            if rules.people.zones != self._rules_in_use.people.zones:  # they are drawn for what it shows now
+                self.view.forget_scene()
+            self.view.adjust(rules.view)
             self._rules_in_use = rules
             self._crowd.adjust(rules.people)
         return rules

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.geometry import Box
+from edge.vision.face_needs import DETECTABLE_PX
 from edge.vision.model import Model, refuse
 from edge.vision.overlap import iou_matrix
 from edge.vision.preprocess import Image, Letterbox, letterbox
@@ -81,6 +82,10 @@ class TfliteFaceDetector:
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         return self.find(self.prepare(image), min_score)
+
+    def smallest_face_px(self, width: int, height: int) -> float:
+        shape = best_input_shape(width, height, base=self._base, stride=self._stride) if self._resizable else self._base
+        return DETECTABLE_PX / min(shape[0] / height, shape[1] / width, 1.0)
 
     def prepare(self, image: Image) -> Letterbox:
         return laid_into_input(image, self._base, resizable=self._resizable, stride=self._stride)

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from edge.errors import MaskdError
 from edge.geometry import Box
+from edge.vision.face_needs import DETECTABLE_PX
 from edge.vision.faces import MOST_FACES, NMS_IOU, Face, best_input_shape, faces_on_picture, suppress_repeats
 from edge.vision.preprocess import Image, Letterbox, letterbox
 
 _RES10_SIZE = 300
+_RES10_SMALLEST_PX = 32.0
+"""Height of a face in its input; it misses most of the smaller ones (docs/models.md)."""
 _RES10_MEAN_BGR = (104.0, 177.0, 123.0)
 """The colour that the network was trained to see as zero, from the model's own definition in OpenCV's samples."""
 
@@ -48,6 +51,10 @@ class YuNetFaceDetector:
         boxes = np.concatenate([found[:, :2], found[:, :2] + found[:, 2:4]], axis=1) / np.float32(prepared.scale)
         return faces_on_picture(boxes, found[:, 14], prepared.source_size)
 
+    def smallest_face_px(self, width: int, height: int) -> float:
+        shape = _input_shape(width, height, self._longer_side)
+        return DETECTABLE_PX / min(shape[0] / height, shape[1] / width, 1.0)
+
     def landmarks(
         self, image: Image, min_score: float, *, longer_side: int | None = None
     ) -> list[tuple[Box, NDArray[np.float32]]]:
@@ -59,7 +66,7 @@ class YuNetFaceDetector:
 
     def _run(self, image: Image, min_score: float, longer_side: int | None) -> tuple[NDArray[np.float32], Letterbox]:
         """Rows of x, y, width, height, five landmarks and score, best first, in pixels of the network's input."""
-        height, width = _input_shape(image, longer_side)
+        height, width = _input_shape(image.shape[1], image.shape[0], longer_side)
         prepared = letterbox(image, width, height)
         self._network.setInputSize((width, height))
         self._network.setScoreThreshold(min_score)
@@ -93,6 +100,9 @@ class Res10FaceDetector:
         except cv2.error as error:
             raise _refused(path, "a res10 SSD .pb file", error) from error
 
+    def smallest_face_px(self, width: int, height: int) -> float:  # noqa: ARG002 - it is stretched to a square
+        return _RES10_SMALLEST_PX / min(_RES10_SIZE / height, 1.0)
+
     def detect(self, image: Image, min_score: float) -> list[Face]:
         height, width = image.shape[:2]
         blob = cv2.dnn.blobFromImage(image, 1.0, (_RES10_SIZE, _RES10_SIZE), _RES10_MEAN_BGR, swapRB=True)
@@ -105,9 +115,8 @@ class Res10FaceDetector:
         return faces_on_picture(boxes[kept], rows[kept, 2], (width, height))
 
 
-def _input_shape(image: Image, longer_side: int | None) -> tuple[int, int]:
-    """YuNet's height and width; OpenCV itself fills up to multiples of 32."""
-    height, width = image.shape[:2]
+def _input_shape(width: int, height: int, longer_side: int | None) -> tuple[int, int]:
+    """YuNet's height and width for a picture of this size; OpenCV itself fills up to multiples of 32."""
     if longer_side is None:
         return best_input_shape(width, height)
     scale = longer_side / max(height, width)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.geometry import Box
+from edge.vision.face_needs import needed_face_px
 from edge.vision.faces import Face, FaceDetector
 from edge.vision.masks import Classification, MaskClassifier
 from edge.vision.preprocess import Image
@@ -67,6 +68,10 @@ class Vision:
     def detect(self, image: Image, thresholds: Thresholds, *, lores: Image | None = None) -> list[Face]:
         """The faces of a picture, best first, in pixels of `image`, whichever of the two pictures they are found on."""
         return sifted(self._detect(image, thresholds.low_score, lores), thresholds)
+
+    def needed_face_px(self, image: Image, thresholds: Thresholds) -> float:
+        """Height in pixels of the smallest face that the models find and judge reliably on such a picture."""
+        return needed_face_px(self.detector, thresholds, image.shape[1], image.shape[0])
 
     def classify(self, image: Image, boxes: Sequence[Box], thresholds: Thresholds) -> list[Classification]:
         """One classification for each box, in pixels of the picture."""

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edge.payloads.reports import Status, Totals
+from edge.payloads.view_fault import VIEW_FAULTS
 from edge.web.live import Live
 from edge.web.measurements import BUCKETS_S, Histogram, Measured, Measurements
 
@@ -88,6 +89,12 @@ def _of_cameras(status: Status) -> Iterator[Metric]:
     yield _gauge("maskd_camera_enabled", "1: switched on.", ["camera"], [([n], c.enabled) for n, c in cameras])
     yield _gauge("maskd_camera_connected", "1: pictures come.", ["camera"], [([n], c.connected) for n, c in cameras])
     yield _gauge("maskd_camera_fps", "Pictures judged a second.", ["camera"], [([n], c.fps) for n, c in cameras])
+    yield _gauge(
+        "maskd_camera_view_fault",
+        "1: this is wrong with the picture.",
+        ["camera", "fault"],
+        [([n, fault], fault in c.view) for n, c in cameras for fault in VIEW_FAULTS],
+    )
     yield _counter(
         "maskd_frames",
         "Pictures taken since the camera was switched on.",

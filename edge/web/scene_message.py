@@ -38,6 +38,7 @@ def scene_fields(scene: Scene, config: Config, wall_offset: float) -> dict[str, 
         "detect_ms": round(timings.detect_ms, 1),
         "classify_ms": round(timings.classify_ms, 1),
         "classified": timings.classified,
+        "needed_px": round(scene.needed_px),
     }
 
 

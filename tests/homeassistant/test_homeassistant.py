@@ -188,7 +188,9 @@ def statuses(config: Config) -> list[Payload]:
         )
 
     here = {
-        name: CameraStatus(enabled=True, connected=True, fps=9.8, frames=3, dropped=0, error=None)
+        name: CameraStatus(
+            enabled=True, connected=True, fps=9.8, frames=3, dropped=0, error=None, view=("dark", "small_faces")
+        )
         for name in config.cameras
     }
     lost = {
@@ -314,6 +316,10 @@ def test_the_values_shown_are_those_that_were_sent() -> None:
     assert [shown("front-door/connected", index) for index in (0, 1, 2)] == ["ON", "OFF", "OFF"]
     assert attributes("front-door/connected", 1) == {"error": 'it said "no"'}
     assert [shown("front-door/fps", index) for index in (0, 2)] == ["9.8", "None"]
+    assert [shown("front-door/view_blocked", index) for index in (0, 1, 2)] == ["ON", "OFF", "OFF"]
+    assert attributes("front-door/view_blocked", 0) == {"view": ["dark", "small_faces"]}
+    only_small = statuses(config)[0].to_json().replace(b'"dark",', b"")
+    assert render(components["front-door/view_blocked"], only_small) == "OFF"
     counters = ("visits", "visits_today", "violations", "violations_today")
     assert [shown(f"front-door/{counter}", 0) for counter in counters] == ["1204", "31", "87", "2"]
     assert [shown("problem", index) for index in (0, 1)] == ["OFF", "ON"]
@@ -438,7 +444,7 @@ def test_each_camera_is_a_device_of_its_own_below_the_box() -> None:
         "maskd_lobby/front-door": ("maskd lobby front door", "maskd_lobby"),
     }
     assert next(iter(messages)) == "homeassistant/device/maskd_lobby/config"  # before those that are below it
-    assert len(messages) == len(set(messages)) == 10
+    assert len(messages) == len(set(messages)) == 12
 
 
 def test_the_box_leads_to_its_page_only_where_there_is_one() -> None:

@@ -185,7 +185,7 @@ STATE_CLASSES_OF = {"temperature": {"measurement"}, "timestamp": set[str](), "en
 """Where a device class does not go with all of them."""
 NUMBER_MODES = {"auto", "box", "slider"}
 LEAST_STEP = 0.001
-SHARED_FILTERS = {"tojson", "round"}
+SHARED_FILTERS = {"tojson", "round", "reject", "list"}
 """Filters that Home Assistant and plain Jinja both have, with the same meaning."""
 SHARED_TESTS = {"defined", "none"}
 TOPIC_LEVEL = r"[a-zA-Z0-9_-]+"

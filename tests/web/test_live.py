@@ -72,7 +72,7 @@ def a_person(**changes: Any) -> Person:
 def a_scene(number: int = 1, image: Image | None = None, camera: str = "door", **changes: Any) -> Scene:
     frame = Frame(pattern() if image is None else image, time.monotonic(), number)
     faces = (Face(FACE, 0.8), Face(FAINT, 0.1))
-    scene = Scene(camera, frame, (a_person(),), (), LookTimings(12.0, 3.0, 1), faces)
+    scene = Scene(camera, frame, (a_person(),), (), LookTimings(12.0, 3.0, 1), faces, needed_px=58.2)
     return replace(scene, **changes)
 
 
@@ -157,7 +157,7 @@ def test_a_picture_comes_with_its_boxes(page: RunningPage) -> None:
     (person,) = header["people"]
     assert person["box"] == pytest.approx([400 / 1280, 200 / 720, 100 / 1280, 120 / 720], abs=1e-4)
     assert (person["track"], person["status"], person["confidence"]) == ("abc", "without_mask", 0.91)
-    assert (person["height_px"], person["zones"]) == (120, ["entrance"])
+    assert (person["height_px"], person["zones"], header["needed_px"]) == (120, ["entrance"], 58)
     assert later["number"] > header["number"]
 
 

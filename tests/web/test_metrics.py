@@ -38,7 +38,7 @@ from tests.support.web_page import (
 )
 
 FLEET = ROOT / "docs" / "fleet"
-CAMERA = CameraStatus(enabled=True, connected=True, fps=9.5, frames=100, dropped=7, error=None)
+CAMERA = CameraStatus(enabled=True, connected=True, fps=9.5, frames=100, dropped=7, error=None, view=("dark",))
 STATUS = a_status(cameras={"door": CAMERA}, temperature_c=48.0)
 TOTALS = Totals(
     device="lobby",
@@ -81,6 +81,8 @@ def test_what_is_counted(page: RunningPage) -> None:
     got = values(page)
     assert got['maskd_frames_total{camera="door"}'] == 100
     assert got['maskd_frames_dropped_total{camera="door"}'] == 7
+    assert got['maskd_camera_view_fault{camera="door",fault="dark"}'] == 1
+    assert got['maskd_camera_view_fault{camera="door",fault="moved"}'] == 0
     assert got['maskd_stage_seconds_count{camera="door",stage="detect"}'] == 2
     assert got['maskd_stage_seconds_sum{camera="door",stage="detect"}'] == pytest.approx(0.024)
     assert got['maskd_stage_seconds_bucket{camera="door",le="0.01",stage="detect"}'] == 0

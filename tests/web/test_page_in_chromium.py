@@ -222,6 +222,26 @@ def test_a_phone_in_the_dark(browser: Any, site: Site) -> None:
         shoot(page, "phone")
 
 
+def test_the_aiming_view_says_how_large_faces_are_and_should_be(browser: Any, site: Site) -> None:
+    """On a phone, in letters for someone on a ladder."""
+    with tab(browser, site, viewport=PHONE, has_touch=True, is_mobile=True) as page:
+        sign_in(page, site)
+        page.wait_for_selector(".person .box")
+        page.tap("button:text('aim the camera')")
+        page.wait_for_selector(".face text")
+        assert page.query_selector(".person") is None
+        page.wait_for_selector(".advice:text('px'):text('are needed')")
+        advice, needed = page.inner_text(".advice"), int(page.get_attribute(".advice", "data-needed"))
+        assert f" {needed} are needed" in advice
+        assert 28 <= needed <= 34, "16 pixels as the detector sees them, of a picture of 640x480"
+        heights = [int(text.split()[0]) for text in page.locator(".face text").all_text_contents()]
+        assert all(40 < height < 240 for height in heights)
+        assert float(page.evaluate("parseFloat(getComputedStyle(document.querySelector('.advice')).fontSize)")) >= 22
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+        page.locator(".camera").scroll_into_view_if_needed()
+        shoot(page, "aim")
+
+
 def test_the_keyboard_is_enough(browser: Any, site: Site) -> None:
     with tab(browser, site) as page:
         page.goto(site.address)
@@ -287,6 +307,9 @@ def test_axe_finds_nothing_serious(browser: Any, site: Site, scheme: str) -> Non
         assert serious(axe, page) == []
         sign_in(page, site)
         page.wait_for_selector(".person .box")
+        assert serious(axe, page) == []
+        page.click("button:text('aim the camera')")
+        page.wait_for_selector(".face text")
         assert serious(axe, page) == []
         page.click("nav >> text=Events")
         page.wait_for_selector("tbody tr")

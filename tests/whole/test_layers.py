@@ -13,6 +13,7 @@ LAYERS = (
     {"payloads"},
     {"config"},
     {"camera", "vision", "demo_clip", "selftest"},
+    {"view"},
     {"people", "evaluation"},
     {"store"},
     {"mqtt"},

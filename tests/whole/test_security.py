@@ -157,15 +157,15 @@ def test_forged_births(mosquitto: Mosquitto, tmp_path: Path) -> None:
         announcer.start()
         client.start()
         try:
-            subscriber.wait_for(4, "/config")
+            subscriber.wait_for(5, "/config")
             assert republished == []
             for payload in ("offline", "{" * 4000, "\N{BELL}"):
                 publish(mosquitto, "homeassistant/status", payload)
             births = ["mosquitto_pub", "-h", HOST, "-p", str(mosquitto.port), "-t", "homeassistant/status", "-l"]
             subprocess.run(births, input="online\n" * 10, text=True, check=True, timeout=20)
-            subscriber.wait_for(8, "/config")
+            subscriber.wait_for(10, "/config")
             wait_until(lambda: republished, what="the answer to the births")
-            assert len(subscriber.messages) == 8
+            assert len(subscriber.messages) == 10
             assert client.connections == 1
             assert failures == []
         finally:

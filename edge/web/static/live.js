@@ -1,11 +1,13 @@
 // What the cameras see now, how the device is doing, and the switches.
 
+import { Advice, fit } from "./aim.js";
 import { Switches } from "./switches.js";
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { duration, inWords, kind, percent } from "./words.js";
 
 export function Live({ about, status, isPrivate, socket, pictures }) {
   const [shown, setShown] = useState({ boxes: true, labels: true, zones: true });
+  const [isAiming, setAiming] = useState(false);
   const names = Object.keys(status?.cameras ?? about.cameras).filter((name) => name in about.cameras);
   useEffect(() => {
     socket.watch(isPrivate ? [] : names);
@@ -20,6 +22,7 @@ export function Live({ about, status, isPrivate, socket, pictures }) {
             (name) =>
               html`<button aria-pressed=${String(shown[name])} onClick=${() => flip(name)}>${name}</button>`,
           )}
+          <button aria-pressed=${String(isAiming)} onClick=${() => setAiming(!isAiming)}>aim the camera</button>
         </div>`}
     <div class="cameras">
       ${names.map(
@@ -30,6 +33,7 @@ export function Live({ about, status, isPrivate, socket, pictures }) {
             state=${status?.cameras[name]}
             isPrivate=${isPrivate}
             shown=${shown}
+            isAiming=${isAiming}
             pictures=${pictures}
             isOwner=${about.role === "owner"}
           />`,
@@ -39,7 +43,7 @@ export function Live({ about, status, isPrivate, socket, pictures }) {
   `;
 }
 
-function Camera({ name, state, isPrivate, shown, pictures }) {
+function Camera({ name, state, isPrivate, shown, isAiming, pictures }) {
   const canvas = useRef(null);
   const [scene, setScene] = useState(null);
   useEffect(() => {
@@ -66,9 +70,10 @@ function Camera({ name, state, isPrivate, shown, pictures }) {
     ${!isPrivate &&
     html`<div class="picture">
       <canvas ref=${canvas} width="640" height="360" role="img" aria-label=${`Picture of the camera ${name}`}></canvas>
-      ${scene && isOn && html`<${Overlay} scene=${scene} shown=${shown} />`}
+      ${scene && isOn && html`<${Overlay} ...${{ scene, shown, isAiming }} />`}
       ${!isOn && state && html`<p class="veil">${whyDark(state)}</p>`}
     </div>`}
+    ${isAiming && isOn && html`<${Advice} scene=${scene} />`}
     <figcaption>
       <b>${name}</b> <span>${state ? cameraLine(state) : "…"}</span>
       ${scene && isOn &&
@@ -86,11 +91,12 @@ function cameraLine(state) {
   if (!state.enabled) return "off";
   if (!state.connected) return "not connected";
   const share = state.frames ? percent(state.dropped / (state.frames + state.dropped)) : "0 %";
-  return `${state.fps.toFixed(1)} pictures a second, ${share} dropped`;
+  const view = state.view.length ? `; view: ${state.view.map(inWords).join(", ")}` : "";
+  return `${state.fps.toFixed(1)} pictures a second, ${share} dropped${view}`;
 }
 
 // Drawn in the picture's own pixels, so that it stays crisp at any size.
-function Overlay({ scene, shown }) {
+function Overlay({ scene, shown, isAiming }) {
   const [width, height] = scene.size;
   const size = height / 26;
   return html`<svg viewBox=${`0 0 ${width} ${height}`} aria-hidden="true">
@@ -102,9 +108,22 @@ function Overlay({ scene, shown }) {
       </g>`,
     )}
     ${scene.people.filter((person) => person.seen).map(
-      (person) => html`<${PersonBox} key=${person.track} ...${{ person, scene, shown, size }} />`,
+      (person) => html`<${isAiming ? FaceHeight : PersonBox} key=${person.track} ...${{ person, scene, shown, size }} />`,
     )}
   </svg>`;
+}
+
+function FaceHeight({ person, scene, size }) {
+  const [width, height] = scene.size;
+  const [left, top, w, h] = person.box;
+  const large = 2.4 * size;
+  const isAbove = top * height > large;
+  return html`<g class=${`face ${fit(person.height_px, scene.needed_px)}`} data-track=${person.track}>
+    <rect class="box" x=${left * width} y=${top * height} width=${w * width} height=${h * height} />
+    <text x=${(left + w / 2) * width} y=${isAbove ? top * height - size / 3 : (top + h) * height + large} font-size=${large}>
+      ${person.height_px} px
+    </text>
+  </g>`;
 }
 
 function PersonBox({ person, scene, shown, size }) {
