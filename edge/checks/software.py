@@ -117,10 +117,12 @@ def opencv_row(build_information: str, needs: Needs) -> Row:
 
 def runtime_row(config: Config) -> Row:
     """Raises MaskdError where no runtime can be used."""
+    from edge.vision.cores import threads, workers
     from edge.vision.tflite import runtime_name
 
     name = runtime_name(config.runtime.backend)
-    return judged("runtime", f"{name}, {config.runtime.threads} thread(s)", figures={"runtime": name})
+    detail = f"{name}, {workers(config)} vision thread(s) with {threads(config)} thread(s) per model"
+    return judged("runtime", detail, figures={"runtime": name})
 
 
 def _try_imports() -> Installed:

@@ -20,6 +20,7 @@ from edge.config import Config, RuntimeSettings
 from edge.errors import UsageError
 from edge.geometry import Box
 from edge.system.arguments import add_threads, whole_number
+from edge.vision import cores
 from edge.vision.build import build_classifier, build_detector
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.preprocess import Image
@@ -60,12 +61,11 @@ def run_bench(
     *, as_json: bool = False, threads: int | None = None, repeat: int = 50, delegate: str | None = None
 ) -> int:
     """Prints the latency of each stage, over `repeat` pictures. Raises MaskdError where a model cannot be used."""
-    threads = RuntimeSettings().threads if threads is None else threads
     try:
         config = Config(runtime=RuntimeSettings(threads=threads, delegate=delegate))
     except ValidationError as error:
         raise UsageError(f"--delegate: {error.errors()[0]['msg']}") from error
-    cv2.setNumThreads(config.runtime.threads)
+    cv2.setNumThreads(cores.threads(config))
     problems: list[str] = []
     detector, classifier = build_detector(config, problems.append), build_classifier(config, problems.append)
     assert isinstance(detector, TfliteFaceDetector), "the default detector is maskd's own"
@@ -84,7 +84,7 @@ def run_bench(
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "runtime": runtime_name(config.runtime.backend),
-        "threads": config.runtime.threads,
+        "threads": cores.threads(config),
         "delegate": delegate,
         "on_cpu": problems,
         "detector": detector.identity,

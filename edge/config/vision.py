@@ -75,8 +75,11 @@ class ClassifierSettings(Settings):
 class RuntimeSettings(Settings):
     backend: Literal["auto", "litert", "tflite-runtime"] = "auto"
     """What runs the models; auto: whichever is installed, LiteRT first."""
-    threads: Annotated[int, Field(ge=1, le=64)] = 2
-    """CPU threads per model."""
+    workers: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Vision threads, each with models of its own, which share the cameras; null: one for each camera, as far as there
+    are cores, at most 4; 1 with a delegate."""
+    threads: Annotated[int, Field(ge=1, le=64)] | None = None
+    """CPU threads per model; null: the cores that the vision threads leave each other, at most 2."""
     delegate: Annotated[Text, AfterValidator(_edgetpu_or_library), AfterValidator(text_at_home)] | None = None
     """edgetpu, or the path of another TFLite delegate's library (.so); null: the CPU runs the models."""
     delegate_options: dict[Text, Annotated[str, BeforeValidator(_text_if_scalar)]] = {}

@@ -34,6 +34,7 @@ from edge.store.store import Store
 from edge.system.part import Part
 from edge.vision.accelerator import Accelerator
 from edge.vision.build import build_vision
+from edge.vision.cores import workers
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
 from edge.web.device import Device
@@ -61,7 +62,8 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     It is long because it is a list: each part is made here, once, and told of the others.
     """
     config = changes.config
-    vision, problems = _build_vision(accelerator)
+    visions, problems = _build_visions(accelerator)
+    vision = visions[0]
     models = ModelNames(detector=vision.detector.identity, classifier=vision.classifier.identity)
     changes.check = partial(require_known_statuses, labels=vision.classifier.labels)
     changes.check(config)
@@ -97,7 +99,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         on_published=[snapshots.published],
         on_failure=hooks.fail,
     )
-    watcher = Watcher(vision, problems=problems, on_round=hand_on, on_end=vision_ended)
+    watcher = Watcher(visions, problems=problems, on_round=hand_on, on_end=vision_ended)
     cameras = RunningCameras(vision.recommended, hooks.fail, watch=watcher.watch, may_switch_on=changes.may_switch_on)
     commands = Commands(client, changes, effective=effective, on_failure=hooks.fail)
     changes.on_reload = commands.publish_states
@@ -133,15 +135,17 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     return parts
 
 
-def _build_vision(accelerator: Accelerator) -> tuple[Vision, list[str]]:
-    """With why it runs on the CPU, where a delegate was to run it."""
-    problems: list[str] = []
+def _build_visions(accelerator: Accelerator) -> tuple[list[Vision], list[str]]:
+    """One for each vision thread, with why they run on the CPU where a delegate was to run them."""
+    problems: dict[str, None] = {}
 
     def degraded(problem: str) -> None:
-        problems.append(f"degraded: {problem}")
-        _log.warning("degraded: %s", problem)
+        sentence = f"degraded: {problem}"
+        if sentence not in problems:
+            problems[sentence] = None
+            _log.warning("%s", sentence)
 
     verdict = accelerator.begin(time.time(), time.monotonic())
     if verdict.problem is not None:
         degraded(verdict.problem)
-    return build_vision(verdict.config, degraded), problems
+    return [build_vision(verdict.config, degraded) for _ in range(workers(verdict.config))], list(problems)

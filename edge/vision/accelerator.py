@@ -122,7 +122,9 @@ class Accelerator:
 
 
 def without_delegate(config: Config) -> Config:
-    runtime = RuntimeSettings(backend=config.runtime.backend, threads=config.runtime.threads)
+    runtime = RuntimeSettings(
+        backend=config.runtime.backend, workers=config.runtime.workers, threads=config.runtime.threads
+    )
     return config.model_copy(update={"runtime": runtime})
 
 

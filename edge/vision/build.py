@@ -11,6 +11,7 @@ import cv2
 
 from edge.config import Config
 from edge.errors import MaskdError
+from edge.vision.cores import threads
 from edge.vision.delegate import configured_delegate
 from edge.vision.faces import FaceDetector, TfliteFaceDetector
 from edge.vision.masks import MaskClassifier
@@ -30,7 +31,7 @@ def build_vision(config: Config, on_problem: OnProblem = _warn) -> Vision:
 
     Sets OpenCV's number of threads for the whole process. Raises MaskdError where a model cannot be used.
     """
-    cv2.setNumThreads(config.runtime.threads)
+    cv2.setNumThreads(threads(config))
     return Vision(build_detector(config, on_problem), build_classifier(config, on_problem))
 
 
@@ -44,7 +45,7 @@ def build_detector(config: Config, on_problem: OnProblem = _warn) -> FaceDetecto
 
     def make(model: Model) -> TfliteFaceDetector:
         return TfliteFaceDetector(
-            model, threads=config.runtime.threads, backend=config.runtime.backend, nms_iou=settings.nms_iou
+            model, threads=threads(config), backend=config.runtime.backend, nms_iou=settings.nms_iou
         )
 
     return _on_delegate_or_cpu(config, open_model(settings.model, "face_detection"), make, on_problem)
@@ -54,7 +55,7 @@ def build_classifier(config: Config, on_problem: OnProblem = _warn) -> MaskClass
     """The classifier of config.classifier; raises MaskdError where its model cannot be used."""
 
     def make(model: Model) -> MaskClassifier:
-        return MaskClassifier(model, threads=config.runtime.threads, backend=config.runtime.backend)
+        return MaskClassifier(model, threads=threads(config), backend=config.runtime.backend)
 
     return _on_delegate_or_cpu(config, open_model(config.classifier.model, "mask_classification"), make, on_problem)
 

@@ -214,8 +214,8 @@ def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypa
     watch_at_once = cameras._watch
 
     def watch_late(watched: Sequence[WatchedCamera], is_endless: bool) -> None:
-        before = watcher.rounds
-        wait_until(lambda: watcher.rounds >= before + 2 or not watcher._thread.is_alive(), what="rounds")
+        before = watcher.threads[0].rounds
+        wait_until(lambda: watcher.threads[0].rounds >= before + 2 or not watcher.threads[0].is_alive, what="rounds")
         watch_at_once(watched, is_endless)
 
     thread = threading.Thread(target=daemon.run)
@@ -229,7 +229,7 @@ def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypa
         daemon._changes.apply_all(config)
         wait_until(lambda: cameras.running["door"].capture.frames, what="pictures again")
         assert thread.is_alive()
-        assert watcher._thread.is_alive()
+        assert watcher.threads[0].is_alive
     finally:
         daemon.stop()
         thread.join(PATIENCE_S)

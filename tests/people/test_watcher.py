@@ -89,7 +89,7 @@ class Watching:
         self.ends: list[Exception | None] = []
         self.frame_came = threading.Condition()
         vision = Vision(self.model, self.model)  # type: ignore[arg-type]  # it is as much of a classifier as is asked for
-        self.watcher = Watcher(vision, on_round=self._round, on_end=self.ends.append)
+        self.watcher = Watcher([vision], on_round=self._round, on_end=self.ends.append)
 
     def _round(self, scenes: list[Scene]) -> None:
         transitions = [transition for scene in scenes for transition in scene.transitions]
@@ -276,12 +276,104 @@ def test_an_error_ends_it_and_is_told(watching: Watching) -> None:
     assert watching.ends == [watching.model.error]
 
 
+class SeveralThreads:
+    """Two vision threads; each notes its pictures, and waits where the test wants it to."""
+
+    def __init__(self) -> None:
+        self.models = (OneFace(), OneFace())
+        self.scenes: list[Scene] = []
+        self.ends: list[Exception | None] = []
+        self.frame_came = threading.Condition()
+        visions = [Vision(model, model) for model in self.models]  # type: ignore[arg-type]  # as above
+        self.watcher = Watcher(visions, on_round=self.scenes.extend, on_end=self.ends.append)
+
+    def camera(self, name: str) -> WatchedCamera:
+        return WatchedCamera(name, LatestFrame(self.frame_came), rules())
+
+    def show(self, camera: WatchedCamera) -> list[int]:
+        """Which of the threads judged one picture of this camera."""
+        before = [model.pictures for model in self.models]
+        camera.latest.put(a_picture())
+        wait_until(lambda: [model.pictures for model in self.models] != before, what="a look at the picture")
+        return [number for number, model in enumerate(self.models) if model.pictures > before[number]]
+
+
+@pytest.fixture
+def several() -> Iterator[SeveralThreads]:
+    several = SeveralThreads()
+    yield several
+    several.watcher.stop(Deadline(5))
+
+
+def test_threads_share_the_cameras_and_each_camera_stays_with_one(several: SeveralThreads) -> None:
+    door, gate, hall = several.camera("door"), several.camera("gate"), several.camera("hall")
+    several.watcher.watch([door, gate], endless=False)
+    several.watcher.start()
+    assert several.show(door) == [0]
+    assert several.show(gate) == [1]
+    several.watcher.watch([gate, hall], endless=False)  # the first thread is free again
+    assert several.show(gate) == [1]
+    assert several.show(hall) == [0]
+    assert several.show(gate) == [1]
+
+
+def test_a_thread_that_hangs_stops_the_progress_of_all(several: SeveralThreads) -> None:
+    door, gate = several.camera("door"), several.camera("gate")
+    several.watcher.watch([door, gate], endless=False)
+    several.watcher.start()
+    before = several.watcher.progress
+    wait_until(lambda: several.watcher.progress > before, what="progress of both")
+
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        go_on.wait(60)
+
+    several.models[1].meanwhile = hang
+    gate.latest.put(a_picture())
+    assert hangs.wait(60)
+    first = several.watcher.threads[0]
+    assert several.watcher.progress >= before, "what was counted before the hang"
+    rounds, stuck = first.rounds, several.watcher.progress
+    wait_until(lambda: first.rounds > rounds + 1, what="rounds of the other")
+    assert several.watcher.progress == stuck
+    go_on.set()
+    wait_until(lambda: several.watcher.progress > stuck, what="progress again")
+
+
+def test_the_last_thread_tells_the_end(several: SeveralThreads) -> None:
+    door, gate = several.camera("door"), several.camera("gate")
+    several.watcher.watch([door, gate], endless=False)
+    several.watcher.start()
+    several.show(door)
+    several.show(gate)
+    door.latest.close()
+    wait_until(lambda: several.scenes[-1].camera == "gate", what="a round of the other camera")
+    assert several.ends == []
+    gate.latest.close()
+    wait_until(lambda: several.ends == [None], what="the end")
+    ended = {each.camera for scene in several.scenes for each in scene.transitions if each.type == "ended"}
+    assert ended == {"door", "gate"}
+
+
+def test_an_error_in_one_thread_is_told_once(several: SeveralThreads) -> None:
+    door, gate = several.camera("door"), several.camera("gate")
+    several.models[1].error = RuntimeError("broken")
+    several.watcher.watch([door, gate], endless=True)
+    several.watcher.start()
+    gate.latest.put(a_picture())
+    wait_until(lambda: several.ends, what="the end")
+    several.watcher.stop(Deadline(5))
+    assert several.ends == [several.models[1].error]
+
+
 def test_stop_does_not_wait_for_a_camera(watching: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.people.watcher.IDLE_S", 600.0)  # longer than a test may take
+    monkeypatch.setattr("edge.people.vision_thread.IDLE_S", 600.0)  # longer than a test may take
     watching.watcher.watch([], endless=True)
     watching.watcher.start()
     watching.watcher.stop(Deadline(60))
-    assert not watching.watcher._thread.is_alive()
+    assert not any(thread.is_alive for thread in watching.watcher.threads)
 
 
 def test_rules_of_a_camera_come_from_its_own_settings() -> None:

@@ -279,6 +279,32 @@ def test_a_switch_deletes_all_of_them_before_it_is_in_effect(snapshots: Running,
     assert snapshots.names == {f"{new}.jpg"}
 
 
+def test_what_is_encoded_during_the_switch_is_thrown_away(snapshots: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    may_end = [threading.Event() for _ in range(2)]
+
+    def slowly(*each: Any) -> bytes:
+        begun.append(len(begun))
+        if begun[-1] < len(may_end):
+            may_end[begun[-1]].wait()
+        return snapshot(*each)
+
+    monkeypatch.setattr("edge.store.snapshots.snapshot", slowly)
+    snapshots.part.take([a_scene(transitions=(transition(track="first"),))])
+    wait_until(lambda: begun, what="the first one")
+    snapshots.happens()  # so that the thread takes picture and event together
+    may_end[0].set()
+    wait_until(lambda: len(begun) == 2, what="the second one")
+    storage = snapshots.folder.parent
+    snapshots.part.apply(a_config(storage, "aggregate"))
+    snapshots.part.apply(a_config(storage))
+    may_end[1].set()
+    new = snapshots.happens()
+    wait_until(lambda: new in [each.event for each in snapshots.made], what="one of the new time")
+    assert [each.event for each in snapshots.made] == [new]
+    assert snapshots.names == {f"{new}.jpg"}
+
+
 def test_what_cannot_be_deleted_is_named_until_it_is(snapshots: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshots.happens()
     wait_until(lambda: snapshots.made, what="a snapshot")
