@@ -42,7 +42,7 @@ def test_snapshots_come_with_the_events_and_aggregate_deletes_them(tmp_path: Pat
     """After a switch to `aggregate`, no snapshot is left on the device, and none is retained by the broker."""
     port = free_port()
     write_logins(tmp_path / "storage" / FILE_NAME, LOGINS)
-    door = {"source": str(CLIP), "loop": True, "zones": {"left": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]}}
+    door = {"source": str(CLIP), "loop": True, "zones": {"left": {"corners": [[0, 0], [0.5, 0], [0.5, 1]]}}}
     with watched_device(tmp_path, mosquitto, cameras={"door": door}, snapshots=ON, web={"port": port}) as device:
         wait_until(lambda: len(pictured(device)) >= 2, what="events")
         wait_until(lambda: pictured(device) <= kept(tmp_path), what="a picture of each")
