@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+from edge.commands.audit_table import print_audit
 from edge.commands.event_table import EventTable
 from edge.commands.since import parse_since
 from edge.config import StorageSettings
@@ -51,10 +52,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--last", type=whole_number(1), metavar="N", help="only the last N (default 50, all with --since)"
     )
+    parser.add_argument(
+        "--audit", action="store_true", help="print who changed which setting instead, and by which door"
+    )
     add_config(parser)
 
 
 def main(args: argparse.Namespace) -> int:
+    if args.audit:
+        if args.follow or args.camera:
+            raise UsageError("--audit goes with --since, --last and --json alone")
+        begin = None if args.since is None else parse_since(args.since, datetime.now(timezone.utc)).timestamp()
+        storage = _storage_settings(args.config)
+        print_audit(storage.path, begin=begin, as_json=args.json, count=args.last)
+        return 0
     return run_events(
         args.config,
         follow=args.follow,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.config.file import find_config, load_config
+from edge.control.audit_note import note
 from edge.errors import MaskdError, UsageError
 from edge.system.arguments import add_config, name
 from edge.web.logins import FILE_NAME, MOST_TOKENS, Logins, read_logins, write_logins
@@ -43,9 +44,11 @@ def run_password(config_path: Path | None, *, view: bool, token: str | None, rem
     logins = read_logins(path)
     if token is not None:
         write_logins(path, _with_token(logins, token, remove=remove))
+        note(config, f"page.token.{token}", None, "removed" if remove else "made")
         return 0
     kept = None if remove else password_hash(_asked(view))
     write_logins(path, logins.model_copy(update={"view" if view else "owner": kept}))
+    note(config, "page.view_password" if view else "page.password", None, "removed" if remove else "set")
     name = "the view-only password" if view else "the password"
     print(f"{name} was removed" if remove else f"{name} is set; {_where(config)}")
     return 0

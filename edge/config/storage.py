@@ -22,3 +22,5 @@ class StorageSettings(Settings):
     """Days that the local record keeps, which `maskd events` prints; 0: nothing is recorded."""
     keep_bytes: Annotated[int, Field(ge=100_000), LIVE] = 100_000_000
     """Bytes on disk of the local record; past this, its oldest days are deleted."""
+    audit_days: Annotated[float, Field(ge=1, le=36_500), LIVE] = 365
+    """Days that changes of settings are kept, which `maskd events --audit` prints."""

@@ -12,6 +12,7 @@ from edge.config.live import settings_awaiting_restart, without_awaiting_restart
 from edge.config.overrides import Layers, Overrides
 from edge.config.settable import Settable
 from edge.config.yaml_edit import AnyValue
+from edge.control.audit import By
 from edge.control.reload import ReloadNews, read_again
 from edge.errors import MaskdError, UsageError
 from edge.mqtt.login import commands_enabled
@@ -44,6 +45,8 @@ class Changes(Part):
         """Puts a configuration into effect, in the caller's thread; may raise MaskdError."""
         self.check: Callable[[Config], None] = lambda _config: None
         """Raises MaskdError where the models do not give what a configuration asks for; nothing of it takes effect."""
+        self.on_changed: Callable[[Config, Config, By], None] = lambda _before, _after, _by: None
+        """Called once another configuration is in effect, with the one before it; costs no wait for a disk."""
         self.on_reload: Callable[[], None] = lambda: None
         """Called after a reload: what the file says may have changed though what is in effect has not."""
         self.lock = threading.RLock()
@@ -96,7 +99,7 @@ class Changes(Part):
         """What the latest reload has left for a person, for a line that is short of room."""
         return self._news.brief
 
-    def apply_all(self, config: Config) -> list[str]:
+    def apply_all(self, config: Config, by: By) -> list[str]:
         """Puts a validated configuration into effect, from any thread, without losing the people in view.
 
         Returns the names of the settings that wait for a restart. A camera that is closed takes up to 2 s.
@@ -111,6 +114,7 @@ class Changes(Part):
                 except MaskdError:
                     self._config = before
                     raise
+                self.on_changed(before, effective, by)
         return settings_awaiting_restart(self._started_with, config)
 
     def reload(self) -> None:
@@ -120,7 +124,7 @@ class Changes(Part):
                 layers = self._overrides.over(read_again(self._path, self._config))
                 _require_a_camera(layers)
                 self._overrides.take(layers)
-                waiting = self.apply_all(layers.effective)
+                waiting = self.apply_all(layers.effective, By("file", str(self._path)))
         except MaskdError as error:
             self._news.refused(self._path, error)
             return
@@ -129,14 +133,14 @@ class Changes(Part):
         self._overrides.save()
         self.on_reload()
 
-    def set(self, each: Settable, value: AnyValue) -> bool:
+    def set(self, each: Settable, value: AnyValue, by: By) -> bool:
         """Puts one value into effect, as if config.yaml had it; returns whether it is another one than before. keep()
         saves it. Raises MaskdError where it is not valid."""
         with self.lock:
             before = self._config
             after = each.changed(before, value)
             if after != before:
-                self.apply_all(after)
+                self.apply_all(after, by)
             self._overrides.set(each, each.value_in(after))
             return after != before
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from edge.config import Config, MqttSettings
 from edge.config.settable import Settable, device_settings, settables
+from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.control.command_log import CommandLog
 from edge.control.settable import Command, parse_command, settable_of
@@ -236,7 +237,7 @@ class Commands(Part):
         self._unkept = unkept
 
     def _carry_out(self, each: Settable, command: Command, now: float) -> None:
-        if self._changes.set(each, command.value):
+        if self._changes.set(each, command.value, By("command")):
             config = self._changes.config
             self._log.changed(each, self._effective(config, each.camera, each.setting), now)
         if command.persist:

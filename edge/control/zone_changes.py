@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.config.camera_zones import CameraZones, ZoneValues
+from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.errors import MaskdError
 
@@ -30,11 +31,16 @@ class Kept:
     """Why it is not in config.yaml, in a sentence."""
 
 
+_PAGE = By("page")
+
+
 class ZoneChanges:
     """From any thread. Each method raises MaskdError, in one sentence, and changes nothing then."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: Changes, by: By = _PAGE) -> None:
+        """`by`: who changes them, for the log of changed settings."""
         self._changes = changes
+        self._by = by
 
     def of(self, camera: str) -> Zones:
         """Those in effect, as config.yaml would have them; of two people who edit, the later one can tell by them that
@@ -67,7 +73,7 @@ class ZoneChanges:
         """`persist` False: only overrides.json is to have it."""
         changes, setting, now = self._changes, self._setting(camera), time.monotonic()
         with changes.lock:
-            changes.set(setting, change(dict(setting.value_in(changes.config))))
+            changes.set(setting, change(dict(setting.value_in(changes.config))), self._by)
             problem = None
             try:
                 path = changes.write(setting, now) if persist else changes.overrides_path

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from edge.control.audit import Audit
 from edge.control.changes import Changes
 from edge.control.commands import Commands
 from edge.control.local_door import LocalDoor
@@ -80,6 +81,8 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         observations.take(scenes)
         page.take(scenes)
 
+    audit = Audit(config)
+    changes.on_changed = audit.changed
     store = Store(config, on_damage=hooks.fail, stops=hooks.is_over)
     client = MqttClient(config.mqtt, config.device)
     report = StatusReport(models, lambda: changes.config)
@@ -113,9 +116,9 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         page_url=page_url,
     )
     observations = ObservationLog(vision.classifier.labels, config)
-    answers = {"status": report.answer, "observations": observations.answer}
+    answers = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
     door = LocalDoor(config, answers)
-    parts: list[Part] = [LogSettings(), store, changes, observations, door]
+    parts: list[Part] = [LogSettings(), store, changes, audit, observations, door]
     known_client = None
     if config.mqtt.enabled:
         known_client = client

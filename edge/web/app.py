@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
+from edge.web.audit_api import AuditApi
 from edge.web.doorkeeper import SIGN_IN, Doorkeeper
 from edge.web.events_api import EventsApi
 from edge.web.health import Health
@@ -44,6 +45,7 @@ class Rooms:
     events: EventsApi
     snapshots: SnapshotsApi
     settings: SettingsApi
+    audit: AuditApi
 
 
 def routes(rooms: Rooms) -> Sequence[BaseRoute]:
@@ -65,6 +67,7 @@ def routes(rooms: Rooms) -> Sequence[BaseRoute]:
         Route("/api/events.json", rooms.events.as_json, methods=get),
         Route("/api/trends", rooms.events.trends, methods=get),
         Route("/api/snapshots/{event}", rooms.snapshots.one, methods=get),
+        Route("/api/audit", rooms.audit.newest, methods=get),
         Route("/api/settings", rooms.settings.all, methods=get),
         Route("/api/settings/{setting}", rooms.settings.set, methods=post),
         Route("/api/settings/{camera}/{setting}", rooms.settings.set, methods=post),

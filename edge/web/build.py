@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 
 from edge.config import WebSettings
 from edge.web.app import Rooms, Site
+from edge.web.audit_api import AuditApi
 from edge.web.device import Device
 from edge.web.event_feed import EventFeed
 from edge.web.event_query import EventRecord
@@ -39,4 +40,5 @@ def make_rooms(
         events=EventsApi(EventRecord(config.storage.path), lambda: changes.config, snapshots.kept_of),
         snapshots=snapshots,
         settings=SettingsApi(changes, device.effective, device.on_change),
+        audit=AuditApi(config.storage.path),
     )

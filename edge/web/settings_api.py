@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from edge.config import Config
 from edge.config.settable import Settable, settables
+from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.control.settable import PAYLOAD_LIMIT, Command, parse_command
 from edge.errors import MaskdError
@@ -45,18 +46,18 @@ class SettingsApi:
         try:
             body = await asyncio.wait_for(_body(request), BODY_S)
             command = parse_command(body)
-            await run_in_threadpool(lambda: self._carry_out(wanted, command))
+            await run_in_threadpool(lambda: self._carry_out(wanted, command, _by(request)))
         except MaskdError as error:
             return refusal(422, str(error))
         except (ClientDisconnect, asyncio.TimeoutError):
             return refusal(408, "the value did not arrive; try again")
         return json_response(self._described(wanted, self._changes.config))
 
-    def _carry_out(self, each: Settable, command: Command) -> None:
+    def _carry_out(self, each: Settable, command: Command, by: By) -> None:
         """Raises MaskdError."""
         now = time.monotonic()
         with self._changes.lock:
-            self._changes.set(each, command.value)
+            self._changes.set(each, command.value, by)
             self._changes.keep(now)
             try:
                 if command.persist:
@@ -80,6 +81,11 @@ class SettingsApi:
             "persisted": self._changes.is_persisted(each),
             "unkept": self._changes.unkept(each),
         }
+
+
+def _by(request: Request) -> By:
+    address = "" if request.client is None else f" from {request.client.host}"
+    return By("page", f"{request.scope['role']}{address}")
 
 
 async def _body(request: Request) -> bytes:

@@ -18,6 +18,7 @@ from edge.config.file import load_config
 from edge.config.overrides import Overrides
 from edge.config.settable import Settable
 from edge.control import changes as changes_module
+from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.control.zone_changes import Kept, ZoneChanges
 from edge.errors import MaskdError
@@ -223,7 +224,7 @@ class Editor:
     def _set_a_number(self, before: str) -> None:
         value = self.chance.choice([None, round(self.chance.uniform(0, 9), 3)])
         each = Settable("hold_s", "door")
-        self.device.changes.set(each, value)
+        self.device.changes.set(each, value, By("command"))
         self.device.changes.write(each, 0.0)
         pattern = r"(hold_s: )[^ ,]+"
         written = "null" if value is None else repr(value)

@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from edge.config.file import load_config
+from edge.control.audit import By
 from edge.daemon.daemon import Daemon
 from edge.daemon.running_cameras import RunningCameras
 from edge.payloads.events import event_schema
@@ -224,9 +225,9 @@ def test_a_camera_that_is_closed_for_a_change_is_no_end(tmp_path: Path, monkeypa
         wait_until(lambda: cameras.running and cameras.running["door"].capture.frames, what="pictures")
         monkeypatch.setattr(cameras, "_watch", watch_late)
         door = config.cameras["door"].model_copy(update={"enabled": False})
-        daemon._changes.apply_all(config.model_copy(update={"cameras": {"door": door}}))
+        daemon._changes.apply_all(config.model_copy(update={"cameras": {"door": door}}), By("command"))
         assert cameras.running == {}
-        daemon._changes.apply_all(config)
+        daemon._changes.apply_all(config, By("command"))
         wait_until(lambda: cameras.running["door"].capture.frames, what="pictures again")
         assert thread.is_alive()
         assert watcher.threads[0].is_alive

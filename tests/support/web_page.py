@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 from edge.config import Config
 from edge.config.settable import Settable
+from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.payloads.events import ModelNames
 from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status, Totals
@@ -132,7 +133,7 @@ class RunningPage:
 
     def apply(self, config: Config) -> None:
         """What a reload does."""
-        self.part._device.changes.apply_all(config)
+        self.part._device.changes.apply_all(config, By("command"))
 
     @property
     def client(self) -> Client:

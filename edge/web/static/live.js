@@ -1,6 +1,7 @@
 // What the cameras see now, how the device is doing, and the switches.
 
 import { Advice, fit } from "./aim.js";
+import { Changes } from "./changes.js";
 import { Switches } from "./switches.js";
 import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { duration, inWords, kind, percent } from "./words.js";
@@ -40,6 +41,7 @@ export function Live({ about, status, isPrivate, socket, pictures }) {
       )}
     </div>
     ${about.role === "owner" && status && html`<${Switches} status=${status} />`}
+    <${Changes} />
   `;
 }
 
