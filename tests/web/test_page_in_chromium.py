@@ -203,6 +203,7 @@ def test_events_appear_as_they_happen(browser: Any, site: Site) -> None:
         page.wait_for_selector(".chart canvas")
         page.click("summary")
         assert page.locator("details tbody tr").count() >= 1
+        assert "where you are" in page.get_attribute("details tbody td", "title")
         shoot(page, "trends")
 
 

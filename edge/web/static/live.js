@@ -16,7 +16,7 @@ export function Live({ about, status, isPrivate, socket, pictures }) {
   }, [isPrivate, names.join(" ")]);
   const flip = (name) => setShown((now) => ({ ...now, [name]: !now[name] }));
   return html`
-    <${Glance} status=${status} />
+    ${!isAiming && html`<${Glance} status=${status} />`}
     ${!isPrivate &&
     html`<div class="toolbar" role="group" aria-label="Drawn over the picture">
           ${Object.keys(shown).map(
@@ -141,7 +141,7 @@ function PersonBox({ person, scene, shown, size }) {
     ...person.zones,
   ];
   const text = words.filter(Boolean).join(" ");
-  const room = text.length * size * 0.56 + size * 0.5;
+  const room = text.length * size * 0.6 + size * 0.5;
   const below = y < size * 1.4;
   const labelX = Math.max(0, Math.min(x, width - room));
   const labelY = below ? y + h * height : y - size * 1.3;

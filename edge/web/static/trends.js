@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
-import { deviceTime, percent, zoneName } from "./words.js";
+import { deviceTime, percent, viewerTime, zoneName } from "./words.js";
 
 const SPANS = { "24 hours": [1, "hour"], "7 days": [7, "hour"], "30 days": [30, "day"], "a year": [366, "day"] };
 const HEIGHT = 220;
@@ -116,7 +116,9 @@ function Table({ rows, step }) {
     <tbody>
       ${rows.map(
         (row) => html`<tr key=${row.begin}>
-          <td>${deviceTime(new Date(row.begin * 1000).toISOString(), style)}</td>
+          <td title=${viewerTime(new Date(row.begin * 1000).toISOString())}>
+            ${deviceTime(new Date(row.begin * 1000).toISOString(), style)}
+          </td>
           <td>${row.compliant}</td><td>${row.violation}</td><td>${row.unknown}</td>
           <td>${share(row) === null ? "–" : percent(share(row) / 100)}</td>
         </tr>`,
