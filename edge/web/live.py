@@ -164,7 +164,8 @@ class Live:
         if config.privacy == "aggregate" or scene.camera not in config.cameras:
             return
         jpeg = encoded(scene, show_faces=config.web.show_faces)
-        message = scene_message(scene, jpeg, config, time.time() - time.monotonic())
+        now = time.monotonic()
+        message = scene_message(scene, jpeg, config, now, time.time() - now)
         self.pictures += 1
         self._soon(self._show, scene.camera, message)
 

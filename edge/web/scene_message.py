@@ -14,16 +14,16 @@ from edge.people.scene import Person, Scene
 _LENGTH = struct.Struct("<I")
 
 
-def scene_message(scene: Scene, jpeg: bytes, config: Config, wall_offset: float) -> bytes:
+def scene_message(scene: Scene, jpeg: bytes, config: Config, now: float, wall_offset: float) -> bytes:
     """Length of the JSON (4 bytes, little endian), the JSON, the JPEG.
 
-    `wall_offset`: seconds from monotonic time to seconds since 1970.
+    `now`: monotonic seconds. `wall_offset`: from those to seconds since 1970.
     """
-    header = json.dumps(scene_fields(scene, config, wall_offset), separators=(",", ":")).encode()
+    header = json.dumps(scene_fields(scene, config, now, wall_offset), separators=(",", ":")).encode()
     return _LENGTH.pack(len(header)) + header + jpeg
 
 
-def scene_fields(scene: Scene, config: Config, wall_offset: float) -> dict[str, Any]:
+def scene_fields(scene: Scene, config: Config, now: float, wall_offset: float) -> dict[str, Any]:
     assert scene.frame is not None
     height, width = scene.frame.image.shape[:2]
     timings = scene.timings
@@ -38,6 +38,7 @@ def scene_fields(scene: Scene, config: Config, wall_offset: float) -> dict[str, 
         "detect_ms": round(timings.detect_ms, 1),
         "classify_ms": round(timings.classify_ms, 1),
         "classified": timings.classified,
+        "age_ms": round((now - scene.frame.captured_at) * 1000),
         "needed_px": round(scene.needed_px),
     }
 

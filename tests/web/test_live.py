@@ -159,6 +159,7 @@ def test_a_picture_comes_with_its_boxes(page: RunningPage) -> None:
     assert (person["track"], person["status"], person["confidence"]) == ("abc", "without_mask", 0.91)
     assert (person["height_px"], person["zones"], header["needed_px"]) == (120, ["entrance"], 58)
     assert later["number"] > header["number"]
+    assert 0 <= header["age_ms"] < 60_000
 
 
 def roughness(picture: Image, box: Box) -> float:

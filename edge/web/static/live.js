@@ -79,10 +79,12 @@ function Camera({ name, state, isPrivate, shown, isAiming, pictures }) {
     <figcaption>
       <b>${name}</b> <span>${state ? cameraLine(state) : "…"}</span>
       ${scene && isOn &&
-      html`<span>${scene.detect_ms} ms a picture${scene.classified ? `, ${scene.classify_ms} ms for ${scene.classified} faces` : ""}</span>`}
+      html`<span>${scene.detect_ms} ms a picture${scene.classified ? `, ${scene.classify_ms} ms for ${count(scene.classified)}` : ""}, shown after ${scene.age_ms} ms</span>`}
     </figcaption>
   </figure>`;
 }
+
+const count = (faces) => (faces === 1 ? "1 face" : `${faces} faces`);
 
 function whyDark(state) {
   if (!state.enabled) return "switched off";
