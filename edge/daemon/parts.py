@@ -30,6 +30,7 @@ from edge.people.observations import ObservationLog
 from edge.people.scene import Scene
 from edge.people.watcher import Watcher
 from edge.store.event_writer import EventWriter
+from edge.store.places import Places
 from edge.store.snapshots import Snapshots
 from edge.store.store import Store
 from edge.system.part import Part
@@ -79,6 +80,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         snapshots.take(scenes)  # before the writer has anything to tell of
         writer.put([transition for scene in scenes for transition in scene.transitions])
         observations.take(scenes)
+        places.take(scenes)
         page.take(scenes)
 
     audit = Audit(config)
@@ -117,6 +119,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     )
     observations = ObservationLog(vision.classifier.labels, config)
     answers = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
+    places = Places(config, on_failure=hooks.fail)
     door = LocalDoor(config, answers)
     parts: list[Part] = [LogSettings(), store, changes, audit, observations, door]
     known_client = None
@@ -131,7 +134,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     else:
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
-    parts += [snapshots, writer, watcher, cameras, status_line, page]
+    parts += [snapshots, places, writer, watcher, cameras, status_line, page]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

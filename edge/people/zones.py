@@ -26,6 +26,8 @@ class ZoneStay:
     entered_at: float
     left_at: float | None
     """When the person was last inside; None while the stay goes on."""
+    counts: bool = True
+    """Whether it has been `dwell_s` long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,28 +73,32 @@ class ZoneStays:
         stays = self._enter(track, point, now)
         over = [zone for zone, stay in stays.items() if now - stay.inside_at >= LEAVE_S or zone not in self._zones]
         return (
-            *(ZoneStay(zone, stay.entered_at, stay.inside_at) for zone in over for stay in (stays.pop(zone),)),
+            *(self._told(zone, stay, stay.inside_at) for zone in over for stay in (stays.pop(zone),)),
             *self.current(track),
         )
 
     def current(self, track: str) -> tuple[ZoneStay, ...]:
         """The stays that go on."""
         stays = self._stays.get(track, {})
-        return tuple(ZoneStay(zone, stay.entered_at, None) for zone, stay in stays.items())
+        return tuple(self._told(zone, stay, None) for zone, stay in stays.items())
 
     def whereabouts(self, track: str) -> Whereabouts:
         """As the latest update left them."""
         known = self._stays.get(track, {})
         stays = {zone: known[zone] for zone in self._zones if zone in known}
-        counting = tuple(
-            zone for zone, stay in stays.items() if stay.inside_at - stay.entered_at >= self._zones[zone].dwell_s
-        )
+        counting = tuple(zone for zone, stay in stays.items() if self._counts(zone, stay))
         return Whereabouts(counting, is_waiting=bool(stays) and not counting)
 
     def forget(self, track: str) -> None:
         """The person has left the picture."""
         self._stays.pop(track, None)
         self._seen.pop(track, None)
+
+    def _told(self, zone: str, stay: _Stay, left_at: float | None) -> ZoneStay:
+        return ZoneStay(zone, stay.entered_at, left_at, self._counts(zone, stay))
+
+    def _counts(self, zone: str, stay: _Stay) -> bool:
+        return zone not in self._zones or stay.inside_at - stay.entered_at >= self._zones[zone].dwell_s
 
     def _enter(self, track: str, point: Point, now: float) -> dict[str, _Stay]:
         stays = self._stays.setdefault(track, {})

@@ -12,6 +12,7 @@ from edge.errors import MaskdError
 RECORD = "record"
 SNAPSHOTS = "snapshots"
 AUDIT, UPTIME = "audit", "uptime"
+PLACES = "places"
 FILES = (
     "seq",
     "announced.json",
@@ -63,7 +64,7 @@ def _own(folder: Path) -> Iterator[tuple[Path, int]]:
             yield folder / name, stat.S_IFDIR
             days = (day for day in _names(folder / name) if day.removesuffix(FRESH).endswith(".jsonl"))
             yield from ((folder / name / day, stat.S_IFREG) for day in days)
-        elif name in (SNAPSHOTS, AUDIT, UPTIME):
+        elif name in (SNAPSHOTS, AUDIT, UPTIME, PLACES):
             yield folder / name, stat.S_IFDIR
         elif name.removesuffix(FRESH) in FILES or name.startswith(PREFIX):
             yield folder / name, stat.S_IFREG

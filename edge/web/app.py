@@ -16,6 +16,7 @@ from edge.web.home import STATIC, Home, PageFiles
 from edge.web.live import Live
 from edge.web.logins import LoginsFile
 from edge.web.metrics import Metrics
+from edge.web.places_api import PlacesApi
 from edge.web.sessions import Sessions
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
@@ -44,6 +45,7 @@ class Rooms:
     live: Live
     events: EventsApi
     snapshots: SnapshotsApi
+    places: PlacesApi
     settings: SettingsApi
     audit: AuditApi
 
@@ -66,6 +68,8 @@ def routes(rooms: Rooms) -> Sequence[BaseRoute]:
         Route("/api/events.csv", rooms.events.as_csv, methods=get),
         Route("/api/events.json", rooms.events.as_json, methods=get),
         Route("/api/trends", rooms.events.trends, methods=get),
+        Route("/api/zones", rooms.places.zones, methods=get),
+        Route("/api/heat/{camera}", rooms.places.heat, methods=get),
         Route("/api/snapshots/{event}", rooms.snapshots.one, methods=get),
         Route("/api/audit", rooms.audit.newest, methods=get),
         Route("/api/settings", rooms.settings.all, methods=get),

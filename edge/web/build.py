@@ -16,6 +16,7 @@ from edge.web.home import Home
 from edge.web.live import Live
 from edge.web.measurements import Measurements
 from edge.web.metrics import Metrics
+from edge.web.places_api import PlacesApi
 from edge.web.scene_slot import SceneSlot
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
@@ -39,6 +40,7 @@ def make_rooms(
         live=live,
         events=EventsApi(EventRecord(config.storage.path), lambda: changes.config, snapshots.kept_of),
         snapshots=snapshots,
+        places=PlacesApi(config.storage.path, lambda: changes.config),
         settings=SettingsApi(changes, device.effective, device.on_change),
         audit=AuditApi(config.storage.path),
     )

@@ -12,6 +12,8 @@ from typing import Literal
 
 from edge.people.scene import Scene
 from edge.people.transition import Transition
+from edge.people.zone_visits import ZoneVisits
+from edge.store.places_file import ZoneHour
 
 BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 """From a detection on a fast PC to one of a crowd on a slow board."""
@@ -48,6 +50,10 @@ class Measured:
     """By camera, zone, type and status; an event in two zones counts in both."""
     people: Mapping[tuple[str, str], int]
     """Who is there now, by camera and announced status."""
+    zone_people: Mapping[tuple[str, str], int]
+    """Who is there now, by camera and zone."""
+    zone_visits: Mapping[tuple[str, str], ZoneHour]
+    """Visits that have ended, by camera and zone."""
 
 
 class Measurements:
@@ -64,12 +70,17 @@ class Measurements:
         self._events: Counter[tuple[str, str, str]] = Counter()
         self._zone_events: Counter[tuple[str, str, str, str]] = Counter()
         self._people: dict[str, Counter[str]] = {}
+        self._stays = ZoneVisits()
+        self._zone_visits: dict[tuple[str, str], ZoneHour] = {}
+        self._zones: dict[str, Counter[str]] = {}
 
     def set_privacy(self, privacy: Literal["events", "aggregate"]) -> None:
         with self._lock:
             self._privacy = privacy
             if privacy == "aggregate":
                 self._people.clear()
+                self._zones.clear()
+                self._stays.forget()
 
     def take(self, scenes: Sequence[Scene]) -> None:
         """What one round of the vision thread showed."""
@@ -106,6 +117,13 @@ class Measurements:
                     for status, count in people.items()
                     if camera in cameras
                 },
+                {
+                    (camera, zone): count
+                    for camera, zones in self._zones.items()
+                    for zone, count in zones.items()
+                    if camera in cameras
+                },
+                {key: visits.model_copy() for key, visits in self._zone_visits.items()} if shows_all else {},
             )
 
     def _take(self, scene: Scene, now: float) -> None:
@@ -115,6 +133,7 @@ class Measurements:
             people = Counter(dict.fromkeys(self._people.get(scene.camera, ()), 0))
             people.update(person.status for person in scene.people if person.status is not None)
             self._people[scene.camera] = people
+            self._take_zones(scene)
         if frame is None:
             return
         self._add(scene.camera, "detect", timings.detect_ms / 1000)
@@ -124,6 +143,14 @@ class Measurements:
         self._add(scene.camera, "wait", max(0.0, now - frame.captured_at - spent_s))
         if timings.classified:
             self._add(scene.camera, "classify", timings.classify_ms / 1000)
+
+    def _take_zones(self, scene: Scene) -> None:
+        for visit in self._stays.take(scene):
+            counted = self._zone_visits.setdefault((visit.camera, visit.zone), ZoneHour())
+            counted.add(visit.seconds, is_violation=visit.is_violation)
+        zones = Counter(dict.fromkeys(self._zones.get(scene.camera, ()), 0))
+        zones.update(self._stays.people(scene.camera))
+        self._zones[scene.camera] = zones
 
     def _add(self, camera: str, stage: Stage, seconds: float) -> None:
         self._stages.setdefault((camera, stage), Histogram()).add(seconds)

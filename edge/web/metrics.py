@@ -146,6 +146,36 @@ def _of_people(measured: Measured) -> Iterator[Metric]:
         ["camera", "zone", "type", "status"],
         [([*labels], count) for labels, count in sorted(measured.zone_events.items())],
     )
+    yield from _of_zones(measured)
+
+
+def _of_zones(measured: Measured) -> Iterator[Metric]:
+    """Empty in `aggregate`."""
+    yield _gauge(
+        "maskd_zone_people",
+        "People who are in a zone now.",
+        ["camera", "zone"],
+        [([*labels], count) for labels, count in sorted(measured.zone_people.items())],
+    )
+    visits = sorted(measured.zone_visits.items())
+    yield _counter(
+        "maskd_zone_visits",
+        "Stays of announced people in a zone that have ended, since the start.",
+        ["camera", "zone"],
+        [([*labels], each.visits) for labels, each in visits],
+    )
+    yield _counter(
+        "maskd_zone_violations",
+        "Those of them in which the rule was broken.",
+        ["camera", "zone"],
+        [([*labels], each.violations) for labels, each in visits],
+    )
+    yield _counter(
+        "maskd_zone_stay_seconds",
+        "Their length together; divided by the visits it is the mean.",
+        ["camera", "zone"],
+        [([*labels], each.seconds) for labels, each in visits],
+    )
 
 
 def _buckets(histogram: Histogram) -> list[tuple[str, float]]:

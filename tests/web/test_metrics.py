@@ -21,6 +21,7 @@ import yaml
 from edge.camera.frame import Frame
 from edge.payloads.reports import CameraStatus, DayTotals, Totals
 from edge.people.scene import LookTimings, Scene
+from tests.people.test_zone_visits import Walk
 from tests.support.places import ROOT
 from tests.support.processes import killed_at_the_end
 from tests.support.transitions import transition
@@ -49,7 +50,7 @@ TOTALS = Totals(
     since="2026-11-01T00:00:00.000Z",
     time="2026-11-20T12:00:00.000Z",
 )
-OF_A_PERSON = ("maskd_people", "maskd_events_total", "maskd_zone_events_total", "maskd_outbox_oldest_seconds")
+OF_A_PERSON = ("maskd_people", "maskd_events_total", "maskd_zone_", "maskd_outbox_oldest_seconds")
 
 
 def a_scene(*, detect_ms: float = 12, classify_ms: float = 0, classified: int = 0) -> Scene:
@@ -94,6 +95,19 @@ def test_what_is_counted(page: RunningPage) -> None:
     assert got['maskd_visits_total{camera="door"}'] == 12
     assert got["maskd_temperature_celsius"] == 48
     assert got["process_open_fds"] > 0
+
+
+def test_zones_count_who_is_there_and_who_has_left(page: RunningPage) -> None:
+    walk = Walk()
+    for x, letter in ((0.25, "n"), (0.0, "."), (0.25, "M")):
+        for number in range(30):
+            walk.look(x, letter, page.part.take)
+            if (letter, number) == ("n", 29):
+                assert values(page)['maskd_zone_people{camera="door",zone="ward"}'] == 1
+    got = values(page)
+    assert got['maskd_zone_visits_total{camera="door",zone="ward"}'] == 1
+    assert got['maskd_zone_violations_total{camera="door",zone="ward"}'] == 1
+    assert got['maskd_zone_stay_seconds_total{camera="door",zone="ward"}'] == pytest.approx(2.9)
 
 
 def test_aggregate_shows_closed_windows_alone(tmp_path: Path) -> None:

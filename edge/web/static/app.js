@@ -3,11 +3,12 @@
 import { LiveSocket, get } from "./api.js";
 import { Events } from "./events.js";
 import { Live } from "./live.js";
+import { Places } from "./places.js";
 import { Trends } from "./trends.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { setDeviceZone } from "./words.js";
 
-const VIEWS = { live: ["Live", Live], events: ["Events", Events], trends: ["Trends", Trends] };
+const VIEWS = { live: ["Live", Live], events: ["Events", Events], trends: ["Trends", Trends], places: ["Places", Places] };
 const named = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "live");
 
 function App({ about }) {
