@@ -30,6 +30,7 @@ COMMANDS = (
     Command("events", "edge.commands.events", "print recent events from the local record"),
     Command("resend", "edge.commands.resend", "publish recorded events again, for a broker that lost them"),
     Command("status", "edge.commands.status", "how the running daemon is doing"),
+    Command("report", "edge.commands.report", "compliance of the last days as a page, CSV or JSON; the privacy sheet"),
     Command("replay", "edge.commands.replay", "show which events a recorded video gives, also by changed settings"),
     Command("check", "edge.commands.check", "check that configuration, models, cameras and broker work"),
     Command("purge", "edge.commands.purge", "clear what the broker retains for this device"),

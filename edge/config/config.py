@@ -13,6 +13,7 @@ from edge.config.camera import CameraSettings
 from edge.config.fields import NAME_PATTERN, Name, Settings
 from edge.config.mqtt import MqttSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
+from edge.config.report import ReportSettings
 from edge.config.snapshots import SnapshotSettings
 from edge.config.storage import StorageSettings
 from edge.config.traits import LIVE, Control, Traits
@@ -68,6 +69,8 @@ class Config(Settings):
     """Where events wait until the broker has confirmed them, and the local record."""
     snapshots: SnapshotSettings = SnapshotSettings()
     """A picture of each event, with every face made unrecognisable."""
+    report: ReportSettings = ReportSettings()
+    """The report of each week."""
     web: WebSettings = WebSettings()
     """The page that shows what maskd sees, health and metrics."""
 

@@ -29,10 +29,12 @@ from edge.people.known_statuses import require_known_statuses
 from edge.people.observations import ObservationLog
 from edge.people.scene import Scene
 from edge.people.watcher import Watcher
+from edge.report.weekly import WeeklyReport
 from edge.store.event_writer import EventWriter
 from edge.store.places import Places
 from edge.store.snapshots import Snapshots
 from edge.store.store import Store
+from edge.store.uptime import Uptime
 from edge.system.part import Part
 from edge.vision.accelerator import Accelerator
 from edge.vision.build import build_vision
@@ -134,7 +136,8 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     else:
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
-    parts += [snapshots, places, writer, watcher, cameras, status_line, page]
+    uptime = Uptime(config, lambda: cameras.status().fields["cameras"])
+    parts += [snapshots, places, writer, watcher, cameras, uptime, WeeklyReport(config), status_line, page]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

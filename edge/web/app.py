@@ -17,6 +17,7 @@ from edge.web.live import Live
 from edge.web.logins import LoginsFile
 from edge.web.metrics import Metrics
 from edge.web.places_api import PlacesApi
+from edge.web.report_api import ReportApi
 from edge.web.sessions import Sessions
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
@@ -48,6 +49,7 @@ class Rooms:
     places: PlacesApi
     settings: SettingsApi
     audit: AuditApi
+    report: ReportApi
 
 
 def routes(rooms: Rooms) -> Sequence[BaseRoute]:
@@ -71,6 +73,7 @@ def routes(rooms: Rooms) -> Sequence[BaseRoute]:
         Route("/api/zones", rooms.places.zones, methods=get),
         Route("/api/heat/{camera}", rooms.places.heat, methods=get),
         Route("/api/snapshots/{event}", rooms.snapshots.one, methods=get),
+        Route("/report", rooms.report.show, methods=get),
         Route("/api/audit", rooms.audit.newest, methods=get),
         Route("/api/settings", rooms.settings.all, methods=get),
         Route("/api/settings/{setting}", rooms.settings.set, methods=post),

@@ -17,6 +17,7 @@ from edge.web.live import Live
 from edge.web.measurements import Measurements
 from edge.web.metrics import Metrics
 from edge.web.places_api import PlacesApi
+from edge.web.report_api import ReportApi
 from edge.web.scene_slot import SceneSlot
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
@@ -43,4 +44,5 @@ def make_rooms(
         places=PlacesApi(config.storage.path, lambda: changes.config),
         settings=SettingsApi(changes, device.effective, device.on_change),
         audit=AuditApi(config.storage.path),
+        report=ReportApi(lambda: changes.config),
     )

@@ -17,6 +17,7 @@ LAYERS = (
     {"people", "evaluation"},
     {"store"},
     {"mqtt"},
+    {"report"},
     {"homeassistant"},
     {"control"},
     {"web"},

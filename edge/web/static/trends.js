@@ -35,6 +35,7 @@ export function Trends({ about, events }) {
         <option value="">all</option>
         ${Object.keys(about.cameras).map((name) => html`<option value=${name}>${name}</option>`)}
       </select></label>
+      <a href=${`report?days=${days}`} target="_blank" rel="noopener">report to print</a>
       <span>${all} visits; times in ${zoneName()}</span>
     </form>
     ${problem && html`<p class="note" role="status">${problem}</p>`}

@@ -1,0 +1,1 @@
+"""What the local record says of compliance over days and weeks."""

@@ -1,0 +1,170 @@
+"""What is seen, kept, for how long, and sent to whom, by the configuration in effect: for the notice at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from edge.config import Config
+from edge.mqtt.login import commands_enabled
+from edge.report.style import STYLE
+from edge.system.masking import mask_url
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    heading: str
+    sentences: Sequence[str]
+
+
+def parts(config: Config) -> list[Part]:
+    return [
+        Part("What is seen", [*_seen(config)]),
+        Part("What is kept on the device, and for how long", [*_kept(config)]),
+        Part("What is sent, and to whom", [*_sent(config)]),
+        Part("Who may look or change settings", [*_who(config)]),
+    ]
+
+
+def as_text(config: Config) -> str:
+    lines = [_title(config), ""]
+    for part in parts(config):
+        lines += [part.heading, *(f"- {sentence}" for sentence in part.sentences), ""]
+    return "\n".join([*lines, _FOOT, ""])
+
+
+def as_html(config: Config) -> str:
+    title = escape(_title(config))
+    sections = "".join(
+        f"<section><h2>{escape(part.heading)}</h2><ul>"
+        + "".join(f"<li>{escape(sentence)}</li>" for sentence in part.sentences)
+        + "</ul></section>"
+        for part in parts(config)
+    )
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
+        f'<h1>{title}</h1>{sections}<p class="soft">{escape(_FOOT)}</p></body></html>\n'
+    )
+
+
+_FOOT = (
+    "Made by maskd from the configuration in effect (maskd report --privacy). It names no legal basis and no contact: "
+    "add both, and who is responsible."
+)
+
+
+def _title(config: Config) -> str:
+    return f"Cameras that look for masks: {config.device}"
+
+
+def _seen(config: Config) -> Iterator[str]:
+    for name, camera in config.cameras.items():
+        state = "" if camera.enabled else ", switched off at present"
+        zones = f", with the zones {', '.join(camera.zones)}" if camera.zones else ""
+        yield f"Camera {name}{state}{zones}: faces are found in its pictures, and each is judged by how a mask is worn."
+    yield (
+        "Pictures are judged in memory on this device. Nobody is recognized: there are no names, and no face is "
+        "compared with another."
+    )
+    if config.privacy == "events":
+        yield "Each visit gets a random number, which is new for every visit and says nothing of who it was."
+    else:
+        yield "Privacy is aggregate: nothing is kept or sent about a single person, only counts."
+
+
+def _kept(config: Config) -> Iterator[str]:
+    storage = config.storage
+    if config.privacy == "aggregate":
+        yield (
+            "No events of single people are recorded. Those recorded before privacy was aggregate stay until they are "
+            "too old."
+        )
+    if storage.keep_days:
+        yield (
+            f"Events (time, camera, zone, how the mask is worn, how long) for {storage.keep_days:g} days, at most "
+            f"{_megabytes(storage.keep_bytes)}, and when cameras gave pictures."
+        )
+    else:
+        yield "No record of events."
+    yield (
+        f"Events that the broker has not taken yet, until it has, at most {storage.max_events:,} or "
+        f"{_megabytes(storage.max_bytes)}."
+    )
+    yield "Numbers of visits and violations of each camera, without a time limit."
+    yield f"Changes of settings and who made them, for {storage.audit_days:g} days."
+    if config.keeps_snapshots:
+        snapshots = config.snapshots
+        yield (
+            f"A picture of each person who appears or changes status, faces {snapshots.faces}, for "
+            f"{snapshots.keep_days:g} days, at most {_megabytes(snapshots.keep_bytes)}."
+        )
+    else:
+        yield "No pictures are kept."
+
+
+def _sent(config: Config) -> Iterator[str]:
+    mqtt = config.mqtt
+    if not mqtt.enabled:
+        yield "Nothing is sent to a broker."
+    else:
+        how = "unencrypted" if mqtt.tls is None else "encrypted (TLS)"
+        what = (
+            "events of single people, who is present as numbers, and counts"
+            if config.privacy == "events"
+            else f"counts of windows of {config.counting_window_s:g} seconds"
+        )
+        yield f"To the MQTT broker {mqtt.host}, port {mqtt.port}, {how}: {what}, and how the device is doing."
+        if config.publishes_snapshots:
+            yield "To the same broker: the latest of these pictures of each camera."
+        if mqtt.homeassistant.enabled:
+            yield "Home Assistant at that broker is told that the device is there, and may read the same."
+        yield "What others who may read at that broker do with it is not in the hands of this device."
+    yield from _outputs(config)
+    yield "Nothing is sent to the makers of maskd, nor to any cloud."
+
+
+def _outputs(config: Config) -> Iterator[str]:
+    """What rules do, where this maskd has them."""
+    values: dict[str, Any] = config.model_dump(mode="json").get("outputs") or {}
+    for name, value in values.items():
+        if value:
+            yield f"By the output {name}: {mask_url(_brief(value))}."
+
+
+def _brief(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    hidden = ("password", "token", "secret", "headers", "key")
+    return ", ".join(f"{k} {v}" for k, v in value.items() if v is not None and not any(word in k for word in hidden))
+
+
+def _who(config: Config) -> Iterator[str]:
+    web = config.web
+    if not web.enabled:
+        yield "There is no page."
+    else:
+        is_local = web.host in ("127.0.0.1", "localhost", "::1")
+        where = "on this device alone" if is_local else f"on the network ({web.host})"
+        how = "unencrypted" if web.tls is None else "encrypted (TLS)"
+        faces = "as they are" if web.show_faces else "pixelated"
+        pictures = "no live pictures" if config.privacy == "aggregate" else f"live pictures with faces {faces}"
+        yield (
+            f"People with the page's password, {where}, {how}, port {web.port}: {pictures}; there is no page without a "
+            "password."
+        )
+    if mqtt_commands(config):
+        yield "People whom the broker lets write commands may change thresholds, cameras and privacy."
+    else:
+        yield "No settings can be changed over MQTT."
+    yield "The administrator of the device."
+
+
+def mqtt_commands(config: Config) -> bool:
+    return config.mqtt.enabled and commands_enabled(config.mqtt)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
