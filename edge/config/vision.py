@@ -47,6 +47,11 @@ class DetectorSettings(Settings):
     """Faces less than this many pixels high are ignored."""
     max_faces: Annotated[int, Field(ge=1, le=1000), LIVE] = 50
     """Most faces per picture; the highest scores are kept."""
+    motion_gate: Annotated[bool, Traits(effect="live", per_camera=True)] = True
+    """While nobody is there and nothing moves, faces are looked for every still_s seconds only; false: in every
+    picture."""
+    still_s: Annotated[float, Field(gt=0, le=10), LIVE] = 1.0
+    """Seconds between two looks at a scene in which nothing moves."""
 
     @model_validator(mode="after")
     def _scores_in_order(self) -> DetectorSettings:

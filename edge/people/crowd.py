@@ -89,6 +89,11 @@ class Crowd:
         return self._without_picture(self._tracker.finish())
 
     @property
+    def is_empty(self) -> bool:
+        """Nobody is followed, not even somebody who was just lost."""
+        return not self._tracker.tracks
+
+    @property
     def people(self) -> tuple[Person, ...]:
         """Those who are followed, between two pictures."""
         return tuple(

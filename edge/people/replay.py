@@ -11,6 +11,7 @@ from edge.people.crowd import Crowd
 from edge.people.transition import Transition
 from edge.people.watched_camera import CameraRules, PictureEye
 from edge.vision.faces import Face
+from edge.vision.motion import MotionGate
 from edge.vision.pipeline import Vision, sifted
 from edge.vision.preprocess import Image
 
@@ -23,8 +24,8 @@ WALK_PER_S = 5.0
 def replay(frames: Iterable[Frame], vision: Vision, rules: Mapping[str, CameraRules]) -> dict[str, list[Transition]]:
     """What would have happened on these pictures by each set of rules, in order; a person is named 1, 2, ...
 
-    Each picture goes through the detector once. By the rules of a running camera, the events are exactly those of a
-    live run on the same pictures. Times are the frames' `captured_at`.
+    Each picture goes through the detector at most once. By the rules of a running camera, the events are exactly those
+    of a live run on the same pictures. Times are the frames' `captured_at`.
     """
     crowds = {name: _Replayed(name, each) for name, each in rules.items()}
     lowest = replace(
@@ -34,10 +35,11 @@ def replay(frames: Iterable[Frame], vision: Vision, rules: Mapping[str, CameraRu
         max_faces=max(each.thresholds.max_faces for each in rules.values()) * 4,
     )
     for frame in frames:
-        image = frame.image
-        faces = vision.detect(image, lowest)
-        for crowd in crowds.values():
-            crowd.look(vision, image, faces, frame.captured_at)
+        image, at = frame.image, frame.captured_at
+        looking = [crowd for crowd in crowds.values() if crowd.wants(image, at)]
+        faces = vision.detect(image, lowest) if looking else []
+        for crowd in looking:
+            crowd.look(vision, image, faces, at)
     return {name: crowd.finish() for name, crowd in crowds.items()}
 
 
@@ -47,6 +49,11 @@ class _Replayed:
         self._thresholds = rules.thresholds
         self._crowd = Crowd(rules.people, camera=name, new_id=lambda: str(next(numbers)))
         self._transitions: list[Transition] = []
+        self._gate = MotionGate()
+        self._gate_rules = rules.gate
+
+    def wants(self, image: Image, at: float) -> bool:
+        return self._gate.opens(image, at, self._gate_rules, is_empty=self._crowd.is_empty)
 
     def look(self, vision: Vision, image: Image, faces: Sequence[Face], at: float) -> None:
         eye = PictureEye(vision, image, self._thresholds)

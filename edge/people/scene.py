@@ -67,3 +67,5 @@ class Scene:
     needed_px: float = 0.0
     """Height in pixels of the smallest face that the models find and judge reliably on this picture; 0: there is
     none."""
+    is_still: bool = False
+    """Nobody was there and nothing moved, so that the detector did not look at the picture."""

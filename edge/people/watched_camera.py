@@ -6,7 +6,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.camera.frame import DamagedPictureError
 from edge.camera.latest import LatestFrame
@@ -21,6 +21,7 @@ from edge.people.tracking import Track
 from edge.view.view import NO_CHECKS, View, ViewRules
 from edge.view.words import sentence
 from edge.vision.masks import Classification
+from edge.vision.motion import GateRules, MotionGate
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Recommendations, Thresholds, camera_thresholds
@@ -39,6 +40,7 @@ class CameraRules:
     thresholds: Thresholds
     people: Rules
     view: ViewRules = NO_CHECKS
+    gate: GateRules = field(default_factory=GateRules)
 
 
 def camera_rules(config: Config, camera: str, recommended: Recommendations) -> CameraRules:
@@ -52,7 +54,8 @@ def camera_rules(config: Config, camera: str, recommended: Recommendations) -> C
         compliance=own.compliance,
         zones=config.cameras[camera].zones,
     )
-    return CameraRules(thresholds, people, _view_rules(own, config.cameras[camera]))
+    gate = GateRules(own.detector.motion_gate, own.detector.still_s)
+    return CameraRules(thresholds, people, _view_rules(own, config.cameras[camera]), gate)
 
 
 def _view_rules(own: Config, camera: CameraSettings) -> ViewRules:
@@ -77,6 +80,7 @@ class WatchedCamera:
         self.view = View(rules.view)
         self._rules_in_use = rules
         self._crowd = Crowd(rules.people, camera=name, new_id=lambda: secrets.token_hex(6))
+        self._gate = MotionGate()
         self._seen_at: float | None = None
 
     def watch(self, vision: Vision) -> Scene:
@@ -89,15 +93,17 @@ class WatchedCamera:
             image = frame.image
         except DamagedPictureError:
             return self._without_frame(time.monotonic())
+        self._seen_at = frame.captured_at
+        self.rate.count(time.monotonic())
+        needed_px = vision.needed_face_px(image, rules.thresholds)
+        if not self._gate.opens(image, frame.captured_at, rules.gate, is_empty=self._crowd.is_empty):
+            return Scene(self.name, frame, (), (), needed_px=needed_px, is_still=True)
         started = time.perf_counter()
         faces = vision.detect(image, rules.thresholds, lores=frame.lores)
         detected = time.perf_counter()
         eye = PictureEye(vision, image, rules.thresholds)
         seen = self._crowd.look(faces, eye, (image.shape[1], image.shape[0]), frame.captured_at)
         judged = time.perf_counter()
-        self.rate.count(time.monotonic())
-        self._seen_at = frame.captured_at
-        needed_px = vision.needed_face_px(image, rules.thresholds)
         self._look_at_view(image if frame.lores is None else frame.lores, seen.people, needed_px, frame.captured_at)
         timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
         return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces), needed_px)

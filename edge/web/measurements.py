@@ -134,7 +134,7 @@ class Measurements:
             people.update(person.status for person in scene.people if person.status is not None)
             self._people[scene.camera] = people
             self._take_zones(scene)
-        if frame is None:
+        if frame is None or scene.is_still:
             return
         self._add(scene.camera, "detect", timings.detect_ms / 1000)
         if self._privacy == "aggregate":
