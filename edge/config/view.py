@@ -18,5 +18,5 @@ class ViewSettings(Settings):
     """What is reported about a picture; an empty list: nothing. Of files and `demo`, only small_faces is."""
     warn_after_s: Annotated[float, Field(ge=0, le=3600), _PER_CAMERA] = 30
     """Seconds that it must last before it is reported; `moved` takes at least a minute."""
-    frozen_after_s: Annotated[float, Field(ge=10, le=86400), _PER_CAMERA] = 120
+    frozen_after_s: Annotated[float, Field(ge=10, le=86400), _PER_CAMERA] = 300
     """Seconds without the least change of any pixel after which a picture counts as frozen."""

@@ -26,7 +26,7 @@ _INTERRUPTED_S = 15.0
 class ViewRules:
     warn_of: frozenset[ViewFault] = frozenset(VIEW_FAULTS)
     warn_after_s: float = 30.0
-    frozen_after_s: float = 120.0
+    frozen_after_s: float = 300.0
 
 
 NO_CHECKS = ViewRules(frozenset())

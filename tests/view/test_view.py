@@ -17,7 +17,7 @@ from edge.view.words import sentence
 from edge.vision.preprocess import Image
 from tests.view.scenes import FRAMES, another_room, blurred, brightened, covered, infrared, noisy, room, shifted, small
 
-RULES = ViewRules()
+RULES = ViewRules(frozen_after_s=120)
 NEEDED_PX = 32.0
 ROOM, OTHER = small(room()), small(another_room())
 CLOTH = covered(ROOM)
