@@ -48,7 +48,13 @@ class Compliance:
         person = self._people.get(track)
         if person is None:
             return Standing(status=None, contested=False)
-        return Standing(person.status, person.contested, person.compliant)
+        status = person.status
+        breaks_in = (
+            ()
+            if status is None or status == UNKNOWN
+            else tuple(zone for zone in person.where.zones if not self._complies(status, (zone,)))
+        )
+        return Standing(status, person.contested, person.compliant, breaks_in)
 
     def update(
         self,
@@ -125,7 +131,7 @@ class Compliance:
         return [self._transition("changed", person, status, person.track.last_seen, status)]
 
     def _complies(self, status: str, zones: Sequence[str]) -> bool:
-        rules = [self._zones[zone].compliant for zone in zones] or [None]
+        rules = [self._zones[zone].compliant for zone in zones if zone in self._zones] or [None]
         return all(self._allows(rule, status) for rule in rules)
 
     def _allows(self, rule: Sequence[str] | None, status: str) -> bool:

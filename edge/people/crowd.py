@@ -134,4 +134,5 @@ class Crowd:
             classified_at=None if memory.latest is None else memory.judged_at,
             zones=stays,
             compliant=standing.compliant,
+            breaks_in=standing.breaks_in,
         )

@@ -36,6 +36,8 @@ class Standing:
     """The recent votes are not unanimous for it."""
     compliant: bool | None = None
     """What was announced; None before `started`."""
+    breaks_in: tuple[str, ...] = ()
+    """The zones whose own rule the announced status breaks."""
 
 
 class Eye(Protocol):

@@ -37,6 +37,8 @@ class Person:
     """The zones that the person is in, and those left since the look before."""
     compliant: bool | None = None
     """Whether the announced status complies where the person is; None before `started`."""
+    breaks_in: tuple[str, ...] = ()
+    """The zones whose own rule it breaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from edge.payloads.statuses import UNKNOWN
 from edge.people.scene import Person, Scene
 
 
@@ -17,7 +16,7 @@ class ZoneVisit:
     zone: str
     seconds: float
     is_violation: bool
-    """Whether the person's status was known at some time of the stay, and did not comply there."""
+    """Whether the person's status was known at some time of the stay, and broke the rule of this zone."""
 
 
 @dataclass(slots=True)
@@ -78,8 +77,7 @@ def _go_on(known: dict[tuple[str, str], _Open], person: Person) -> list[tuple[st
             each.inside_at = stay.left_at
             continue
         each.inside_at = person.last_seen
-        # Until the zone counts its rule does not hold.
-        if stay.counts and person.compliant is False and person.status != UNKNOWN:
+        if stay.zone in person.breaks_in:
             each.is_violation = True
         still.append(key)
     return still

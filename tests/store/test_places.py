@@ -55,6 +55,7 @@ def a_person(x: float = 0.5, y: float = 0.5, **changes: Any) -> Person:
         classified_at=None,
         zones=(),
         compliant=False,
+        breaks_in=("ward",),
     )
     return replace(person, **changes)
 
