@@ -96,7 +96,9 @@ class WatchedCamera:
         self._seen_at = frame.captured_at
         self.rate.count(time.monotonic())
         needed_px = vision.needed_face_px(image, rules.thresholds)
+        small = image if frame.lores is None else frame.lores
         if not self._gate.opens(image, frame.captured_at, rules.gate, is_empty=self._crowd.is_empty):
+            self._look_at_view(small, (), needed_px, frame.captured_at)  # a covered camera shows no motion
             return Scene(self.name, frame, (), (), needed_px=needed_px, is_still=True)
         started = time.perf_counter()
         faces = vision.detect(image, rules.thresholds, lores=frame.lores)
@@ -104,7 +106,7 @@ class WatchedCamera:
         eye = PictureEye(vision, image, rules.thresholds)
         seen = self._crowd.look(faces, eye, (image.shape[1], image.shape[0]), frame.captured_at)
         judged = time.perf_counter()
-        self._look_at_view(image if frame.lores is None else frame.lores, seen.people, needed_px, frame.captured_at)
+        self._look_at_view(small, seen.people, needed_px, frame.captured_at)
         timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
         return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces), needed_px)
 
