@@ -34,6 +34,8 @@ COMMANDS = (
     Command("replay", "edge.commands.replay", "show which events a recorded video gives, also by changed settings"),
     Command("check", "edge.commands.check", "check that configuration, models, cameras and broker work"),
     Command("purge", "edge.commands.purge", "clear what the broker retains for this device"),
+    Command("backup", "edge.commands.backup", "configuration, record and outbox in one file"),
+    Command("restore", "edge.commands.restore", "put a backup in place"),
     Command("password", "edge.commands.password", "set who may use the page"),
     Command("config", "edge.commands.config", "the configuration"),
     Command("bench", "edge.commands.bench", "measure the latency of each stage on this device"),

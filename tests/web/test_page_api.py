@@ -204,3 +204,13 @@ def test_the_time_zone_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/Asia/Kolkata")
     monkeypatch.delenv("TZ")
     assert time_zone_name() in ("Asia/Kolkata", "Asia/Calcutta")
+
+
+def test_the_report_is_a_page_of_its_own_that_its_policy_lets_show(page: RunningPage) -> None:
+    client = page.signed_in
+    answer = client.get("/report?days=7")
+    assert answer.status == 200
+    assert b"Mask compliance at lobby" in answer.body
+    assert client.get("/report?days=0").status == 422
+    assert page.client.get("/report").status in (303, 401)
+    assert client.get("/api/audit").json == {"changes": []}
