@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 from edge.config import Config
 from edge.config.file import load_config
@@ -32,6 +33,7 @@ from edge.system.arguments import add_config, add_data, number, path
 from edge.vision.build import build_vision
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import Thresholds, camera_thresholds
+from edge.web.reach import page_url
 
 DEFAULT_PLOT = Path("tune.png")
 SAME_FACE_IOU = 0.5
@@ -120,12 +122,27 @@ def run_tune(
         print(json.dumps(as_json(report)))
     else:
         print(as_text(report))
+        if report.config:
+            print(f"\nTo try them on the live picture first, open the page:\n\n{_address(config, report)}")
         if drawn is not None:
             print(f"\nThe curves are drawn in {drawn}.")
         print(f"\n{photos.read.not_looked_at_text()}")
     if no_plot is not None:
         print(f"maskd: {no_plot}", file=sys.stderr)
     return 1 if no_plot is not None and plot is not None else 0
+
+
+def _address(config: Config, report: Report) -> str:
+    """Of the page, with what is recommended for its sliders. A null has none: it follows from the others."""
+    query = [
+        (f"{section}.{key}", f"{value:g}")
+        for section, values in report.config.items()
+        for key, value in values.items()
+        if value is not None
+    ]
+    web = config.web
+    here = f"{'http' if web.tls is None else 'https'}://127.0.0.1:{web.port}{web.base_path}/"
+    return f"{page_url(config) or here}?{urlencode(query)}"
 
 
 def _tune_detector(measured: Measured, vision: Vision, current: Thresholds, wish: Wish) -> Tuning:

@@ -144,6 +144,10 @@ class Overrides:
         known = self._file_values.get(each)
         return None if known is None else known.value
 
+    def holds(self, each: Settable) -> bool:
+        """Whether a command has set it to something else than config.yaml says."""
+        return each in self._overrides
+
     @property
     def is_saved(self) -> bool:
         return self._saved == self._overrides

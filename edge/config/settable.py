@@ -31,6 +31,8 @@ class Declared:
     """None: it is a number or a truth value."""
     range: tuple[float, float] | None
     """Least and most that are shown of a number; None: it is not a number."""
+    about: str
+    """What its docstring says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ def declared_in(settings: type[Settings], above: tuple[str, ...] = ()) -> Iterat
             part = resolved(schema["properties"][name], schema)
             choices = [str(choice) for choice in part["enum"]] if "enum" in part else None
             number = None if choices or part["type"] == "boolean" else _range(name, part, traits.control)
-            yield Declared((*above, name), traits.control, traits.over, choices, number)
+            about = field.description or ""
+            yield Declared((*above, name), traits.control, traits.over, choices, number, about)
         if isinstance(field.default, Settings):
             yield from declared_in(type(field.default), (*above, name))
 

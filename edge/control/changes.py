@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from edge.config import Config
 from edge.config.live import settings_awaiting_restart, without_awaiting_restart
 from edge.config.overrides import Layers, Overrides
 from edge.config.settable import Settable
-from edge.config.yaml_edit import AnyValue
+from edge.config.tunable import with_tuned
+from edge.config.yaml_edit import AnyValue, Value
 from edge.control.audit import By
 from edge.control.reload import ReloadNews, read_again
+from edge.control.run_values import RunValues
 from edge.errors import MaskdError, UsageError
 from edge.mqtt.login import commands_enabled
 from edge.system.deadline import Deadline
@@ -60,6 +63,7 @@ class Changes(Part):
         _require_a_camera(layers)
         overrides.take(layers)
         self._config = self._started_with = layers.effective
+        self._for_this_run = RunValues()
         self._is_over = False
         self._news = ReloadNews()
         self._writes = PerMinute(WRITES_PER_MINUTE)
@@ -124,7 +128,9 @@ class Changes(Part):
                 layers = self._overrides.over(read_again(self._path, self._config))
                 _require_a_camera(layers)
                 self._overrides.take(layers)
-                waiting = self.apply_all(layers.effective, By("file", str(self._path)))
+                tried = self._for_this_run.rebased(layers.effective)
+                waiting = self.apply_all(tried.over(layers.effective), By("file", str(self._path)))
+                self._for_this_run = tried
         except MaskdError as error:
             self._news.refused(self._path, error)
             return
@@ -138,22 +144,64 @@ class Changes(Part):
         saves it. Raises MaskdError where it is not valid."""
         with self.lock:
             before = self._config
-            after = each.changed(before, value)
-            if after != before:
-                self.apply_all(after, by)
+            self._set(each.changed(before, value), [each], by)
+            return self._config != before
+
+    def set_all(self, values: Mapping[Settable, Value], by: By) -> None:
+        """As set(), for several settings of judging people: all of them or none."""
+        with self.lock:
+            self._set(with_tuned(self._config, values, {}), list(values), by)
+
+    def _set(self, after: Config, settings: Sequence[Settable], by: By) -> None:
+        if after != self._config:
+            self.apply_all(after, by)
+        for each in settings:
             self._overrides.set(each, each.value_in(after))
-            return after != before
+        self._for_this_run = self._for_this_run.without(*settings)
+
+    def try_for_this_run(self, values: Mapping[Settable, Value], zones: Mapping[str, Any], by: By) -> None:
+        """Puts values, and all zones of some cameras, into effect until the next restart. Raises MaskdError where they
+        are not valid."""
+        with self.lock:
+            tried = self._for_this_run.with_more(values, zones, self._config)
+            self.apply_all(tried.over(self._config), by)
+            self._for_this_run = tried
+
+    def end_this_run(self, by: By) -> None:
+        """What was put into effect for this run alone is again as it is kept."""
+        with self.lock:
+            self.apply_all(self._for_this_run.undone(self._config), by)
+            self._for_this_run = RunValues()
+
+    @property
+    def for_this_run(self) -> RunValues:
+        """What the next restart forgets."""
+        return self._for_this_run
+
+    @property
+    def path(self) -> Path | None:
+        """config.yaml; None: there is none."""
+        return self._path
+
+    def is_overridden(self, each: Settable) -> bool:
+        """Whether overrides.json says it."""
+        return self._overrides.holds(each)
 
     def write(self, each: Settable, now: float) -> Path:
         """Writes the value in effect to config.yaml, and returns that file. Raises MaskdError where it cannot be."""
+        return self.write_all([each], now)
+
+    def write_all(self, settings: Sequence[Settable], now: float) -> Path:
+        """As write(), for several settings, in order; after one that cannot be written, none is."""
         with self.lock:
             if self._path is None:
                 raise MaskdError("there is no config.yaml to write; start maskd with one (-c FILE)")
             if not self._writes.admits(now):
                 raise MaskdError(f"{self._path} is written at most {WRITES_PER_MINUTE} times a minute; ask again later")
-            value = each.value_in(self._config)
-            each.write_to(self._path, value)
-            self._overrides.written(each, value)
+            for each in settings:
+                value = each.value_in(self._config)
+                each.write_to(self._path, value)
+                self._overrides.written(each, value)
             return self._path
 
     def keep(self, now: float) -> None:

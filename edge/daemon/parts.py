@@ -91,8 +91,17 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     client = MqttClient(config.mqtt, config.device)
     report = StatusReport(models, lambda: changes.config)
     totals = TotalsPublisher(client, config, on_failure=hooks.fail)
+    observations = ObservationLog(vision.classifier.labels, config)
     page = WebPage(
-        Device(changes, effective, report.status, lambda: totals.saved, on_change=lambda: commands.publish_states())
+        Device(
+            changes,
+            effective,
+            observations,
+            vision.recommended,
+            report.status,
+            lambda: totals.saved,
+            on_change=lambda: commands.publish_states(),
+        )
     )
     publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)
     snapshot_publisher = SnapshotPublisher(client, config, on_failure=hooks.fail)
@@ -119,7 +128,6 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         on_failure=hooks.fail,
         page_url=page_url,
     )
-    observations = ObservationLog(vision.classifier.labels, config)
     answers = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
     places = Places(config, on_failure=hooks.fail)
     door = LocalDoor(config, answers)

@@ -82,6 +82,16 @@ class Observations:
             looks = list(self._looks)
         return [self._unpacked(look) for look in looks if _at(look) >= _at(looks[-1]) - seconds]
 
+    def since(self, at: float) -> list[Look]:
+        """Those after a moment, in order."""
+        newer: list[bytes] = []
+        with self._lock:
+            for look in reversed(self._looks):
+                if _at(look) <= at:
+                    break
+                newer.append(look)
+        return [self._unpacked(look) for look in reversed(newer)]
+
     def _packed(self, scene: Scene, width: int, height: int) -> bytes:
         assert scene.frame is not None
         people = {person.box: person for person in scene.people if person.seen}
@@ -121,12 +131,12 @@ def _at(packed: bytes) -> float:
 
 
 class ObservationLog(Part):
-    """Keeps the observations of every camera for `maskd replay --last`. Keeping them changes nothing of what is
-    classified; `privacy: aggregate` clears them and keeps none."""
+    """Keeps the observations of every camera for `maskd replay --last` and the page. Keeping them changes nothing of
+    what is classified; `privacy: aggregate` clears them and keeps none."""
 
     def __init__(self, labels: Sequence[str], config: Config) -> None:
         """`labels`: the classifier's."""
-        self._labels = tuple(labels)
+        self.labels = tuple(labels)
         self._lock = threading.Lock()
         self._config = config
         self._cameras: dict[str, Observations] = {}
@@ -146,7 +156,12 @@ class ObservationLog(Part):
                 return
             for scene in scenes:
                 if scene.frame is not None and scene.camera in self._config.cameras:
-                    self._cameras.setdefault(scene.camera, Observations(self._labels)).add(scene)
+                    self._cameras.setdefault(scene.camera, Observations(self.labels)).add(scene)
+
+    def of_camera(self, camera: str) -> Observations | None:
+        """None: nothing was observed yet, or nothing is kept."""
+        with self._lock:
+            return self._cameras.get(camera)
 
     def answer(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """To the command `observations` with `camera` and `seconds`. Raises MaskdError where there are none."""
@@ -161,7 +176,7 @@ class ObservationLog(Part):
             raise MaskdError(f"observations of the last {KEPT_S / 60:.0f} minutes are kept; ask for 1s to 10m")
         looks = known[camera].latest(seconds) if camera in known else []
         return {
-            "labels": self._labels,
+            "labels": self.labels,
             "wall_offset": time.time() - time.monotonic(),
             "settings": replayable_settings(config, camera),
             "looks": [_as_list(look) for look in looks],

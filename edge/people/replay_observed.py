@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import sifted
 
+LOOKS_PER_BREATH = 64
+"""Pictures between two calls of `breathe`: some 10 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -33,42 +37,65 @@ def replay_observed(
 ) -> dict[str, Replayed]:
     """What would have happened by each set of rules; a person is named 1, 2, ... Faces below the score that was in
     effect are not known."""
-    judgements = _Judgements(looks, labels)
-    return {name: _replay(looks, judgements, name, each) for name, each in rules.items()}
+    judgements = Judgements(looks, labels)
+    return {name: replay_looks(looks, judgements, name, each) for name, each in rules.items()}
 
 
-def _replay(looks: Sequence[Look], judgements: _Judgements, name: str, rules: CameraRules) -> Replayed:
+def replay_looks(
+    looks: Sequence[Look],
+    judgements: Judgements,
+    camera: str,
+    rules: CameraRules,
+    breathe: Callable[[], None] = lambda: None,
+) -> Replayed:
+    """By one set of rules. `breathe` is called now and then; what it raises ends the replay."""
     numbers = count(1)
-    crowd = Crowd(rules.people, camera=name, new_id=lambda: str(next(numbers)))
+    crowd = Crowd(rules.people, camera=camera, new_id=lambda: str(next(numbers)))
     transitions: list[Transition] = []
-    eye = _Eye(judgements, rules.thresholds.min_confidence)
-    for look in looks:
+    eye = ObservedEye(judgements, rules.thresholds.min_confidence)
+    for number, look in enumerate(looks):
+        if number % LOOKS_PER_BREATH == 0:
+            breathe()
         eye.look = look
-        faces = sifted([Face(face.box, face.score) for face in look.faces], rules.thresholds)
-        transitions += crowd.look(faces, eye, look.frame_size, look.at).transitions
+        transitions += crowd.look(faces_of(look, rules), eye, look.frame_size, look.at).transitions
     return Replayed([*transitions, *crowd.finish().transitions], eye.judged, eye.approximate)
 
 
-class _Judgements:
+def faces_of(look: Look, rules: CameraRules) -> list[Face]:
+    """What the detector would have found by these rules."""
+    return sifted([Face(face.box, face.score) for face in look.faces], rules.thresholds)
+
+
+class Judgements:
     """What the classifier said, by person and time."""
 
     def __init__(self, looks: Sequence[Look], labels: Sequence[str]) -> None:
         self.labels = labels
-        self._of: dict[int, list[tuple[float, tuple[float, ...]]]] = defaultdict(list)
+        self._times: dict[int, list[float]] = defaultdict(list)
+        self._said: dict[int, list[tuple[float, ...]]] = defaultdict(list)
         for look in looks:
-            for face in look.faces:
-                if face.probabilities is not None and face.track:
-                    self._of[face.track].append((look.at, face.probabilities))
+            self.add(look)
+
+    def add(self, look: Look) -> None:
+        """One that is newer than those before."""
+        for face in look.faces:
+            if face.probabilities is not None and face.track:
+                self._times[face.track].append(look.at)
+                self._said[face.track].append(face.probabilities)
 
     def nearest(self, track: int, at: float) -> tuple[float, ...] | None:
-        known = self._of.get(track)
-        return min(known, key=lambda one: abs(one[0] - at))[1] if known else None
+        times = self._times.get(track)
+        if not times:
+            return None
+        later = bisect_left(times, at)
+        near = (place for place in (later - 1, later) if 0 <= place < len(times))
+        return self._said[track][min(near, key=lambda place: abs(times[place] - at))]
 
 
-class _Eye:
+class ObservedEye:
     """The classifier as it answered then."""
 
-    def __init__(self, judgements: _Judgements, min_confidence: float) -> None:
+    def __init__(self, judgements: Judgements, min_confidence: float) -> None:
         self.look: Look
         """The picture that is judged."""
         self.judged = self.approximate = 0

@@ -137,6 +137,8 @@ class Tracker:
         self, tracks: Sequence[Track], faces: Sequence[Face], now: float, *, beyond_overlap: bool
     ) -> tuple[list[Track], list[Face]]:
         """Gives faces to tracks; returns the tracks and the faces that are left."""
+        if not tracks or not faces:
+            return list(tracks), list(faces)
         boxes = [face.box for face in faces]
         affinity = _affinity(tracks, boxes, now, self._settings.match_iou, beyond_overlap=beyond_overlap)
         pairs = best_pairs(affinity)
@@ -176,8 +178,6 @@ def _affinity(
     whose person may be anywhere in a larger area claims each spot in it less, as a density does: so the person in front
     keeps the face while the one behind is hidden.
     """
-    if not tracks or not boxes:
-        return np.zeros((len(tracks), len(boxes)))
     expected = [track.expected_box(now) for track in tracks]
     overlap = iou_matrix(boxes_to_array(expected), boxes_to_array(boxes)) >= match_iou
     here, there = (np.array([box.center for box in group]) for group in (expected, boxes))

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 
 from edge.web.audit_api import AuditApi
-from edge.web.doorkeeper import SIGN_IN, Doorkeeper
+from edge.web.doorkeeper import SIGN_IN, TRY_OUT, Doorkeeper
 from edge.web.events_api import EventsApi
 from edge.web.health import Health
 from edge.web.home import STATIC, Home, PageFiles
@@ -22,6 +22,7 @@ from edge.web.sessions import Sessions
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
 from edge.web.snapshots_api import SnapshotsApi
+from edge.web.tune_api import TuneApi
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Rooms:
     events: EventsApi
     snapshots: SnapshotsApi
     places: PlacesApi
+    tune: TuneApi
     settings: SettingsApi
     audit: AuditApi
     report: ReportApi
@@ -75,6 +77,12 @@ def routes(rooms: Rooms) -> Sequence[BaseRoute]:
         Route("/api/snapshots/{event}", rooms.snapshots.one, methods=get),
         Route("/report", rooms.report.show, methods=get),
         Route("/api/audit", rooms.audit.newest, methods=get),
+        Route("/api/tune", rooms.tune.state, methods=get),
+        Route("/api/tune/clips", rooms.tune.clips, methods=get),
+        Route("/api/tune/replay", rooms.tune.replay, methods=get),
+        Route(TRY_OUT, rooms.tune.try_out, methods=post),
+        Route("/api/tune/save", rooms.tune.save, methods=post),
+        Route("/api/tune/revert", rooms.tune.revert, methods=post),
         Route("/api/settings", rooms.settings.all, methods=get),
         Route("/api/settings/{setting}", rooms.settings.set, methods=post),
         Route("/api/settings/{camera}/{setting}", rooms.settings.set, methods=post),

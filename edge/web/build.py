@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Executor
 
 from edge.config import WebSettings
+from edge.control.settings_history import SettingsHistory
 from edge.web.app import Rooms, Site
 from edge.web.audit_api import AuditApi
 from edge.web.device import Device
@@ -22,13 +23,19 @@ from edge.web.scene_slot import SceneSlot
 from edge.web.settings_api import SettingsApi
 from edge.web.sign_in import SignIn
 from edge.web.snapshots_api import SnapshotsApi
+from edge.web.trials import Trials
+from edge.web.tune_api import TuneApi
 
 
 def make_rooms(
     settings: WebSettings, site: Site, device: Device, measurements: Measurements, slot: SceneSlot, work: Executor
 ) -> Rooms:
     config, changes = device.changes.config, device.changes
-    live = Live(slot, lambda: changes.config, device.status, EventFeed(config.storage.path))
+    trials, history = Trials(device.observations), SettingsHistory(lambda: changes.config)
+    live = Live(slot, lambda: changes.config, device.status, EventFeed(config.storage.path), trials, history)
+    tune = TuneApi(
+        changes, device.effective, device.recommended, device.observations, trials, history, device.on_change
+    )
     sign_in = SignIn(
         config.device, site.base_path, site.logins, site.sessions, secure=settings.tls is not None, work=work
     )
@@ -42,6 +49,7 @@ def make_rooms(
         events=EventsApi(EventRecord(config.storage.path), lambda: changes.config, snapshots.kept_of),
         snapshots=snapshots,
         places=PlacesApi(config.storage.path, lambda: changes.config),
+        tune=tune,
         settings=SettingsApi(changes, device.effective, device.on_change),
         audit=AuditApi(config.storage.path),
         report=ReportApi(lambda: changes.config),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from edge.config import Config
 from edge.control.changes import Changes
 from edge.payloads.reports import Status, Totals
+from edge.people.observations import ObservationLog
+from edge.vision.thresholds import Recommendations
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,10 @@ class Device:
     """The one door by which a setting is changed."""
     effective: Callable[[Config, str | None, str], bool | float | str]
     """`effective(config, camera, setting)`: the value in effect, which a model may recommend."""
+    observations: ObservationLog
+    """What the cameras saw in the last minutes, without a picture."""
+    recommended: Recommendations
+    """Of the models."""
     status: Callable[[], Status]
     totals: Callable[[], Sequence[Totals]]
     """How many people came; in `aggregate` as of closed windows."""

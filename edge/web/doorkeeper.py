@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from http.cookies import CookieError, SimpleCookie
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse, Response
@@ -20,6 +21,9 @@ COOKIE = "maskd"
 SIGN_IN = "/sign-in"
 PUBLIC = frozenset({SIGN_IN, "/healthz"})
 """The only paths that answer without a login."""
+TRY_OUT = "/api/tune/try"
+"""Changes nothing on the device, so that those who look on may ask it as well."""
+LONGEST_QUERY = 1000
 READING = frozenset({"GET", "HEAD"})
 POLICY_VIOLATION = 1008
 """The code by which a WebSocket is refused: RFC 6455."""
@@ -79,9 +83,9 @@ class Doorkeeper:
             return None
         if scope["role"] is None:
             if scope["type"] == "http" and "text/html" in headers.get("accept", ""):
-                return RedirectResponse(f"{self._base_path}{SIGN_IN}", 303)
+                return RedirectResponse(f"{self._base_path}{SIGN_IN}{kept_query(scope['query_string'])}", 303)
             return refusal(401, "sign in first")
-        if scope["type"] == "http" and changes and scope["role"] != "owner" and path != "/sign-out":
+        if scope["type"] == "http" and changes and scope["role"] != "owner" and path not in ("/sign-out", TRY_OUT):
             return refusal(403, "this login may look at everything and change nothing")
         return None
 
@@ -95,6 +99,13 @@ class Doorkeeper:
     def _of_session(self, headers: Headers) -> Role | None:
         cookie = cookie_of(headers)
         return None if cookie is None else self._sessions.role(cookie, self._logins.logins, self._clock())
+
+
+def kept_query(query: bytes) -> str:
+    """What an address asked for, to be asked again after signing in: `?name=value`, or nothing. Never a key."""
+    pairs = parse_qsl(query.decode("latin-1")[:LONGEST_QUERY])
+    kept = urlencode([(name, value) for name, value in pairs if name != "key"])
+    return f"?{kept}" if kept else ""
 
 
 def cookie_of(headers: Headers) -> str | None:

@@ -7,7 +7,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from edge.camera.frame import DamagedPictureError
 from edge.config import Config
+from edge.control.settings_history import SettingsHistory
 from edge.payloads.reports import Status
 from edge.people.scene import Scene
 from edge.web.event_feed import EventFeed
 from edge.web.picture import encoded
 from edge.web.scene_message import scene_message
 from edge.web.scene_slot import SceneSlot
+from edge.web.trials import Trials
 from edge.web.viewers import Viewer, Viewers
 
 MOST_VIEWERS = 16
@@ -40,7 +42,13 @@ class Live:
     """Between `start` and `stop`, which the event loop calls."""
 
     def __init__(
-        self, slot: SceneSlot, config: Callable[[], Config], status: Callable[[], Status], feed: EventFeed
+        self,
+        slot: SceneSlot,
+        config: Callable[[], Config],
+        status: Callable[[], Status],
+        feed: EventFeed,
+        trials: Trials,
+        history: SettingsHistory,
     ) -> None:
         """`slot`: where the vision thread puts scenes. `config`: what is in effect."""
         self.pictures = 0
@@ -49,6 +57,8 @@ class Live:
         self._config = config
         self._status = status
         self._feed = feed
+        self._trials = trials
+        self._history = history
         self._viewers = Viewers(slot.want)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_open = asyncio.Event()
@@ -87,7 +97,8 @@ class Live:
             self._soon(self._tell_snapshot, f'{{"type":"snapshot","event":"{event}"}}')
 
     async def serve(self, socket: WebSocket) -> None:
-        """One browser, which says by `{"watch": ["camera"]}` what it wants to see, until it goes."""
+        """One browser, which says by `{"watch": ["camera"]}` what it wants to see, until it goes; with `"tab"`, also
+        what would be seen by the rules that are tried there."""
         if len(self._viewers) >= MOST_VIEWERS:
             await socket.accept()
             await socket.close(TRY_LATER, "too many browsers watch already; close some")
@@ -119,8 +130,8 @@ class Live:
     async def _listen(self, socket: WebSocket, viewer: Viewer) -> None:
         with suppress(WebSocketDisconnect):
             while True:
-                cameras = _cameras_in(await socket.receive_text())
-                viewer.watch([name for name in cameras if name in self._config().cameras])
+                cameras, tab = _request_in(await socket.receive_text())
+                viewer.watch([name for name in cameras if name in self._config().cameras], tab)
                 self._viewers.look_again()
 
     async def _tell_status(self) -> None:
@@ -129,7 +140,8 @@ class Live:
             await self._is_open.wait()
             try:
                 status = await run_in_threadpool(self._status)
-                text = json.dumps({"type": "status", "status": status.model_dump(mode="json", by_alias=True)})
+                told = {"type": "status", "revision": self._history.revision()}
+                text = json.dumps({**told, "status": status.model_dump(mode="json", by_alias=True)})
                 self._viewers.tell(text)
                 self._latest_status = text if self._viewers else None
             except Exception:  # noqa: BLE001 - the next look may do better
@@ -165,13 +177,16 @@ class Live:
             return
         jpeg = encoded(scene, show_faces=config.web.show_faces)
         now = time.monotonic()
-        message = scene_message(scene, jpeg, config, now, time.time() - now)
+        wall_offset = time.time() - now
+        message = scene_message(scene, jpeg, config, now, wall_offset)
+        tried = self._trials.people(scene.camera, self._viewers.tabs)
+        messages = {tab: scene_message(scene, jpeg, config, now, wall_offset, people) for tab, people in tried.items()}
         self.pictures += 1
-        self._soon(self._show, scene.camera, message)
+        self._soon(self._show, scene.camera, message, messages)
 
-    def _show(self, camera: str, message: bytes) -> None:
+    def _show(self, camera: str, message: bytes, of_tabs: Mapping[str, bytes]) -> None:
         if self._config().privacy == "events":
-            self._viewers.show(camera, message)
+            self._viewers.show(camera, message, of_tabs)
 
     def _soon(self, call: Callable[..., Any], *arguments: Any) -> None:
         if self._loop is not None:
@@ -197,11 +212,14 @@ async def _login_ends(socket: WebSocket) -> None:
         await asyncio.sleep(STATUS_S)
 
 
-def _cameras_in(text: str) -> Collection[str]:
-    """Empty where it is not a request."""
+def _request_in(text: str) -> tuple[Collection[str], str | None]:
+    """Cameras, and the tab that tries other rules; empty where it is not a request."""
     try:
         asked = json.loads(text)
     except (ValueError, RecursionError):
-        return ()
-    cameras = asked.get("watch") if isinstance(asked, dict) else None
-    return [name for name in cameras if isinstance(name, str)] if isinstance(cameras, list) else ()
+        return (), None
+    if not isinstance(asked, dict):
+        return (), None
+    cameras, tab = asked.get("watch"), asked.get("tab")
+    names = [name for name in cameras if isinstance(name, str)] if isinstance(cameras, list) else ()
+    return names, tab if isinstance(tab, str) else None

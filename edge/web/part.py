@@ -25,6 +25,7 @@ from edge.web.sessions import Sessions
 if TYPE_CHECKING:
     from edge.store.snapshots import Snapshot
     from edge.web.live import Live
+    from edge.web.tune_api import TuneApi
 
 RETRY_S = 5.0
 """After the port was taken, or another failure."""
@@ -55,6 +56,7 @@ class WebPage(Part):
         self._measurements = Measurements(config.privacy)
         self._slot: SceneSlot | None = None
         self._live: Live | None = None
+        self._tune: TuneApi | None = None
         self._failures = PerMinute(FAILURES_LOGGED)
         self._logins = LoginsFile(config.storage.path / FILE_NAME)
         self._sessions = Sessions()
@@ -71,6 +73,8 @@ class WebPage(Part):
         self._measurements.set_privacy(config.privacy)
         if is_switched and self._live is not None:
             self._live.privacy_changed()
+        if is_switched and self._tune is not None:
+            self._tune.forget()
 
     def start(self) -> None:
         self._is_started = True
@@ -139,7 +143,12 @@ class WebPage(Part):
             site, slot = Site(settings.base_path, names, self._logins, self._sessions), SceneSlot()
             rooms = make_rooms(settings, site, self._device, self._measurements, slot, work)
             rooms.live.start()
-            self._live, self._slot = rooms.live, slot
-            return Application(make_app(site, rooms), rooms.live.stop)
+            self._live, self._slot, self._tune = rooms.live, slot, rooms.tune
+
+            def stop() -> None:
+                rooms.live.stop()
+                rooms.tune.stop()
+
+            return Application(make_app(site, rooms), stop)
 
         return WebServer(settings, self._config.storage.path, names, make_application)

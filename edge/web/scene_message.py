@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from typing import Any
 
 from edge.config import Config
@@ -14,12 +15,19 @@ from edge.people.scene import Person, Scene
 _LENGTH = struct.Struct("<I")
 
 
-def scene_message(scene: Scene, jpeg: bytes, config: Config, now: float, wall_offset: float) -> bytes:
+def scene_message(
+    scene: Scene, jpeg: bytes, config: Config, now: float, wall_offset: float, tried: Sequence[Person] | None = None
+) -> bytes:
     """Length of the JSON (4 bytes, little endian), the JSON, the JPEG.
 
-    `now`: monotonic seconds. `wall_offset`: from those to seconds since 1970.
+    `now`: monotonic seconds. `wall_offset`: from those to seconds since 1970. `tried`: who would be seen by the rules
+    that this browser tries.
     """
-    header = json.dumps(scene_fields(scene, config, now, wall_offset), separators=(",", ":")).encode()
+    fields = scene_fields(scene, config, now, wall_offset)
+    if tried is not None:
+        width, height = fields["size"]
+        fields["tried"] = [_person(person, width, height) for person in tried]
+    header = json.dumps(fields, separators=(",", ":")).encode()
     return _LENGTH.pack(len(header)) + header + jpeg
 
 

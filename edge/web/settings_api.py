@@ -46,7 +46,7 @@ class SettingsApi:
         try:
             body = await asyncio.wait_for(_body(request), BODY_S)
             command = parse_command(body)
-            await run_in_threadpool(lambda: self._carry_out(wanted, command, _by(request)))
+            await run_in_threadpool(lambda: self._carry_out(wanted, command, by_whom(request)))
         except MaskdError as error:
             return refusal(422, str(error))
         except (ClientDisconnect, asyncio.TimeoutError):
@@ -83,7 +83,7 @@ class SettingsApi:
         }
 
 
-def _by(request: Request) -> By:
+def by_whom(request: Request) -> By:
     address = "" if request.client is None else f" from {request.client.host}"
     return By("page", f"{request.scope['role']}{address}")
 

@@ -16,7 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from edge.errors import MaskdError
 from edge.web.attempts import Attempts
-from edge.web.doorkeeper import COOKIE, SIGN_IN, cookie_of
+from edge.web.doorkeeper import COOKIE, SIGN_IN, cookie_of, kept_query
 from edge.web.logins import LoginsFile, Role
 from edge.web.passwords import fits, token_fits
 from edge.web.responses import SECURITY_HEADERS
@@ -62,7 +62,7 @@ class SignIn:
         """With `?key=`, a one-time key, it signs in."""
         key = request.query_params.get("key")
         if key is None:
-            return self._form()
+            return self._form(query=kept_query(request.scope["query_string"]))
         if not self._attempts.admits(_address(request), time.monotonic()):
             return self._form("Too many attempts; wait a minute.", 429)
         logins = self._logins.logins
@@ -82,6 +82,7 @@ class SignIn:
 
     async def submit(self, request: Request) -> Response:
         address = _address(request)
+        query = kept_query(request.scope["query_string"])
         if not self._attempts.admits(address, time.monotonic()):
             _log.warning("%s has tried to sign in too often and waits", address)
             return self._form("Too many attempts; wait a minute.", 429)
@@ -100,9 +101,9 @@ class SignIn:
             self._waiting -= 1
         if role is None:
             _log.warning("%s has tried to sign in with a wrong password", address)
-            return self._form("This is not the password.", 403)
+            return self._form("This is not the password.", 403, query)
         self._attempts.forget(address)
-        answer = RedirectResponse(f"{self._base_path}/", 303)
+        answer = RedirectResponse(f"{self._base_path}/{query}", 303)
         self._let_in(answer, request, role, logins.owner if role == "owner" else logins.view)
         _log.info("%s has signed in%s", address, "" if role == "owner" else ", to look on")
         return answer
@@ -127,13 +128,15 @@ class SignIn:
             samesite="strict",
         )
 
-    def _form(self, problem: str = "", status: int = 200) -> Response:
+    def _form(self, problem: str = "", status: int = 200, query: str = "") -> Response:
+        """`query`: what the page is asked for afterwards."""
         told = f'<p role="alert">{html.escape(problem)}</p>' if problem else ""
         page = (
             '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Sign in to maskd</title>'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
             f'<link rel="icon" href="data:,"><style>{_STYLE}</style></head><body><main>'
-            f'<form method="post" action="{self._base_path}{SIGN_IN}"><h1>maskd on {html.escape(self._device)}</h1>'
+            f'<form method="post" action="{self._base_path}{SIGN_IN}{html.escape(query)}">'
+            f"<h1>maskd on {html.escape(self._device)}</h1>"
             f'{told}<label for="password">Password</label>'
             '<input name="username" autocomplete="username" value="maskd" hidden>'
             '<input id="password" name="password" type="password" autocomplete="current-password" required autofocus>'

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 MOST_TEXTS = 50
 """Texts that wait for a slow browser; past this it hears only that it has missed some."""
@@ -16,6 +17,8 @@ class Viewer:
 
     def __init__(self, on_taken: Callable[[], None]) -> None:
         self.cameras: frozenset[str] = frozenset()
+        self.tab: str | None = None
+        """Where other rules are tried, whose people it sees as well."""
         self._on_taken = on_taken
         self._pictures: dict[str, bytes] = {}
         self._texts: deque[str] = deque()
@@ -27,8 +30,8 @@ class Viewer:
         """Whether it watches this camera and has taken the last picture: only then another one is of use."""
         return camera in self.cameras and camera not in self._pictures
 
-    def watch(self, cameras: Collection[str]) -> None:
-        self.cameras = frozenset(cameras)
+    def watch(self, cameras: Collection[str], tab: str | None = None) -> None:
+        self.cameras, self.tab = frozenset(cameras), tab
         self._pictures = {name: data for name, data in self._pictures.items() if name in self.cameras}
 
     def show(self, camera: str, message: bytes) -> None:
@@ -69,6 +72,8 @@ class Viewers:
         self._on_wanted = on_wanted
         self._all: set[Viewer] = set()
         self._wanted: frozenset[str] = frozenset()
+        self.tabs: frozenset[str] = frozenset()
+        """Of all viewers; replaced as a whole, for any thread."""
 
     def __len__(self) -> int:
         return len(self._all)
@@ -82,9 +87,10 @@ class Viewers:
         self._all.discard(viewer)
         self.look_again()
 
-    def show(self, camera: str, message: bytes) -> None:
+    def show(self, camera: str, message: bytes, of_tabs: Mapping[str, bytes] = MappingProxyType({})) -> None:
+        """`of_tabs`: another message for those that try other rules."""
         for viewer in self._all:
-            viewer.show(camera, message)
+            viewer.show(camera, of_tabs.get(viewer.tab or "", message))
         self.look_again()
 
     def tell(self, text: str) -> None:
@@ -99,6 +105,7 @@ class Viewers:
         self.look_again()
 
     def look_again(self) -> None:
+        self.tabs = frozenset(viewer.tab for viewer in self._all if viewer.tab is not None)
         watched = frozenset(camera for viewer in self._all for camera in viewer.cameras)
         wanted = frozenset(camera for camera in watched if any(viewer.lacks(camera) for viewer in self._all))
         if wanted != self._wanted:

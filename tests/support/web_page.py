@@ -15,12 +15,15 @@ from typing import Any
 from urllib.parse import urlencode
 
 from edge.config import Config
+from edge.config.file import load_config
 from edge.config.settable import Settable
 from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.payloads.events import ModelNames
 from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status, Totals
+from edge.people.observations import ObservationLog
 from edge.system.deadline import Deadline
+from edge.vision.thresholds import Recommendations
 from edge.web.device import Device
 from edge.web.logins import FILE_NAME, Logins, write_logins
 from edge.web.part import WebPage
@@ -28,6 +31,8 @@ from edge.web.passwords import password_hash, token_hash
 from tests.support.waiting import wait_until
 
 HOST = "127.0.0.1"
+LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
+RECOMMENDED = Recommendations(min_score=0.5, min_confidence=0.5)
 PASSWORD = "correct horse"
 VIEW_PASSWORD = "only looking"
 TOKEN = "a-token-of-a-machine"
@@ -160,10 +165,20 @@ def page_config(
     )
 
 
-def a_part(config: Config, status: Status | None = None, totals: Sequence[Totals] = ()) -> WebPage:
-    """A change from the page reaches it at once, as in the daemon."""
-    changes = Changes(config, None)
-    device = Device(changes, value_in_effect, lambda: status or a_status(), lambda: totals, on_change=lambda: None)
+def a_part(
+    config: Config, status: Status | None = None, totals: Sequence[Totals] = (), file: Path | None = None
+) -> WebPage:
+    """A change from the page reaches it at once, as in the daemon. `file`: where the configuration is from."""
+    changes = Changes(config, file)
+    device = Device(
+        changes,
+        value_in_effect,
+        ObservationLog(LABELS, config),
+        RECOMMENDED,
+        lambda: status or a_status(),
+        lambda: totals,
+        on_change=lambda: None,
+    )
     part = WebPage(device)
     changes.on_change = part.apply
     return part
@@ -176,13 +191,25 @@ def value_in_effect(config: Config, camera: str | None, setting: str) -> bool | 
 
 @contextmanager
 def running_page(
-    folder: Path, status: Status | None = None, *, logins: Logins = LOGINS, totals: Sequence[Totals] = (), **web: Any
+    folder: Path,
+    status: Status | None = None,
+    *,
+    logins: Logins = LOGINS,
+    totals: Sequence[Totals] = (),
+    text: str | None = None,
+    **web: Any,
 ) -> Iterator[RunningPage]:
-    """Waits until it listens."""
+    """Waits until it listens. `text`: of a config.yaml in the folder, without storage and page."""
     write_logins(folder / FILE_NAME, logins)
     port = free_port()
-    config = page_config(folder, port, **web)
-    part = a_part(config, status, totals)
+    file = None
+    if text is None:
+        config = page_config(folder, port, **web)
+    else:
+        file = folder / "config.yaml"
+        file.write_text(f"{text}storage: {{path: {folder}}}\nweb: {{port: {port}}}\n", encoding="utf-8")
+        config = load_config(file)
+    part = a_part(config, status, totals, file)
     part.start()
     try:
         wait_until(lambda: is_listening(port), what=f"the page ({part.status().problems})")

@@ -20,6 +20,7 @@ from websockets.sync.client import connect
 
 from edge.config import Config
 from edge.control.changes import Changes
+from edge.people.observations import ObservationLog
 from edge.system.deadline import Deadline
 from edge.web import app
 from edge.web.app import Site
@@ -37,8 +38,10 @@ from tests.support.places import ROOT
 from tests.support.waiting import wait_until
 from tests.support.web_page import (
     HOST,
+    LABELS,
     LOGINS,
     PASSWORD,
+    RECOMMENDED,
     TOKEN,
     VIEW_PASSWORD,
     Client,
@@ -61,7 +64,10 @@ def page(tmp_path: Path) -> Iterator[RunningPage]:
 def every_route(folder: Path) -> list[tuple[str, str]]:
     """Method and path of each route that the application has, with its parameters filled in."""
     config = page_config(folder, 1)
-    device = Device(Changes(config, None), value_in_effect, a_status, tuple, on_change=lambda: None)
+    observed = ObservationLog(LABELS, config)
+    device = Device(
+        Changes(config, None), value_in_effect, observed, RECOMMENDED, a_status, tuple, on_change=lambda: None
+    )
     site = Site("", (), LoginsFile(folder / FILE_NAME), Sessions())
     with ThreadPoolExecutor(1) as work:
         rooms = make_rooms(config.web, site, device, Measurements("events"), SceneSlot(), work)

@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
-
 from edge.commands.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
+from edge.commands.demo.configuration import write_config
 from edge.commands.demo.page import DemoPage
 from edge.commands.demo.printout import Printout
 from edge.demo_clip import CLIP, CLIP_S, PEOPLE
@@ -101,10 +100,14 @@ def _play(
     ):
         config = Path(folder) / "config.yaml"
         values = _configuration(broker.port, clip, Path(folder), {"web": page.settings, **settings}, loop=loop)
-        config.write_text(yaml.safe_dump(values), encoding="utf-8")
+        write_config(config, values)
         page.prepare(Path(folder) / "storage")
         printout.line("To see the picture with its boxes, open this address in a browser; its key works once:")
         printout.line(f"  {page.address}")
+        printout.line(
+            "Its Tune view moves thresholds and draws zones. Saving there writes this file, as long as the demo runs:"
+        )
+        printout.line(f"  {config}")
         printout.line(
             f"The broker listens on {HOST}, port {broker.port}. To see everything that is published, run meanwhile:"
         )
@@ -121,6 +124,7 @@ def _configuration(port: int, clip: Path, folder: Path, settings: Mapping[str, A
     return {
         "device": TOPICS.device,
         "cameras": {CAMERA: {"source": str(clip), "loop": loop}},
+        "compliance": {"compliant": ["with_mask"], "min_votes": 5},
         "mqtt": {"host": HOST, "port": port, "protocol": PROTOCOL, "prefix": TOPICS.prefix},
         "storage": {"path": str(folder / "storage")},
         **settings,

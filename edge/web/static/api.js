@@ -14,7 +14,7 @@ async function answered(response) {
     return new Promise(() => {});
   }
   const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
+  if (!response.ok) throw Object.assign(new Error(answer.error), { status: response.status, answer });
   return answer;
 }
 
@@ -65,13 +65,15 @@ export class LiveSocket {
     socket?.close();
   }
 
-  watch(cameras) {
+  // `tab`: where other rules are tried, so that pictures tell what these would make of them.
+  watch(cameras, tab) {
     this.cameras = cameras;
+    this.tab = tab;
     this.ask();
   }
 
   ask() {
-    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ watch: this.cameras }));
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ watch: this.cameras, tab: this.tab }));
   }
 }
 

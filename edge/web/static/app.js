@@ -5,15 +5,25 @@ import { Events } from "./events.js";
 import { Live } from "./live.js";
 import { Places } from "./places.js";
 import { Trends } from "./trends.js";
+import { Tune } from "./tune.js";
 import { html, render, useEffect, useRef, useState } from "./vendor/preact.js";
 import { setDeviceZone } from "./words.js";
 
-const VIEWS = { live: ["Live", Live], events: ["Events", Events], trends: ["Trends", Trends], places: ["Places", Places] };
-const named = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "live");
+const VIEWS = {
+  live: ["Live", Live],
+  tune: ["Tune", Tune],
+  events: ["Events", Events],
+  trends: ["Trends", Trends],
+  places: ["Places", Places],
+};
+// An address with settings in it, as `maskd tune` prints it, leads to where they are tried.
+const first = [...new URLSearchParams(location.search).keys()].some((key) => key.includes(".")) ? "tune" : "live";
+const named = () => (location.hash.slice(1) in VIEWS ? location.hash.slice(1) : first);
 
 function App({ about }) {
   const [view, setView] = useState(named());
   const [status, setStatus] = useState(null);
+  const [revision, setRevision] = useState(null);
   const [isConnected, setConnected] = useState(false);
   const [events, setEvents] = useState([]);
   const [pictured, setPictured] = useState([]);
@@ -23,7 +33,7 @@ function App({ about }) {
       new LiveSocket({
         onPicture: (header, blob) => pictures.current.get(header.camera)?.(header, blob),
         onText: (told) => {
-          if (told.type === "status") setStatus(told.status);
+          if (told.type === "status") (setStatus(told.status), setRevision(told.revision));
           else if (told.type === "event") setEvents((known) => [told.event, ...known].slice(0, 200));
           else if (told.type === "snapshot") setPictured((known) => [told.event, ...known].slice(0, 200));
           else setEvents([]);
@@ -61,7 +71,7 @@ function App({ about }) {
     <main>
       ${isPrivate && html`<${PrivacyNote} />`}
       ${(view === "live" || !isPrivate) &&
-      html`<${View} ...${{ about, status, isPrivate, events, pictured, socket, pictures: pictures.current }} />`}
+      html`<${View} ...${{ about, status, revision, isPrivate, events, pictured, socket, pictures: pictures.current }} />`}
     </main>
   `;
 }

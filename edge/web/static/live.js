@@ -45,11 +45,13 @@ export function Live({ about, status, isPrivate, socket, pictures }) {
   `;
 }
 
-function Camera({ name, state, isPrivate, shown, isAiming, pictures }) {
+// The newest picture of a camera, drawn on a canvas, and what belongs to it.
+export function useScene(name, isPrivate, pictures) {
   const canvas = useRef(null);
   const [scene, setScene] = useState(null);
   useEffect(() => {
     let newest = -1;
+    setScene(null);
     pictures.set(name, async (header, blob) => {
       const turn = ++newest;
       const bitmap = await createImageBitmap(blob);
@@ -67,6 +69,11 @@ function Camera({ name, state, isPrivate, shown, isAiming, pictures }) {
   useEffect(() => {
     if (isPrivate) setScene(null);
   }, [isPrivate]);
+  return [canvas, scene];
+}
+
+function Camera({ name, state, isPrivate, shown, isAiming, pictures }) {
+  const [canvas, scene] = useScene(name, isPrivate, pictures);
   const isOn = state?.connected && !isPrivate;
   return html`<figure class="camera" data-camera=${name}>
     ${!isPrivate &&
@@ -86,7 +93,7 @@ function Camera({ name, state, isPrivate, shown, isAiming, pictures }) {
 
 const count = (faces) => (faces === 1 ? "1 face" : `${faces} faces`);
 
-function whyDark(state) {
+export function whyDark(state) {
   if (!state.enabled) return "switched off";
   return state.error ?? "gives no pictures";
 }
@@ -130,7 +137,8 @@ function FaceHeight({ person, scene, size }) {
   </g>`;
 }
 
-function PersonBox({ person, scene, shown, size }) {
+// `note`: what else is said of the person.
+export function PersonBox({ person, scene, shown, size, note }) {
   const [width, height] = scene.size;
   const [left, top, w, h] = person.box;
   const x = left * width;
@@ -141,6 +149,7 @@ function PersonBox({ person, scene, shown, size }) {
     person.confidence !== null && percent(person.confidence),
     `#${person.track.slice(0, 4)}`,
     ...person.zones,
+    note,
   ];
   const text = words.filter(Boolean).join(" ");
   const room = text.length * size * 0.6 + size * 0.5;

@@ -1,0 +1,72 @@
+"""Reads one clip in a process of its own and prints what the models see: `python -m edge.web.clip_reader CLIP`.
+
+The configuration is JSON on the input. A flaw in a decoder costs this process and not the daemon, and the cameras have
+the processor first.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edge.camera.video import frames
+from edge.config import Config
+from edge.errors import MaskdError
+from edge.people.tracking import Tracker
+from edge.vision.build import build_vision
+from edge.vision.pipeline import Vision
+from edge.vision.thresholds import Thresholds, camera_thresholds
+from edge.web.clips import LONGEST_S
+
+LEAST_NICE = 19
+LOWEST_SCORE = 0.1
+"""Fainter ones are no faces."""
+MOST_FACES = 100_000
+"""On all pictures together: some 20 MB of numbers."""
+
+
+def main() -> int:
+    os.nice(LEAST_NICE)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    config = Config.model_validate_json(sys.stdin.read())
+    config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"threads": 1, "delegate": None})})
+    try:
+        print(json.dumps(list(looks(Path(sys.argv[1]), config, build_vision(config)))))
+    except MaskdError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def looks(clip: Path, config: Config, vision: Vision) -> Iterator[list[Any]]:
+    """Each picture as `look_from_list` reads it, with every face classified. Raises MaskdError."""
+    usual = camera_thresholds(config, None, vision.recommended)
+    low = Thresholds(LOWEST_SCORE, min(LOWEST_SCORE, usual.low_score), 0.0, 0.0, 4 * usual.max_faces)
+    numbers = iter(range(1, sys.maxsize))
+    tracker = Tracker(config.tracking, min_score=usual.min_score, new_id=lambda: str(next(numbers)))
+    labels = vision.classifier.labels
+    count = 0
+    for frame in frames(clip):
+        if frame.captured_at > LONGEST_S:
+            raise MaskdError(f"it is longer than {LONGEST_S / 60:.0f} minutes; cut it shorter")
+        image = frame.image
+        found = vision.detect(image, low)
+        count += len(found)
+        if count > MOST_FACES:
+            raise MaskdError("it shows too many faces; cut it shorter")
+        answers = vision.classify(image, [face.box for face in found], low)
+        tracks = {track.box: track.id for track in tracker.update(found, frame.captured_at).active if track.seen}
+        faces = []
+        for face, answer in zip(found, answers, strict=True):
+            box = face.box
+            said = [round(answer.probabilities[label], 5) for label in labels]
+            faces.append([int(tracks.get(box, 0)), box.x1, box.y1, box.x2, box.y2, face.score, said])
+        yield [frame.captured_at, image.shape[1], image.shape[0], faces]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Replays what was observed by the rules that a tab tries, in a thread of its own, one after another."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from edge.people.observations import Look, ObservationLog
+from edge.people.replay_observed import Judgements, Replayed, replay_looks
+from edge.people.visit_changes import VisitChange, visit_changes
+from edge.people.watched_camera import CameraRules
+from edge.web.trials import Trial
+
+MOST_WAITING = 4
+"""Replays that wait for their turn."""
+FRESH_S = 3.0
+"""Observations this old are replayed once more, so that the moved slider is all that differs."""
+REST_S = 0.002
+"""After every few milliseconds of work, so that the cameras' threads come first."""
+
+
+class SupersededError(Exception):
+    """A newer proposal of the same tab has taken its place."""
+
+
+class BusyError(Exception):
+    """Too many wait already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Pictures to be replayed."""
+
+    looks: Sequence[Look]
+    labels: Sequence[str]
+    wall_offset: float | None
+    """From their times to seconds since 1970; None: the times are positions in a clip."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    changes: Sequence[VisitChange]
+    span_s: float
+    pictures: int
+    judged: int
+    approximate: int
+    wall_offset: float | None
+    took_ms: float
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """The latest observations of one camera, and what today's rules make of them."""
+
+    camera: str
+    seconds: float
+    taken_at: float
+    recorded: Recorded
+    judgements: Judgements
+    today: tuple[CameraRules, Replayed] | None = None
+
+
+class Replays:
+    def __init__(self, observations: ObservationLog) -> None:
+        self._observations = observations
+        self._work = ThreadPoolExecutor(1, thread_name_prefix="web-replay")
+        self._waiting = 0
+        self._snapshots: list[_Snapshot] = []
+        """Of the thread: the latest two."""
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._work.shutdown(wait=False, cancel_futures=True)
+
+    def forget(self) -> None:
+        """Nothing that was observed is kept here."""
+        self._snapshots = []
+
+    async def run(self, trial: Trial, seconds: float, clip: Recorded | None = None) -> Outcome:
+        """Of the last seconds, or of a clip. Raises SupersededError and BusyError."""
+        if self._waiting >= MOST_WAITING:
+            raise BusyError
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._work, self._run, trial, seconds, clip)
+        finally:
+            self._waiting -= 1
+
+    def _run(self, trial: Trial, seconds: float, clip: Recorded | None) -> Outcome:
+        started = time.perf_counter()
+        snapshot = self._snapshot(trial.camera, seconds) if clip is None else _of_clip(trial.camera, clip)
+
+        def breathe() -> None:
+            if trial.is_over or self._stopping.is_set():
+                raise SupersededError
+            time.sleep(REST_S)
+
+        def judged_by(rules: CameraRules) -> Replayed:
+            return replay_looks(snapshot.recorded.looks, snapshot.judgements, trial.camera, rules, breathe)
+
+        if snapshot.today is None or snapshot.today[0] != trial.today:
+            snapshot.today = trial.today, judged_by(trial.today)
+        before = snapshot.today[1]
+        after = before if trial.changed == trial.today else judged_by(trial.changed)
+        looks = snapshot.recorded.looks
+        return Outcome(
+            visit_changes(before.transitions, after.transitions),
+            span_s=looks[-1].at - looks[0].at if looks else 0.0,
+            pictures=len(looks),
+            judged=before.judged + after.judged,
+            approximate=before.approximate + after.approximate,
+            wall_offset=snapshot.recorded.wall_offset,
+            took_ms=(time.perf_counter() - started) * 1000,
+        )
+
+    def _snapshot(self, camera: str, seconds: float) -> _Snapshot:
+        now = time.monotonic()
+        for each in self._snapshots:
+            if (each.camera, each.seconds) == (camera, seconds) and now - each.taken_at < FRESH_S:
+                return each
+        observed = self._observations.of_camera(camera)
+        looks = [] if observed is None else observed.latest(seconds)
+        labels = self._observations.labels
+        recorded = Recorded(looks, labels, time.time() - now)
+        snapshot = _Snapshot(camera, seconds, now, recorded, Judgements(looks, labels))
+        self._snapshots = [snapshot, *self._snapshots[:1]]
+        return snapshot
+
+
+def _of_clip(camera: str, clip: Recorded) -> _Snapshot:
+    return _Snapshot(camera, 0.0, 0.0, clip, Judgements(clip.looks, clip.labels))
