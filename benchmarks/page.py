@@ -9,8 +9,6 @@ import argparse
 import contextlib
 import json
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -20,10 +18,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from benchmarks.daemon import daemon, judged
 from benchmarks.processes import machine, usage
 from edge.demo_clip import CLIP
 from edge.web.logins import FILE_NAME, Logins, write_logins
@@ -63,7 +61,9 @@ def measure(name: str, viewers: int | None, seconds: float) -> Row:
     """`viewers` None: no login is set, so that there is no page."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         token, port = new_token(), _free_port()
-        process = stack.enter_context(_daemon(Path(folder), port, None if viewers is None else token))
+        if viewers is not None:
+            write_logins(Path(folder) / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(token)}))
+        process = stack.enter_context(daemon(Path(folder), {"door": CLIP}, web={"port": port}))
         time.sleep(WARM_UP_S)
         for _ in range(viewers or 0):
             stack.enter_context(_viewer(port, token))
@@ -78,27 +78,6 @@ def measure(name: str, viewers: int | None, seconds: float) -> Row:
         (later[1] - counts[1]) / took,
         after.rss_mb,
     )
-
-
-@contextmanager
-def _daemon(folder: Path, port: int, token: str | None) -> Iterator[subprocess.Popen[bytes]]:
-    values = {
-        "device": "bench",
-        "cameras": {"door": {"source": str(CLIP), "loop": True}},
-        "mqtt": {"enabled": False},
-        "storage": {"path": str(folder / "storage")},
-        "web": {"port": port},
-    }
-    (folder / "config.yaml").write_text(yaml.safe_dump(values))
-    if token is not None:
-        write_logins(folder / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(token)}))
-    command = [sys.executable, "-m", "edge.cli", "run", "-c", str(folder / "config.yaml")]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 @contextmanager
@@ -119,15 +98,13 @@ def _viewer(port: int, token: str) -> Iterator[None]:
 def _counts(folder: Path, port: int, token: str, viewers: int | None) -> tuple[float, float]:
     """Pictures judged, and pictures encoded for the page."""
     if viewers is None:
-        command = [sys.executable, "-m", "edge.cli", "status", "--json", "-c", str(folder / "config.yaml")]
-        camera = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)["cameras"]["door"]
-        return camera["frames"] - camera["dropped"], 0
+        return judged(folder)["door"], 0
     request = urllib.request.Request(f"http://{HOST}:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         lines = [line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")]
     values = {name: float(value) for name, value in lines}
-    judged = values['maskd_frames_total{camera="door"}'] - values['maskd_frames_dropped_total{camera="door"}']
-    return judged, values["maskd_page_pictures_total"]
+    taken = values['maskd_frames_total{camera="door"}'] - values['maskd_frames_dropped_total{camera="door"}']
+    return taken, values["maskd_page_pictures_total"]
 
 
 def _free_port() -> int:

@@ -1,0 +1,40 @@
+"""The real daemon as a benchmark needs it: without a broker, on the demo's clip or another source."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@contextmanager
+def daemon(folder: Path, sources: Mapping[str, Path], **sections: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """`sources`: a video for each camera, which is played in a loop; `sections`: of config.yaml."""
+    values = {
+        "device": "bench",
+        "cameras": {name: {"source": str(path), "loop": True} for name, path in sources.items()},
+        "mqtt": {"enabled": False},
+        "storage": {"path": str(folder / "storage")},
+        **sections,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(values))
+    command = [sys.executable, "-m", "edge.cli", "run", "-c", str(folder / "config.yaml")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def judged(folder: Path) -> dict[str, int]:
+    """Pictures that vision has taken so far, by camera."""
+    command = [sys.executable, "-m", "edge.cli", "status", "--json", "-c", str(folder / "config.yaml")]
+    answer = subprocess.run(command, capture_output=True, check=True).stdout
+    return {name: camera["frames"] - camera["dropped"] for name, camera in json.loads(answer)["cameras"].items()}
