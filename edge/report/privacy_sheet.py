@@ -94,6 +94,8 @@ def _kept(config: Config) -> Iterator[str]:
         f"{_megabytes(storage.max_bytes)}."
     )
     yield "Numbers of visits and violations of each camera, without a time limit."
+    if config.privacy == "events" and storage.keep_days:
+        yield f"A coarse map of where people stood, and how many were in each zone, for {storage.keep_days:g} days."
     yield f"Changes of settings and who made them, for {storage.audit_days:g} days."
     if config.keeps_snapshots:
         snapshots = config.snapshots

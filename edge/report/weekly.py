@@ -74,7 +74,7 @@ class WeeklyReport(Part):
             return LOOK_S
         try:
             write_last_week(config, folder, self._clock())
-            self._problem = None
+            self._problem, self._next_try_at = None, now + RETRY_S
         except (MaskdError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             self._problem = (
@@ -90,15 +90,17 @@ class WeeklyReport(Part):
 
 
 def write_last_week(config: Config, folder: Path, now: float) -> Path | None:
-    """Returns the file; None: it was there already. Raises MaskdError and OSError."""
+    """Returns the file; None: it was there already, or nothing is known of that week. Raises MaskdError and OSError."""
     zone, _ = device_zone()
     monday, next_monday = last_week(now, zone)
     year, week, _ = monday.isocalendar()
     path = folder / f"maskd-{config.device}-{year}-W{week:02}.html"
     if path.exists():
         return None
-    folder.mkdir(parents=True, exist_ok=True)
     report = report_of(config, monday.timestamp(), next_monday.timestamp(), pause_s=PAUSE_S)
+    if report.noted_since is None and not report.total.visits:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
     write_own_file(path, as_html(report).encode(), mode=0o640)
     _log.info("the report of the past week is %s", path)
     for old in sorted(folder.glob(f"maskd-{config.device}-*-W??.html"))[: -config.report.keep_weeks]:

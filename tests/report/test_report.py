@@ -157,6 +157,8 @@ def test_the_week_is_written_once(tmp_path: Path) -> None:
     assert [each.name for each in folder.iterdir()] == ["maskd-lobby-2026-W43.html"]
     assert "169.0 h, 100 % of the time" in path.read_text()  # 25 hours on Sunday
     assert write_last_week(config, folder, monday.timestamp() + 700) is None
+    assert write_last_week(config, folder, monday.timestamp() - 20 * 86_400) is None  # nothing is known of that week
+    assert len([*folder.iterdir()]) == 1
 
 
 def test_when_cameras_gave_pictures_is_noted(tmp_path: Path) -> None:
