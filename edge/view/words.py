@@ -30,3 +30,8 @@ _SENTENCES: Mapping[ViewFault, str] = {
 def sentence(fault: ViewFault, needed_px: float) -> str:
     """`needed_px`: the height of the smallest face that the models take reliably."""
     return _SENTENCES[fault].format(needed_px=round(needed_px))
+
+
+def is_about_view(problem: str) -> bool:
+    """Whether this problem of the status is such a sentence."""
+    return any(text.rpartition("}")[2] in problem for text in _SENTENCES.values())

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from edge.payloads.reports import Status
+from edge.view.words import is_about_view
 from edge.web.responses import json_response
 
 
@@ -32,8 +33,9 @@ class Health:
 
 
 def reasons_against(status: Status) -> Iterator[str]:
-    """Why cameras, models, broker or disk are not as they should be, one sentence each."""
-    yield from status.problems
+    """Why cameras, models, broker or disk are not as they should be, one sentence each. What a camera shows is no
+    reason: a room is dark at night."""
+    yield from (problem for problem in status.problems if not is_about_view(problem))
     for name, camera in status.cameras.items():
         if camera.enabled and not camera.connected and camera.error is None:
             yield f"camera {name}: gives no pictures"

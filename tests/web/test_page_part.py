@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from edge.payloads.reports import CameraStatus
+from edge.payloads.view_fault import VIEW_FAULTS
 from edge.system.deadline import Deadline
+from edge.view.words import sentence
 from edge.web import connection
 from edge.web.logins import FILE_NAME, write_logins
 from tests.support.places import ROOT
@@ -95,7 +97,8 @@ def test_a_client_that_says_nothing_is_sent_away(tmp_path: Path, monkeypatch: py
 def test_readiness_names_what_is_wrong(tmp_path: Path) -> None:
     silent = CameraStatus(enabled=True, connected=False, fps=0, frames=0, dropped=0, error=None)
     off = silent.model_copy(update={"enabled": False})
-    status = a_status(problems=["the disk is full; free some space"], cameras={"door": silent, "gate": off})
+    dark = [f"camera door: {sentence(fault, 32)}" for fault in VIEW_FAULTS]
+    status = a_status(problems=[*dark, "the disk is full; free some space"], cameras={"door": silent, "gate": off})
     with running_page(tmp_path, status) as page:
         answer = Client(page.port, headers={"Authorization": f"Bearer {TOKEN}"}).get("/readyz")
         assert answer.status == 503
