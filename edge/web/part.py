@@ -82,6 +82,8 @@ class WebPage(Part):
 
     def tick(self, now: float) -> None:
         """Starts, ends and restarts the server until it is as wanted."""
+        if self._tune is not None:
+            self._tune.tick(now)
         logins = self._logins.logins
         has_users = logins.has_any or self._sessions.has_any(logins, now)
         wanted = self._config.web if self._config.web.enabled and has_users else None

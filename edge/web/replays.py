@@ -17,7 +17,7 @@ from edge.web.trials import Trial
 
 MOST_WAITING = 4
 """Replays that wait for their turn."""
-FRESH_S = 3.0
+FRESH_S = 10.0
 """Observations this old are replayed once more, so that the moved slider is all that differs."""
 REST_S = 0.002
 """After every few milliseconds of work, so that the cameras' threads come first."""
@@ -76,6 +76,10 @@ class Replays:
     def stop(self) -> None:
         self._stopping.set()
         self._work.shutdown(wait=False, cancel_futures=True)
+
+    def tick(self, now: float) -> None:
+        """From any thread: what no one has replayed for a while is not kept in memory a second time."""
+        self._snapshots = [each for each in self._snapshots if now - each.taken_at < FRESH_S]
 
     def forget(self) -> None:
         """Nothing that was observed is kept here."""

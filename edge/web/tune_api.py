@@ -64,6 +64,9 @@ class TuneApi:
         self._replays.stop()
         self._clips.stop()
 
+    def tick(self, now: float) -> None:
+        self._replays.tick(now)
+
     def forget(self) -> None:
         """From any thread: nothing that was observed is kept here."""
         self._trials.clear()

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { deviceTime, inWords } from "./words.js";
 
-const FIRST_S = 60;
+const FIRST_S = 30;
 const SPANS = { 60: "the last minute", 600: "the last 10 minutes" };
 const VERDICTS = {
   same: "the same",
@@ -47,7 +47,7 @@ export function Replay({ tab, tried, isChanged, onLost }) {
         if (isCurrent) setReading(false);
         return;
       }
-      // The last minute first, so that a slider answers at once; then all.
+      // The last seconds first, so that a slider answers at once; then all.
       await ask(`seconds=${FIRST_S}`);
       if (isCurrent && Number(source) > FIRST_S) await ask(`seconds=${source}`);
     };
