@@ -20,7 +20,6 @@ from edge.config import TrackingSettings
 from edge.geometry import Box
 from edge.people.assignment import best_pairs
 from edge.vision.faces import Face
-from edge.vision.overlap import boxes_to_array, iou_matrix
 
 DAMPING_S = 0.8
 """Time constant with which a track that is not seen is expected to slow down: people stop, and turn."""
@@ -179,18 +178,30 @@ def _affinity(
     keeps the face while the one behind is hidden.
     """
     expected = [track.expected_box(now) for track in tracks]
-    overlap = iou_matrix(boxes_to_array(expected), boxes_to_array(boxes)) >= match_iou
-    here, there = (np.array([box.center for box in group]) for group in (expected, boxes))
-    distance = np.linalg.norm(here[:, None] - there[None], axis=2)
-    reach = np.array([track.reach(now) for track in tracks])[:, None]
-    sizes, new_sizes = (np.array([_size(box) for box in group]) for group in (expected, boxes))
-    spread = reach / sizes[:, None]
-    certainty = (spread.min() / spread) ** 2
-    octaves = np.log2(new_sizes[None] / sizes[:, None])
-    affinity = certainty * (1.0 - (distance / reach) ** 2 - octaves**2)
+    reaches = [track.reach(now) for track in tracks]
+    spreads = [reach / _size(box) for reach, box in zip(reaches, expected, strict=True)]
+    least = min(spreads)
+    # Without numpy, which takes several times as long for the one or two people of most pictures.
+    affinity = [
+        [
+            _pair_affinity(
+                here, there, reach, certainty=(least / spread) ** 2, match_iou=match_iou, beyond=beyond_overlap
+            )
+            for there in boxes
+        ]
+        for here, reach, spread in zip(expected, reaches, spreads, strict=True)
+    ]
+    return np.array(affinity, dtype=np.float64)
+
+
+def _pair_affinity(here: Box, there: Box, reach: float, *, certainty: float, match_iou: float, beyond: bool) -> float:
+    overlaps = here.iou(there) >= match_iou
+    if not overlaps and not beyond:
+        return 0.0
+    octaves = math.log2(_size(there) / _size(here))
+    affinity = certainty * (1.0 - (math.dist(here.center, there.center) / reach) ** 2 - octaves**2)
     # Overlapping boxes may always continue a track, if nothing better does.
-    affinity = np.where(overlap, np.maximum(affinity, 0.01), affinity if beyond_overlap else 0.0)
-    return np.asarray(np.maximum(affinity, 0.0), dtype=np.float64)
+    return max(affinity, 0.01 if overlaps else 0.0)
 
 
 def _size(box: Box) -> float:
