@@ -19,12 +19,15 @@ from edge.checks.row import Row, as_dict, as_table, judged
 from edge.config import Config
 from edge.config.file import SEARCH_PATHS, find_config, load_config
 from edge.config.show import in_effect
+from edge.control.local_door import ask
 from edge.errors import MaskdError
 from edge.payloads.topics import Topics
 from edge.store.folder_lock import is_locked
 from edge.system.arguments import add_config
 from edge.system.masking import hide
 
+HEALTH_S = 5.0
+"""For the daemon to answer."""
 LIMIT_S = 10.0
 """For whatever has no longer limit of its own."""
 
@@ -36,11 +39,28 @@ DESCRIPTION = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+    parser.add_argument(
+        "--health",
+        action="store_true",
+        help="only ask the running daemon whether it works, for the health check of a container: one sentence, and "
+        "status 0 or 1",
+    )
     add_config(parser)
 
 
 def main(args: argparse.Namespace) -> int:
-    return run_check(args.config, as_json=args.json)
+    return run_health(args.config) if args.health else run_check(args.config, as_json=args.json)
+
+
+def run_health(config_path: Path | None) -> int:
+    """Prints in one sentence whether the daemon works, which an absent camera or broker does not change; returns 1
+    where it does not, and where none answers."""
+    try:
+        problem = ask(load_config(config_path or find_config()), "health", patience_s=HEALTH_S).get("problem")
+    except MaskdError as error:
+        problem = str(error)
+    print(problem or "maskd works")
+    return 1 if problem else 0
 
 
 def run_check(config_path: Path | None, *, as_json: bool = False) -> int:

@@ -141,18 +141,24 @@ def _is_allowed(client: socket.socket) -> bool:
     return user in (0, os.geteuid()) or os.getegid() in groups
 
 
-def ask(config: Config, command: str, **fields: Any) -> Mapping[str, Any]:
+def ask(config: Config, command: str, *, patience_s: float = 5 * PATIENCE_S, **fields: Any) -> Mapping[str, Any]:
     """What the daemon that uses this configuration's `storage.path` answers.
 
-    Raises NotRunningError where none is running, MaskdError where this user may not ask it, or it refuses.
+    Raises NotRunningError where none is running, MaskdError where this user may not ask it, it refuses, or does not
+    answer within `patience_s`.
     """
     refusal: MaskdError | None = None
     for folder in dict.fromkeys((config.storage.path, RUNTIME_FOLDER)):
         try:
-            answer = _ask_at(folder / SOCKET_NAME, {"command": command, **fields})
+            answer = _ask_at(folder / SOCKET_NAME, {"command": command, **fields}, patience_s)
         except PermissionError:
             refusal = MaskdError(
                 f"this user may not ask maskd at {folder / SOCKET_NAME}; use sudo, or join maskd's group"
+            )
+            continue
+        except TimeoutError:
+            refusal = MaskdError(
+                f"maskd does not answer within {patience_s:g} s at {folder / SOCKET_NAME}; see its log"
             )
             continue
         except OSError:
@@ -168,10 +174,10 @@ def ask(config: Config, command: str, **fields: Any) -> Mapping[str, Any]:
     )
 
 
-def _ask_at(path: Path, request: Mapping[str, Any]) -> dict[str, Any]:
+def _ask_at(path: Path, request: Mapping[str, Any], patience_s: float) -> dict[str, Any]:
     """Raises OSError if there is no answer."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(5 * PATIENCE_S)
+        client.settimeout(patience_s)
         client.connect(str(path))
         client.sendall(json.dumps(request).encode() + b"\n")
         with client.makefile("rb") as lines:

@@ -15,7 +15,7 @@ from edge.daemon.logs import write_waiting_lines
 from edge.daemon.parts import Hooks, make_parts
 from edge.daemon.stop_guard import StopGuard
 from edge.daemon.systemd import Notifier
-from edge.daemon.watchdog import Watchdog
+from edge.daemon.watchdog import HangEnd, Watchdog
 from edge.errors import MaskdError
 from edge.store.outbox_recovery import OpeningStoppedError
 from edge.system.deadline import Deadline
@@ -65,10 +65,12 @@ class Daemon:
         self._guard.doing = "the loading of the models"
         self._changes = Changes(config, path)
         self._accelerator = accelerator or Accelerator(self._changes.config)
-        hooks = Hooks(self._fail, self.stop, lambda: self._is_over, self._notifier.status)
+        self._hang_end = HangEnd()
+        self._watchdog = Watchdog(self._got_on)
+        hooks = Hooks(self._fail, self.stop, lambda: self._is_over, self._notifier.status, self._watchdog.health)
         self._parts: Sequence[Part] = make_parts(self._changes, self._accelerator, hooks)
         self._changes.on_change = self._apply
-        self._watchdog = Watchdog(self._parts, self._notifier.watchdog)
+        self._watchdog.watch(self._parts)
 
     @property
     def exit_status(self) -> int:
@@ -98,6 +100,7 @@ class Daemon:
             self._is_over = True
             self._changes.end()
             deadline = self._guard.begin()
+            self._hang_end.end()
             self._notifier.stopping()
             self._stop(deadline)
         if isinstance(self._failure, MaskdError):
@@ -158,6 +161,10 @@ class Daemon:
                     part.tick(now)
             finally:
                 self._changes.lock.release()
+
+    def _got_on(self, now: float) -> None:
+        self._notifier.watchdog(now)
+        self._hang_end.got_on(now)
 
     def _reload(self) -> None:
         self._guard.doing = "a reload of the configuration"

@@ -11,7 +11,7 @@ from functools import partial
 from edge.control.audit import Audit
 from edge.control.changes import Changes
 from edge.control.commands import Commands
-from edge.control.local_door import LocalDoor
+from edge.control.local_door import Answer, LocalDoor
 from edge.control.resend_requests import ResendRequests
 from edge.daemon.log_settings import LogSettings
 from edge.daemon.running_cameras import RunningCameras
@@ -57,6 +57,8 @@ class Hooks:
     stop: Callable[[], None]
     is_over: Callable[[], bool]
     tell_systemd: Callable[[str], None]
+    health: Answer
+    """To the command `health` on this device."""
 
 
 def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list[Part]:
@@ -128,9 +130,9 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         on_failure=hooks.fail,
         page_url=page_url,
     )
-    answers = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
+    asked = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
     places = Places(config, on_failure=hooks.fail)
-    door = LocalDoor(config, answers)
+    door = LocalDoor(config, {**asked, "health": hooks.health})
     parts: list[Part] = [LogSettings(), store, changes, audit, observations, door]
     known_client = None
     if config.mqtt.enabled:

@@ -20,7 +20,7 @@ class Notifier:
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
-        self._watchdog_s = _watchdog_s(environment)
+        self._watchdog_s = watchdog_s(environment)
         self._next_watchdog_at = 0.0
         self._patience_s = PATIENCE_S
 
@@ -72,7 +72,7 @@ class Notifier:
             log.debug("systemd could not be notified of %s: %s", state.partition("=")[0], error)
 
 
-def _watchdog_s(environment: Mapping[str, str]) -> float | None:
+def watchdog_s(environment: Mapping[str, str]) -> float | None:
     microseconds = environment.get("WATCHDOG_USEC", "")
     meant_for = environment.get("WATCHDOG_PID") or str(os.getpid())
     is_number = microseconds.isascii() and microseconds.isdigit()

@@ -156,7 +156,7 @@ def test_promtool_finds_nothing_wrong(page: RunningPage) -> None:
 
 def expressions() -> list[str]:
     dashboard = json.loads((FLEET / "grafana-maskd.json").read_text())
-    shown = [target["expr"].replace("$instance", ".*") for panel in dashboard["panels"] for target in panel["targets"]]
+    shown = [target["expr"].replace("$device", ".*") for panel in dashboard["panels"] for target in panel["targets"]]
     alerts = yaml.safe_load((FLEET / "maskd-alerts.yml").read_text())
     return [*shown, *(rule["expr"] for group in alerts["groups"] for rule in group["rules"])]
 
@@ -210,3 +210,6 @@ def test_a_real_prometheus_reads_it(page: RunningPage, tmp_path: Path) -> None:
         assert ask('up{job="maskd"}')[0]["value"][1] == "1"
         for expression in expressions():
             ask(expression)
+        # The dashboard's variable is the device's own name, which one metric alone has.
+        fps = next(expression for expression in expressions() if expression.startswith("maskd_camera_fps *"))
+        assert ask(fps)[0]["metric"]["device"] == ask("maskd_info")[0]["metric"]["device"]
