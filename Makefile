@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test accuracy check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
+.PHONY: help demo test accuracy check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb image container-test system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -77,6 +77,17 @@ bundle: $(VENV)/bin/python ## A folder to install from without a network, in dis
 
 deb: $(VENV)/bin/python ## The packages for apt, for amd64 and arm64, in dist/
 	@PYTHON='$(VENV)/bin/python' systemd/deb/build.sh
+
+image: $(VENV)/bin/python ## The container's image, with docker or podman; BASE=debootstrap builds it without a registry, as root
+ifeq ($(BASE),debootstrap)
+	@$(MAKE) --no-print-directory $(VENV)/.test
+	$(VENV)/bin/python -m tests.system.images
+else
+	systemd/container/build.sh $(if $(BASE),--build-arg 'BASE=$(BASE)')
+endif
+
+container-test: $(VENV)/.dev programs ## Build the image without a registry, run it and replace it, with podman; as root, for some minutes
+	MASKD_CONTAINER_TEST=1 $(VENV)/bin/python -m pytest tests/system/test_container.py -n 0 -rs $(PYTEST)
 
 system-test: $(VENV)/.dev ## Boot a Debian (RELEASE=bookworm|trixie), install maskd there and try it; as root, for some minutes
 	MASKD_SYSTEM_TEST='$(RELEASE)' $(VENV)/bin/python -m pytest tests/system $(PYTEST)

@@ -130,9 +130,10 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         on_failure=hooks.fail,
         page_url=page_url,
     )
-    asked = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
+    answers = {"status": report.answer, "observations": observations.answer, "audit": audit.answer}
+    answers["health"] = hooks.health
     places = Places(config, on_failure=hooks.fail)
-    door = LocalDoor(config, {**asked, "health": hooks.health})
+    door = LocalDoor(config, answers)
     parts: list[Part] = [LogSettings(), store, changes, audit, observations, door]
     known_client = None
     if config.mqtt.enabled:
