@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> int:
         raise UsageError("--to and --epoch need --from, the number of the first event")
     if args.begin is not None and args.stop:
         raise UsageError("--from begins a resend and --stop ends one; give one of them")
-    fields: dict[str, object] = {"stop": True} if args.stop else {}
+    fields: dict[str, Any] = {"stop": True} if args.stop else {}
     if args.begin is not None:
         wanted = {"from": args.begin, "to": args.end, "epoch": args.epoch}
         fields["request"] = {key: value for key, value in wanted.items() if value is not None}

@@ -14,9 +14,9 @@ packages() {
   find "$site" -type d -name tests -prune -exec rm -rf {} +
   find "$site" -name '*.pyi' -delete
   rm -rf "$site"/numpy/f2py "$site"/numpy/_core/include "$site"/av/include "$site"/cv2/data
-  # What maskd never calls: the encoders of PyAV, its capture of screens, and AVIF, which maskd does not read.
+  # What maskd never calls: of PyAV encoders, capture of screens, and work on graphics processors; of OpenCV AVIF.
   "$here"/stub.sh "$site"/av.libs/libx26[45]-*.so* "$site"/av.libs/libSvtAv1Enc-*.so* "$site"/av.libs/libxcb*.so* \
-    "$site"/av.libs/libvmaf-*.so* "$site"/av.libs/libasound-*.so* \
+    "$site"/av.libs/libvmaf-*.so* "$site"/av.libs/libasound-*.so* "$site"/av.libs/libdrm-*.so* \
     "$site"/av.libs/libXau-*.so* "$site"/opencv_python_headless.libs/libaom-*.so*
   # OpenCV needs linear algebra for small matrices alone: Debian's plain LAPACK has it in a tenth of the size.
   openblas=$(echo "$site"/opencv_python_headless.libs/libopenblas*.so*)
