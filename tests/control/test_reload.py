@@ -234,8 +234,9 @@ def test_events_go_on_at_another_broker(
         wait_until(lambda: availability(new) == [b"online"], what="the new connection")
         mosquitto.thaw()
         wait_until(lambda: availability(old)[-1:] == [b"offline"], what="the goodbye, or the will")
+        wait_until(lambda: events(new), what="events there")
         last = max(event["seq"] for event in events(new))
-        wait_until(lambda: max(event["seq"] for event in events(new)) > last, what="events there")
+        wait_until(lambda: max(event["seq"] for event in events(new)) > last, what="more events there")
         assert "as moved" in device.log
         process.terminate()
         assert process.wait(timeout=30) == 0

@@ -22,7 +22,7 @@ from tests.support.waiting import wait_until
 
 TOPIC = "homeassistant/device/maskd_lobby/config"
 DOOR = "homeassistant/device/maskd_lobby/door/config"
-SECTIONS = ("", "_camera_", "_settings_", "_triggers_")
+SECTIONS = ("", "_camera_", "_camera2_", "_settings_", "_triggers_")
 
 
 def topics_of(*cameras: str) -> set[str]:
@@ -115,14 +115,14 @@ def test_the_device_is_announced_on_every_new_connection_and_stays_announced(
         Subscriber(mosquitto.port, "homeassistant/#") as subscriber,
         announcing(config_for(mosquitto), tmp_path / "announced.json"),
     ):
-        first = subscriber.wait_for(6)
+        first = subscriber.wait_for(7)
         assert {message.content_type for message in first} == {"application/json"}
         assert first[0].topic == TOPIC  # before the devices that are below it
         told = {message.topic: message.payload for message in first}
         assert told.keys() == topics_of("door")
         assert "violation" in json.loads(told[DOOR])["cmps"]
         mosquitto.restart()  # with an empty memory
-        subscriber.wait_for(12)
+        subscriber.wait_for(14)
     assert told.items() <= kept(mosquitto).items()
 
 
@@ -133,7 +133,7 @@ def test_a_birth_is_answered_with_the_announcement_and_then_with_the_states(
         Subscriber(mosquitto.port) as subscriber,
         announcing(config_for(mosquitto), tmp_path / "announced.json"),
     ):
-        subscriber.wait_for(6, "/config")
+        subscriber.wait_for(7, "/config")
         for payload in ("offline", "on" * 1000):
             publish(mosquitto, "homeassistant/status", payload)
         time.sleep(1.0)  # an answer would come within the jitter, 0.2 s
@@ -151,7 +151,7 @@ def test_a_retained_birth_is_old_news(mosquitto: Mosquitto, tmp_path: Path) -> N
         Subscriber(mosquitto.port) as subscriber,
         announcing(config_for(mosquitto), tmp_path / "announced.json"),
     ):
-        subscriber.wait_for(6, "/config")
+        subscriber.wait_for(7, "/config")
         time.sleep(1.0)  # an answer would come within the jitter, 0.2 s
         assert [message.topic for message in subscriber.messages].count(TOPIC) == 1
         publish(mosquitto, "homeassistant/status", "online")
@@ -183,14 +183,14 @@ def test_a_change_is_announced_only_where_home_assistant_is_told_something_new(
         Subscriber(mosquitto.port, "homeassistant/#") as subscriber,
         announcing(config, tmp_path / "announced.json") as (announcer, _),
     ):
-        subscriber.wait_for(6)
+        subscriber.wait_for(7)
         tuned = {"door": config.cameras["door"].model_copy(update={"hold_s": 2.0, "enabled": False})}
         announcer.apply(config.model_copy(update={"cameras": tuned}))
         time.sleep(1.0)  # nothing comes; were something sent, it would be among what follows
         announcer.apply(config_for(mosquitto, "door", "hall"))
-        messages = subscriber.wait_for(16)
-        assert {message.topic for message in messages[6:]} == topics_of("door", "hall")
-        assert len(messages) == 16
+        messages = subscriber.wait_for(19)
+        assert {message.topic for message in messages[7:]} == topics_of("door", "hall")
+        assert len(messages) == 19
 
 
 def test_what_is_gone_is_withdrawn_and_cleared(mosquitto: Mosquitto, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_what_is_gone_is_withdrawn_and_cleared(mosquitto: Mosquitto, tmp_path: P
         Subscriber(mosquitto.port, "homeassistant/#") as subscriber,
         announcing(config_for(mosquitto, "door", "hall"), path),
     ):
-        subscriber.wait_for(10)
+        subscriber.wait_for(12)
         wait_until(lambda: remembered(path).get("messages", {}).keys() == topics_of("door", "hall"), what="the file")
     for topic in topics:
         publish(mosquitto, f"maskd/lobby/hall/{topic}", "{}", retain=True)
@@ -212,7 +212,7 @@ def test_what_is_gone_is_withdrawn_and_cleared(mosquitto: Mosquitto, tmp_path: P
         live = [message for message in subscriber.messages.copy() if not message.retained]
     emptied = [message.topic for message in live if not message.payload and "homeassistant" in message.topic]
     assert set(emptied) == topics_of("door", "hall") - topics_of("door")
-    assert len(emptied) == 4
+    assert len(emptied) == 5
     still_kept = kept(mosquitto)
     assert not [topic for topic in still_kept if "/hall/" in topic or "_hall/" in topic]
     assert {f"maskd/lobby/door/{topic}" for topic in topics} <= still_kept.keys()
@@ -222,10 +222,10 @@ def test_what_was_announced_just_before_a_stop_is_remembered(mosquitto: Mosquitt
     path = tmp_path / "announced.json"
     with Subscriber(mosquitto.port, "homeassistant/#") as subscriber:
         with announcing(config_for(mosquitto, "door", "hall"), path, settled_s=3600):
-            subscriber.wait_for(10)
+            subscriber.wait_for(12)
         assert remembered(path)["messages"].keys() == topics_of("door", "hall")
         with announcing(config_for(mosquitto, "door", "yard"), path, settled_s=3600):
-            subscriber.wait_for(24)  # the old camera's cleared, and the new announcement
+            subscriber.wait_for(29)  # the old camera's cleared, and the new announcement
         assert remembered(path)["messages"].keys() == topics_of("door", "hall", "yard")
 
 
@@ -463,7 +463,7 @@ def test_without_a_broker_the_thread_rests(mosquitto: Mosquitto, tmp_path: Path)
         Subscriber(mosquitto.port, "homeassistant/device/#") as subscriber,
         announcing(config_for(mosquitto), tmp_path / "announced.json") as (announcer, client),
     ):
-        subscriber.wait_for(6)
+        subscriber.wait_for(7)
         mosquitto.stop()  # in the middle of the announcement, as it were
         wait_until(lambda: client.connection is None, what="the loss of the connection")
         announcer.apply(config_for(mosquitto, "hall"))

@@ -59,5 +59,5 @@ def test_a_dark_camera_is_told_and_a_dark_photo_is_not(tmp_path: Path) -> None:
             assert told["problems"] == [
                 "camera door: the picture is too dark to see a face; switch on a light, or uncover the lens"
             ]
-            assert client.get("/readyz").status == 503
+            assert client.get("/readyz").status == 200, "a room is dark at night"
             assert process.poll() is None
