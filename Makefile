@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test accuracy check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb image container-test system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
+.PHONY: help demo test training-test accuracy check format bench faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb image container-test system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,9 +35,12 @@ help: ## This list
 demo: $(VENV)/.demo ## Broker, clip, daemon and page on this one machine; LAN=1 opens the page to the network; Ctrl-C ends it
 	@exec $(VENV)/bin/maskd demo $(if $(LAN),--lan)
 
-# QUICK=1: without TensorFlow, whose tests skip then, and without the longest rounds.
-test: $(VENV)/$(if $(QUICK),.test,.dev) programs ## What the tests need, then the tests; PYTEST="-k tracking" for some of them, QUICK=1 for the short form
-	$(VENV)/bin/python -m pytest -n $(JOBS) -m 'not accuracy$(if $(QUICK), and not slow)' $(PYTEST)
+# QUICK=1: without the longest rounds.
+test: $(VENV)/.test programs ## What the tests need, then the tests; PYTEST="-k tracking" for some of them, QUICK=1 for the short form
+	$(VENV)/bin/python -m pytest -n $(JOBS) -m 'not accuracy and not tensorflow$(if $(QUICK), and not slow)' $(PYTEST)
+
+training-test: $(VENV)/.dev ## The tests of training and conversion, which install TensorFlow
+	$(VENV)/bin/python -m pytest -n 2 -m 'tensorflow and not accuracy' $(PYTEST)
 
 accuracy: $(VENV)/.dev ## The tests of the shipped models on the labelled photos; DATA=folder has them
 	MASKD_DATA='$(abspath $(DATA))' $(VENV)/bin/python -m pytest -n 2 -m accuracy $(PYTEST)
@@ -52,7 +55,7 @@ SEED ?= 1
 faults: $(VENV)/.dev programs ## ROUNDS (200) of faults from SEED (1) around the running daemon; its table goes into docs/reliability.md
 	$(VENV)/bin/python -m tests.faults.run --pairs --rounds $(ROUNDS) --seed $(SEED) --report docs/reliability.md
 
-every-fault: $(VENV)/.dev programs ## One short round of each fault; make test plays one of each kind
+every-fault: $(VENV)/.dev programs ## One short round of each fault; make test plays one of them
 	$(VENV)/bin/python -m tests.faults.run --brief --jobs 4 --seed $(SEED)
 
 N ?= 10000

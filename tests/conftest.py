@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 
-from tests.support.distribution import ByFile, place
+from tests.support.distribution import ByFile, loads_tensorflow, place
 from tests.support.leftovers import guarded, nothing_left_running
 from tests.support.mosquitto import Mosquitto
 from tests.support.programs import BROKER, need
@@ -25,8 +25,12 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place(item.nodeid))
+    for item in items:
+        if loads_tensorflow(item.nodeid.partition("::")[0]):
+            item.add_marker("tensorflow")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -6,6 +6,7 @@ load TensorFlow stay together too: it takes seconds and a gigabyte to load.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -26,17 +27,20 @@ def place(nodeid: str) -> int:
     return LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
+@cache
+def loads_tensorflow(file: str) -> bool:
+    """Of a test file, by its path below the checkout."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return any(sign in text for sign in _LOADS_TENSORFLOW)
+
+
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
     """The scheduler of pytest-xdist with the scopes described above."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        if file not in self._scopes:
-            text = (ROOT / file).read_text(encoding="utf-8")
-            self._scopes[file] = "tensorflow" if any(sign in text for sign in _LOADS_TENSORFLOW) else file
-        return self._scopes[file]
+        return "tensorflow" if loads_tensorflow(file) else file
 
     def schedule(self) -> None:
-        self._scopes: dict[str, str] = {}
         self.config.option.loadscopereorder = False  # `place` has put them in order
         super().schedule()
