@@ -75,7 +75,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     changes.check(config)
     effective = partial(effective_setting, recommended=vision.recommended)
 
-    def vision_ended(error: Exception | None) -> None:
+    def vision_ended(error: BaseException | None) -> None:
         if error is not None:
             hooks.fail(error)
         hooks.stop()

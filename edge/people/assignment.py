@@ -19,8 +19,6 @@ def best_pairs(weights: NDArray[np.float64]) -> list[tuple[int, int]]:
         return []
     if weights.size == 1:
         return [(0, 0)] if weights[0, 0] > 0 else []
-    if weights.size == 1:
-        return [(0, 0)] if weights[0, 0] > 0 else []
     if weights.shape[0] > weights.shape[1]:
         return sorted((row, column) for column, row in best_pairs(weights.T))
     # A forbidden pair costs as much as staying alone, so that the solution always exists and the pair is dropped below.

@@ -56,6 +56,8 @@ def replay_looks(
     for number, look in enumerate(looks):
         if number % LOOKS_PER_BREATH == 0:
             breathe()
+        if crowd.is_empty and not look.faces:
+            continue
         eye.look = look
         transitions += crowd.look(faces_of(look, rules), eye, look.frame_size, look.at).transitions
     return Replayed([*transitions, *crowd.finish().transitions], eye.judged, eye.approximate)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.camera.latest import wait_for_any
 from edge.people.scene import Scene
 from edge.people.watched_camera import IDLE_S, Timings, WatchedCamera
+from edge.system.deadline import Deadline
+from edge.system.worker import Worker
 from edge.vision.pipeline import Vision
 
 
@@ -33,7 +34,7 @@ class VisionThread:
         vision: Vision,
         *,
         on_round: Callable[[list[Scene]], None],
-        on_end: Callable[[Exception | None], None],
+        on_end: Callable[[BaseException | None], None],
     ) -> None:
         """Both calls are made in this thread. `on_round`: after every round, at least each `IDLE_S`, with one scene of
         each camera. `on_end`: at the end, with the error that caused it."""
@@ -43,61 +44,48 @@ class VisionThread:
         self._vision = vision
         self._on_round = on_round
         self._on_end = on_end
-        self._woken = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._cameras: tuple[WatchedCamera, ...] = ()
+        self._worker = Worker(name, self._look, on_failure=on_end, on_stop=self._finish)
 
     @property
     def is_alive(self) -> bool:
-        return self._thread.is_alive()
+        return self._worker.is_alive
 
     def start(self) -> None:
-        self._thread.start()
+        self._worker.start()
 
     def wake(self) -> None:
-        self._woken.set()
+        self._worker.wake()
 
-    def end(self) -> None:
+    def ask_to_stop(self) -> None:
         """After the picture that it is at, all tracks are ended, and then the thread."""
-        self._stopping.set()
-        self.wake()
+        self._worker.ask_to_stop()
 
-    def join(self, timeout: float) -> None:
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
+    def stop(self, deadline: Deadline) -> None:
+        self._worker.stop(deadline)
 
-    def _run(self) -> None:
-        error: Exception | None = None
-        try:
-            self._watch_all()
-        except Exception as unexpected:  # noqa: BLE001 - it belongs to the daemon, which decides
-            error = unexpected
-        self._on_end(error)
+    def _look(self, _now: float) -> float:
+        """One round. Returns when a frame has come, or how long to rest where none can."""
+        watch = self.watch
+        gone = [camera for camera in self._cameras if camera not in watch.cameras]
+        self._cameras = watch.cameras
+        scenes = [camera.finish() for camera in gone]
+        scenes += [camera.watch(self._vision) for camera in self._cameras]
+        for scene in scenes:
+            self.timings.add(scene.timings)
+        self._on_round(scenes)
+        self.rounds += 1
+        # A camera that was closed during this round for another watch is not a source that has ended.
+        is_over = all(camera.latest.closed for camera in watch.all_cameras) and self.watch is watch
+        if is_over and not watch.endless:
+            self._worker.ask_to_stop()
+            return 0
+        slots = [camera.latest for camera in self._cameras if not camera.latest.closed]
+        if not slots:
+            return IDLE_S
+        wait_for_any(slots, IDLE_S)
+        return 0
 
-    def _watch_all(self) -> None:
-        cameras: tuple[WatchedCamera, ...] = ()
-        while not self._stopping.is_set():
-            watch = self.watch
-            gone = [camera for camera in cameras if camera not in watch.cameras]
-            cameras = watch.cameras
-            scenes = [camera.finish() for camera in gone]
-            scenes += [camera.watch(self._vision) for camera in cameras]
-            for scene in scenes:
-                self.timings.add(scene.timings)
-            self._on_round(scenes)
-            self.rounds += 1
-            # A camera that was closed during this round for another watch is not a source that has ended.
-            is_over = all(camera.latest.closed for camera in watch.all_cameras) and self.watch is watch
-            if is_over and not watch.endless:
-                break
-            self._wait(cameras)
-        self._on_round([camera.finish() for camera in cameras])
-
-    def _wait(self, cameras: Sequence[WatchedCamera]) -> None:
-        """Until a frame has come; at most IDLE_S."""
-        slots = [camera.latest for camera in cameras if not camera.latest.closed]
-        if slots:
-            wait_for_any(slots, IDLE_S)
-        else:
-            self._woken.wait(IDLE_S)
-        self._woken.clear()
+    def _finish(self) -> None:
+        self._on_round([camera.finish() for camera in self._cameras])
+        self._on_end(None)

@@ -29,7 +29,7 @@ class Watcher(Part):
         *,
         problems: Sequence[str] = (),
         on_round: Callable[[list[Scene]], None],
-        on_end: Callable[[Exception | None], None],
+        on_end: Callable[[BaseException | None], None],
     ) -> None:
         """`problems`: what the status tells of `visions`.
 
@@ -73,9 +73,9 @@ class Watcher(Part):
     def stop(self, deadline: Deadline) -> None:
         """Ends all tracks and then the threads."""
         for thread in self.threads:
-            thread.end()
+            thread.ask_to_stop()
         for thread in self.threads:
-            thread.join(deadline.left)
+            thread.stop(deadline)
         if any(thread.is_alive for thread in self.threads):
             _log.warning("a vision thread still works on a picture; people on it get their `ended` at the next start")
 
@@ -97,7 +97,7 @@ class Watcher(Part):
         with self._handing_on:
             self._on_round(scenes)
 
-    def _ended(self, error: Exception | None) -> None:
+    def _ended(self, error: BaseException | None) -> None:
         with self._ending:
             self._running -= 1
             if self._is_over or (error is None and self._running > 0):

@@ -66,21 +66,28 @@ class SettingsApi:
                 self._on_change()
 
     def _described(self, each: Settable, config: Config) -> dict[str, Any]:
-        declared = each.declared
-        control = declared.control
         return {
-            "setting": each.setting,
-            "camera": each.camera,
-            "name": control.name,
-            "unit": control.unit,
-            "widget": control.widget,
-            "step": control.step,
-            "range": declared.range,
-            "choices": declared.choices,
+            **described(each),
+            "widget": each.declared.control.widget,
             "value": self._effective(config, each.camera, each.setting),
             "persisted": self._changes.is_persisted(each),
             "unkept": self._changes.unkept(each),
         }
+
+
+def described(each: Settable) -> dict[str, Any]:
+    """What every control of this setting needs, whatever its value."""
+    declared = each.declared
+    control = declared.control
+    return {
+        "setting": each.setting,
+        "camera": each.camera,
+        "name": control.name,
+        "unit": control.unit,
+        "step": control.step,
+        "range": declared.range,
+        "choices": declared.choices,
+    }
 
 
 def by_whom(request: Request) -> By:

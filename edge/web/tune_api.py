@@ -29,7 +29,7 @@ from edge.web.clips import Clips
 from edge.web.proposal import LONGEST_BYTES, Proposal, parse_proposal
 from edge.web.replays import BusyError, Outcome, Replays, SupersededError
 from edge.web.responses import json_response, refusal
-from edge.web.settings_api import by_whom
+from edge.web.settings_api import by_whom, described
 from edge.web.trials import Trial, Trials
 
 BODY_S = 10.0
@@ -191,18 +191,10 @@ class TuneApi:
         }
 
     def _described(self, each: Settable, config: Config) -> dict[str, Any]:
-        declared = each.declared
-        control = declared.control
         return {
-            "setting": each.setting,
-            "camera": each.camera,
-            "section": declared.over,
-            "name": control.name,
-            "unit": control.unit,
-            "step": control.step,
-            "range": declared.range,
-            "choices": declared.choices,
-            "about": declared.about,
+            **described(each),
+            "section": each.declared.over,
+            "about": each.declared.about,
             "value": self._effective(config, each.camera, each.setting),
             "own": each.value_in(config),
             "shared": self._shared(each, config),

@@ -51,7 +51,7 @@ class OneFace:
     def __init__(self) -> None:
         self.score = 0.6
         self.status = "with_mask"
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.meanwhile: Callable[[], None] = lambda: None
         """Called while a picture is judged."""
         self.pictures = 0
@@ -86,7 +86,7 @@ class Watching:
         self.transitions: list[Transition] = []
         self.told = 0
         """Pictures that the rounds so far were about."""
-        self.ends: list[Exception | None] = []
+        self.ends: list[BaseException | None] = []
         self.frame_came = threading.Condition()
         vision = Vision(self.model, self.model)  # type: ignore[arg-type]  # it is as much of a classifier as is asked for
         self.watcher = Watcher([vision], on_round=self._round, on_end=self.ends.append)
@@ -282,7 +282,7 @@ class SeveralThreads:
     def __init__(self) -> None:
         self.models = (OneFace(), OneFace())
         self.scenes: list[Scene] = []
-        self.ends: list[Exception | None] = []
+        self.ends: list[BaseException | None] = []
         self.frame_came = threading.Condition()
         visions = [Vision(model, model) for model in self.models]  # type: ignore[arg-type]  # as above
         self.watcher = Watcher(visions, on_round=self.scenes.extend, on_end=self.ends.append)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,16 +17,17 @@ from edge.report.visits import visits
 from edge.store.uptime import spans
 from tests.support.month import simulate
 
-api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-if CHROMIUM is None:
-    pytest.skip("chromium is not installed: apt install chromium", allow_module_level=True)
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make page-test")
+
+from tests.web.test_page_in_chromium import browser
+
+__all__ = ["browser"]
 
 ZONE = ZoneInfo("Europe/Berlin")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_report_of_a_month_fits_screens_and_asks_no_one(tmp_path: Path, scheme: str) -> None:
+def test_the_report_of_a_month_fits_screens_and_asks_no_one(browser: Any, tmp_path: Path, scheme: str) -> None:
     first, last = datetime(2026, 10, 5, tzinfo=ZONE), datetime(2026, 11, 2, tzinfo=ZONE)
     simulate(tmp_path, first, 28, ZONE, down={(8, 9), (8, 10), (8, 11), (20, 14), *((13, hour) for hour in range(24))})
     begin, end = first.timestamp(), last.timestamp()
@@ -42,9 +44,7 @@ def test_the_report_of_a_month_fits_screens_and_asks_no_one(tmp_path: Path, sche
     (tmp_path / "report.html").write_text(as_html(report))
     address = (tmp_path / "report.html").as_uri()
     asked: list[str] = []
-    with api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = chromium.new_page(viewport={"width": 1000, "height": 1000}, color_scheme=scheme)
+    with closing(browser.new_page(viewport={"width": 1000, "height": 1000}, color_scheme=scheme)) as page:
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
         for width in (1000, 390):
@@ -53,5 +53,4 @@ def test_the_report_of_a_month_fits_screens_and_asks_no_one(tmp_path: Path, sche
         page.set_viewport_size({"width": 1000, "height": 1130})
         if (shots := os.environ.get("SCREENSHOTS", "")) and scheme == "light":
             page.screenshot(path=Path(shots) / "report.png")
-        chromium.close()
     assert asked == [address]

@@ -17,7 +17,9 @@ from edge.web.logins import FILE_NAME, write_logins
 from tests.daemon.test_daemon import running
 from tests.support.waiting import wait_until
 from tests.support.web_page import LOGINS, VIEW_PASSWORD, free_port, is_listening
-from tests.web.test_page_in_chromium import CHROMIUM, PHONE, Site, api, serious, shoot, sign_in, tab
+from tests.web.test_page_in_chromium import PHONE, Site, browser, serious, shoot, sign_in, tab
+
+__all__ = ["browser"]
 
 COMMENT = "# These comments were written by hand."
 BEGIN = f"""\
@@ -65,14 +67,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tuned]:
         yield running_site
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
-
-
 def open_tune(page: Any, site: Site, **login: str) -> None:
     sign_in(page, site, **login)
     page.click("nav >> text=Tune")
@@ -97,8 +91,8 @@ def saved(page: Any) -> None:
     page.wait_for_selector("p[role=status]:has-text('In effect and written to')")
 
 
-def test_a_slider_changes_a_label_and_the_replay(chromium: Any, site: Tuned) -> None:
-    with tab(chromium, site) as page:
+def test_a_slider_changes_a_label_and_the_replay(browser: Any, site: Tuned) -> None:
+    with tab(browser, site) as page:
         open_tune(page, site)
         page.wait_for_selector("tr[data-verdict=same]")
         page.fill("#tune-min_votes", "105")  # more than any person of the clip gets
@@ -114,8 +108,8 @@ def test_a_slider_changes_a_label_and_the_replay(chromium: Any, site: Tuned) -> 
         assert site.text.replace("min_votes: 6", "min_votes: 5").startswith(BEGIN)
 
 
-def test_a_zone_is_drawn_by_mouse_and_outlives_a_reload(chromium: Any, site: Tuned) -> None:
-    with tab(chromium, site) as page:
+def test_a_zone_is_drawn_by_mouse_and_outlives_a_reload(browser: Any, site: Tuned) -> None:
+    with tab(browser, site) as page:
         open_tune(page, site)
         page.click("text=Draw a zone")
         box = page.locator(".editor").bounding_box()
@@ -151,8 +145,8 @@ def test_a_zone_is_drawn_by_mouse_and_outlives_a_reload(chromium: Any, site: Tun
         assert np.asarray(corners(page)) == pytest.approx(np.asarray(before), abs=0.002)
 
 
-def test_a_zone_is_drawn_by_keyboard(chromium: Any, site: Tuned) -> None:
-    with tab(chromium, site) as page:
+def test_a_zone_is_drawn_by_keyboard(browser: Any, site: Tuned) -> None:
+    with tab(browser, site) as page:
         open_tune(page, site)
         already = page.locator(".editor polygon").count()
         page.focus("text=Add a rectangle")
@@ -182,8 +176,8 @@ def test_a_zone_is_drawn_by_keyboard(chromium: Any, site: Tuned) -> None:
         assert page.locator(".editor polygon").count() == already
 
 
-def test_two_people_tune_at_once(chromium: Any, site: Tuned) -> None:
-    with tab(chromium, site) as one, tab(chromium, site, expected="409 (Conflict)") as other:
+def test_two_people_tune_at_once(browser: Any, site: Tuned) -> None:
+    with tab(browser, site) as one, tab(browser, site, expected="409 (Conflict)") as other:
         open_tune(one, site)
         open_tune(other, site)
         one.fill("#tune-hold_s", "2")
@@ -199,8 +193,8 @@ def test_two_people_tune_at_once(chromium: Any, site: Tuned) -> None:
         assert (site.door["hold_s"], site.door["majority"]) == (2, 0.7)
 
 
-def test_those_who_look_on_may_try(chromium: Any, site: Tuned) -> None:
-    with tab(chromium, site) as page:
+def test_those_who_look_on_may_try(browser: Any, site: Tuned) -> None:
+    with tab(browser, site) as page:
         open_tune(page, site, password=VIEW_PASSWORD)
         page.fill("#tune-min_votes", "105")
         page.wait_for_selector("tr[data-verdict=gone]")
@@ -208,8 +202,8 @@ def test_those_who_look_on_may_try(chromium: Any, site: Tuned) -> None:
         assert "save nothing" in page.inner_text(".panel")
 
 
-def test_an_address_of_maskd_tune_opens_its_values(chromium: Any, site: Tuned) -> None:
-    with tab(chromium, site) as page:
+def test_an_address_of_maskd_tune_opens_its_values(browser: Any, site: Tuned) -> None:
+    with tab(browser, site) as page:
         page.goto(f"{site.address}?detector.min_score=0.41&classifier.min_confidence=0.77")
         page.fill("#password", "correct horse")
         page.press("#password", "Enter")
@@ -220,16 +214,13 @@ def test_an_address_of_maskd_tune_opens_its_values(chromium: Any, site: Tuned) -
         assert "min_score" not in site.door
 
 
-def test_a_phone_and_axe(chromium: Any, site: Tuned) -> None:
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright", reason="axe is not installed: make page-test"
-    ).Axe()
-    with tab(chromium, site, viewport=PHONE, has_touch=True, is_mobile=True) as page:
+def test_a_phone_and_axe(browser: Any, site: Tuned) -> None:
+    with tab(browser, site, viewport=PHONE, has_touch=True, is_mobile=True) as page:
         open_tune(page, site)
         page.tap("text=Add a rectangle")
         page.wait_for_selector(".editor polygon")
         page.fill("#tune-min_votes", "30")
         assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
-        assert serious(axe, page) == []
+        assert serious(page) == []
         page.evaluate("scrollTo(0, 250)")
         shoot(page, "tune-phone")
