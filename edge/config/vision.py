@@ -48,10 +48,10 @@ class DetectorSettings(Settings):
     max_faces: Annotated[int, Field(ge=1, le=1000), LIVE] = 50
     """Most faces per picture; the highest scores are kept."""
     motion_gate: Annotated[bool, Traits(effect="live", per_camera=True)] = True
-    """While nobody is there and nothing moves, faces are looked for every still_s seconds only; false: in every
+    """While the scene is empty and nothing moves, the detector runs only every still_s seconds; false: on every
     picture."""
     still_s: Annotated[float, Field(gt=0, le=10), LIVE] = 1.0
-    """Seconds between two looks at a scene in which nothing moves."""
+    """Seconds between two runs of the detector while nothing moves."""
 
     @model_validator(mode="after")
     def _scores_in_order(self) -> DetectorSettings:

@@ -70,4 +70,4 @@ class Scene:
     """Height in pixels of the smallest face that the models find and judge reliably on this picture; 0: there is
     none."""
     is_still: bool = False
-    """Nobody was there and nothing moved, so that the detector did not look at the picture."""
+    """The scene was empty and nothing moved, so the detector skipped the picture."""
