@@ -243,6 +243,6 @@ def test_ready_waits_for_a_camera_that_has_not_been_tried_but_not_for_ever(
         with daemon_at_work(a_config(tmp_path, camera.url)):
             supervisor.wait_for(["READY=1"], timeout=10)
             assert time.monotonic() - began >= 1.5
-            assert supervisor.status().startswith("door opening; outbox 0")
+            wait_until(lambda: supervisor.status().startswith("door opening; outbox 0"), what="the camera being opened")
             camera.silent.clear()
             wait_until(lambda: "fps" in supervisor.status(), what="the camera")
