@@ -8,7 +8,7 @@ SHELL := bash
 VENV ?= .venv
 PYTEST ?=
 # Tests at a time: most of them wait for a broker, a camera or a daemon. 0: one after another, in one process.
-JOBS ?= 4
+JOBS ?= 6
 DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
 MODEL_VERSION ?= 1.1.0
