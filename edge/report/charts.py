@@ -10,6 +10,9 @@ from edge.report.report import Tally
 WIDTH = 720
 """In the units of the drawing; the page scales it."""
 _PLOT_TOP, _PLOT_HEIGHT, _LEFT = 10, 120, 34
+_LABELS_Y = 146
+_PLOT_WIDTH = WIDTH - _LEFT - 14
+"""Half of the last label lies to the right of it."""
 _KINDS = (("compliant", "compliant"), ("violation", "violations"), ("unknown", "unknown"))
 
 
@@ -26,19 +29,51 @@ def bars(title: str, columns: Sequence[tuple[str, str, Tally | None]], *, every:
     one without data is hatched. `every`: so many columns share a label."""
     most = max((tally.visits for _, _, tally in columns if tally is not None), default=0) or 1
     top = _nice(most)
-    step = (WIDTH - _LEFT) / max(1, len(columns))
+    step = _PLOT_WIDTH / max(1, len(columns))
     parts = [_axis(top)]
     for index, (label, words, tally) in enumerate(columns):
         x = _LEFT + index * step
         parts.append(_column(x, step, words, tally, top))
         if index % every == 0:
-            parts.append(f'<text x="{x + step / 2:.1f}" y="146" class="tick middle">{escape(label)}</text>')
-    return _svg(title, 152, parts)
+            parts.append(_label(x + step / 2, _LABELS_Y, label))
+    return _svg(title, _LABELS_Y + 6, parts)
+
+
+def rates(title: str, columns: Sequence[tuple[str, str, Tally, float | None]], *, every: int = 1) -> str:
+    """Compliance in percent: a dot for each column, and a line through the shares given with them, interrupted where
+    there is none. A column without data is hatched. The axis begins at 50 % if nothing is below."""
+    step = _PLOT_WIDTH / max(1, len(columns))
+    shares = [share for _, _, tally, smoothed in columns for share in (tally.rate, smoothed) if share is not None]
+    least = 0.5 if min(shares, default=1.0) >= 0.5 else 0.0
+
+    def height(share: float) -> float:
+        return _height((share - least) / (1 - least))
+
+    parts = [_axis(100, round(100 * least))]
+    line: list[str] = []
+    for index, (label, words, tally, share) in enumerate(columns):
+        middle = _LEFT + (index + 0.5) * step
+        if not tally.visits and not tally.covered_s:
+            parts.append(_rect(middle - step / 2, _PLOT_TOP, step, _PLOT_HEIGHT, "nodata", f"{words}: no data"))
+        if share is not None:
+            line.append(f"{'L' if line else 'M'}{middle:.1f} {height(share):.1f}")
+        if share is None or index == len(columns) - 1:
+            parts.append(f'<path d="{" ".join(line)}" class="trend"/>' if line else "")
+            line = []
+        if tally.rate is not None:
+            told = f"{words}: {100 * tally.rate:.0f} % of {tally.compliant + tally.violation} visits compliant"
+            parts.append(
+                f'<circle cx="{middle:.1f}" cy="{height(tally.rate):.1f}" r="{min(3.0, step / 3):.1f}" class="dot">'
+                f"<title>{escape(told)}</title></circle>"
+            )
+        if index % every == 0:
+            parts.append(_label(middle, _LABELS_Y, label))
+    return _svg(title, _LABELS_Y + 6, parts)
 
 
 def week(title: str, cells: Mapping[tuple[int, int], Tally], weekdays: Sequence[str]) -> str:
     """Weekdays by hours: the darker, the more violations among the visits whose status is known."""
-    step, height = (WIDTH - _LEFT) / 24, 22
+    step, height = _PLOT_WIDTH / 24, 22
     parts = []
     for day, name in enumerate(weekdays):
         y = 4 + day * height
@@ -46,24 +81,31 @@ def week(title: str, cells: Mapping[tuple[int, int], Tally], weekdays: Sequence[
         parts += [
             _cell(_LEFT + hour * step, y, step, height, f"{name} {hour:02}:00", cells[day, hour]) for hour in range(24)
         ]
-    parts += [
-        f'<text x="{_LEFT + (hour + 0.5) * step:.1f}" y="172" class="tick middle">{hour:02}</text>'
-        for hour in range(0, 24, 3)
-    ]
+    parts += [_label(_LEFT + (hour + 0.5) * step, 172, f"{hour:02}") for hour in range(0, 24, 3)]
     return _svg(title, 178, parts)
 
 
-def strip(title: str, begin: float, end: float, noted_since: float | None, up: Sequence[tuple[float, float]]) -> str:
-    """When a camera gave pictures: filled; without data: hatched; before that was noted: empty."""
-    scale = WIDTH / (end - begin)
+def strip(
+    title: str,
+    begin: float,
+    end: float,
+    noted_since: float | None,
+    up: Sequence[tuple[float, float]],
+    labels: Sequence[tuple[float, str]],
+) -> str:
+    """When a camera gave pictures: filled; without data: hatched; before that was noted: empty. `labels`: below, each
+    at its moment."""
+    scale = _PLOT_WIDTH / (end - begin)
     parts = []
     if noted_since is not None:
-        x = (noted_since - begin) * scale
-        parts.append(f'<rect x="{x:.1f}" y="1" width="{max(0.0, WIDTH - x):.1f}" height="14" class="nodata"/>')
+        x = _LEFT + (noted_since - begin) * scale
+        width = max(0.0, _LEFT + _PLOT_WIDTH - x)
+        parts.append(f'<rect x="{x:.1f}" y="1" width="{width:.1f}" height="14" class="nodata"/>')
     for first, last in up:
-        width = max(0.3, (last - first) * scale)
-        parts.append(f'<rect x="{(first - begin) * scale:.1f}" y="1" width="{width:.1f}" height="14" class="up"/>')
-    return _svg(title, 16, parts)
+        x, width = _LEFT + (first - begin) * scale, max(0.3, (last - first) * scale)
+        parts.append(f'<rect x="{x:.1f}" y="1" width="{width:.1f}" height="14" class="up"/>')
+    parts += [_label(_LEFT + (moment - begin) * scale, 28, label) for moment, label in labels]
+    return _svg(title, 34, parts)
 
 
 def _column(x: float, step: float, words: str, tally: Tally | None, top: int) -> str:
@@ -100,12 +142,23 @@ def _rect(x: float, y: float, width: float, height: float, kind: str, words: str
     )
 
 
-def _axis(top: int) -> str:
+def _label(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:g}" class="tick middle">{escape(text)}</text>'
+
+
+def _height(share: float) -> float:
+    """Where a share of the axis lies."""
+    return _PLOT_TOP + _PLOT_HEIGHT * (1 - share)
+
+
+def _axis(top: int, bottom: int = 0) -> str:
     lines = []
     for share in (0.0, 0.5, 1.0):
-        y = _PLOT_TOP + _PLOT_HEIGHT * (1 - share)
-        lines.append(f'<line x1="{_LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        lines.append(f'<text x="{_LEFT - 4}" y="{y + 4:.1f}" class="tick end">{top * share:g}</text>')
+        y = _height(share)
+        lines.append(f'<line x1="{_LEFT}" x2="{_LEFT + _PLOT_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
+        lines.append(
+            f'<text x="{_LEFT - 4}" y="{y + 4:.1f}" class="tick end">{bottom + (top - bottom) * share:g}</text>'
+        )
     return "".join(lines)
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 
 from edge.report import charts
-from edge.report.report import HOUR_S, Gap, Report, Tally
+from edge.report.report import HOUR_S, Report, Tally
 from edge.report.style import STYLE
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MOST_GAPS = 20
+SMOOTHED_DAYS = 7
+"""The line of the trend: so many days up to each, weighted by their visits. A report of less shows single days."""
+_HEAT_KEY = (
+    '<p class="soft key">Percent of the visits that complied:<i class="heat0"></i>all'
+    '<i class="heat1"></i><i class="heat3"></i><i class="heat5"></i>fewer<i class="nodata"></i>no data</p>'
+)
 _KEY = (
     '<p class="soft key"><i class="compliant"></i>compliant<i class="violation"></i>violation'
     '<i class="unknown"></i>status unknown<i class="nodata"></i>no data</p>'
@@ -35,19 +42,19 @@ def _sections(report: Report) -> Iterator[str]:
     )
     yield _figures(report)
     yield _section("Day by day", _figure(charts.bars("Visits of each day", [*_days(report)], every=_every(report))))
+    if len(report.days) > 1:
+        yield _section("Trend", _trend(report))
     hours = [(f"{hour:02}", f"{hour:02}:00", tally) for hour, tally in report.by_hour.items()]
     yield _section("By hour of the day", _figure(charts.bars("Visits by hour of the day", hours, every=3)))
-    caption = "<figcaption>Percent of the visits with a known status that complied.</figcaption>"
     week = charts.week("Compliance by weekday and hour", report.week, WEEKDAYS)
-    yield _section("By weekday and hour", f"<figure>{week}{caption}</figure>")
-    yield _section("Doors", _table("Door", report.cameras.items()))
+    yield _section("By weekday and hour", f"<figure>{week}{_HEAT_KEY}</figure>")
+    yield _section("Doors", _table("Door", report.cameras.items(), covered="Hours of data"))
     if report.zones:
         rows = ((f"{camera}: {zone}", tally) for (camera, zone), tally in report.zones.items())
-        yield _section(
-            "Zones", _table("Zone", rows, covered=False) + '<p class="soft">A visit counts in each zone.</p>'
-        )
+        yield _section("Zones", _table("Zone", rows) + '<p class="soft">A visit counts in each zone.</p>')
+    hours_heading = "Hours of data" if len(report.cameras) < 2 else "Hours of data, all doors"
     rows_of_days = ((WEEKDAYS[day], tally) for day, tally in report.by_weekday.items())
-    yield _section("Weekdays", _table("Weekday", rows_of_days))
+    yield _section("Weekdays", _table("Weekday", rows_of_days, covered=hours_heading))
     yield _section("Busiest hours", _busiest(report))
     yield _section("When there was data", "".join(_uptime(report)))
 
@@ -73,25 +80,47 @@ def _share(report: Report) -> str:
 
 def _days(report: Report) -> Iterator[tuple[str, str, Tally]]:
     for day, tally in report.days.items():
-        yield f"{day.day}.{day.month}.", f"{WEEKDAYS[day.weekday()]} {day.isoformat()}", tally
+        yield f"{day.day} {day:%b}", f"{WEEKDAYS[day.weekday()]} {day.isoformat()}", tally
 
 
 def _every(report: Report) -> int:
-    return max(1, -(-len(report.days) // 16))
+    """Days that share a label."""
+    return max(1, -(-len(report.days) // 13))
+
+
+def _trend(report: Report) -> str:
+    days = [*_days(report)]
+    span = SMOOTHED_DAYS if len(days) > SMOOTHED_DAYS else 1
+    columns = []
+    for index, (label, words, tally) in enumerate(days):
+        recent = Tally()
+        for _, _, other in days[max(0, index - span + 1) : index + 1]:
+            recent.add(other)
+        columns.append((label, words, tally, recent.rate))
+    line = "the line: that day and the six before it together" if span > 1 else "the line joins them"
+    drawn = charts.rates("Compliance of each day", columns, every=_every(report))
+    return f"<figure>{drawn}<figcaption>Compliance in percent. Dots: each day; {line}.</figcaption></figure>"
 
 
 def _busiest(report: Report) -> str:
     if not report.busiest:
         return "<p>There was no visit.</p>"
     rows = "".join(
-        f"<tr><td>{WEEKDAYS[hour.local.weekday()]} {hour.local:%Y-%m-%d %H:%M} (UTC{hour.local:%z})</td>"
+        f"<tr><td>{WEEKDAYS[hour.local.weekday()]} {hour.local:%Y-%m-%d %H:%M} (UTC{_offset(hour.local)})</td>"
         f"<td>{count:,}</td></tr>"
         for hour, count in report.busiest
     )
     return f"<table><tr><th>Hour</th><th>Visits</th></tr>{rows}</table>"
 
 
-def _table(name: str, rows: Iterable[tuple[str, Tally]], *, covered: bool = True) -> str:
+def _offset(local: datetime) -> str:
+    """Such as +02:00, which tells apart the two hours of the same name in autumn."""
+    text = f"{local:%z}"
+    return f"{text[:3]}:{text[3:5]}"
+
+
+def _table(name: str, rows: Iterable[tuple[str, Tally]], *, covered: str = "") -> str:
+    """`covered`: the heading of the column of hours with data; without one there is no such column."""
     head = [
         name,
         "Visits",
@@ -99,7 +128,7 @@ def _table(name: str, rows: Iterable[tuple[str, Tally]], *, covered: bool = True
         "Violations",
         "Unknown",
         "Compliance",
-        *(["Hours of data"] if covered else []),
+        *([covered] if covered else []),
     ]
     body = []
     for label, tally in rows:
@@ -121,24 +150,36 @@ def _uptime(report: Report) -> Iterator[str]:
         return
     if report.noted_since > report.begin:
         yield f'<p class="soft">Noted since {_moment(report, report.noted_since)}; nothing is known of before.</p>'
-    gaps: list[Gap] = []
+    gaps: dict[tuple[float, float], list[str]] = defaultdict(list)
+    """Where several cameras lacked data together, mostly since maskd did not run, they share a line."""
+    labels = _midnights(report)
     for name, each in report.uptime.items():
         known = report.end - report.noted_since - each.off_s
         off = f", switched off for {_hours(each.off_s)}" if each.off_s else ""
         share = _percent(each.up_s / known if known > 0 else None)
-        drawn = charts.strip(f"When {name} gave pictures", report.begin, report.end, report.noted_since, each.strip)
+        drawn = charts.strip(
+            f"When {name} gave pictures", report.begin, report.end, report.noted_since, each.strip, labels
+        )
         yield f"<p>{escape(name)}: pictures for {_hours(each.up_s)}, {share} of the time{off}</p>"
         yield f"<figure>{drawn}</figure>"
-        gaps += each.gaps
-    longest = sorted(gaps, key=lambda gap: gap.begin - gap.end)[:MOST_GAPS]
+        for gap in each.gaps:
+            gaps[gap.begin, gap.end].append(name)
+    longest = sorted(gaps, key=lambda gap: gap[0] - gap[1])[:MOST_GAPS]
     if longest:
         items = "".join(
-            f"<li>{escape(gap.camera)}: {_moment(report, gap.begin)} to {_moment(report, gap.end)} "
-            f"({_hours(gap.end - gap.begin)})</li>"
-            for gap in sorted(longest, key=lambda gap: gap.begin)
+            f"<li>{_moment(report, begin)} to {_moment(report, end)} ({_hours(end - begin)}): "
+            f"{escape(', '.join(gaps[begin, end]))}</li>"
+            for begin, end in sorted(longest)
         )
         more = f", the {MOST_GAPS} longest of {len(gaps)}" if len(gaps) > MOST_GAPS else ""
         yield f"<p>Without data for ten minutes or more{more}:</p><ul>{items}</ul>"
+
+
+def _midnights(report: Report) -> list[tuple[float, str]]:
+    """Where days begin, with the days' names, as far apart as the charts of days have them."""
+    begins = {hour.day: hour.begin for hour, _ in reversed(report.hours)}
+    days = [*report.days][:: _every(report)]
+    return [(begins[day], f"{day.day} {day:%b}") for day in days]
 
 
 def _section(title: str, body: str) -> str:

@@ -7,6 +7,7 @@ here=$(dirname "$0")
 
 packages() {
   site=$(echo "$1"/lib/python3.*/site-packages)
+  opencv=$site/opencv_python_headless.libs
   # LiteRT's accelerators of other vendors and of WebGPU, which maskd does not load, and its compiler's tools.
   rm -rf "$site"/ai_edge_litert/libLiteRtWebGpuAccelerator.so "$site"/ai_edge_litert/libLiteRt.so \
     "$site"/ai_edge_litert/vendors "$site"/ai_edge_litert/tools
@@ -14,16 +15,19 @@ packages() {
   find "$site" -type d -name tests -prune -exec rm -rf {} +
   find "$site" -name '*.pyi' -delete
   rm -rf "$site"/numpy/f2py "$site"/numpy/_core/include "$site"/av/include "$site"/cv2/data
-  # What maskd never calls: of PyAV encoders, capture of screens, and work on graphics processors; of OpenCV AVIF.
+  # What maskd never calls: of PyAV encoders, capture of screens, and work on graphics processors; of OpenCV AVIF, and
+  # FFmpeg with what it alone needs, since OpenCV reads V4L2 devices and pictures only.
   "$here"/stub.sh "$site"/av.libs/libx26[45]-*.so* "$site"/av.libs/libSvtAv1Enc-*.so* "$site"/av.libs/libxcb*.so* \
     "$site"/av.libs/libvmaf-*.so* "$site"/av.libs/libasound-*.so* "$site"/av.libs/libdrm-*.so* \
-    "$site"/av.libs/libXau-*.so* "$site"/opencv_python_headless.libs/libaom-*.so*
+    "$site"/av.libs/libXau-*.so* "$opencv"/libaom-*.so* "$opencv"/libavcodec-*.so* "$opencv"/libavformat-*.so* \
+    "$opencv"/libavutil-*.so* "$opencv"/libsw*.so*
+  rm -f "$opencv"/libvpx-*.so* "$opencv"/libcrypto-*.so* "$opencv"/libssl-*.so* "$opencv"/libdrm-*.so*
   # OpenCV needs linear algebra for small matrices alone: Debian's plain LAPACK has it in a tenth of the size.
-  openblas=$(echo "$site"/opencv_python_headless.libs/libopenblas*.so*)
+  openblas=$(echo "$opencv"/libopenblas*.so*)
   lapack=$(echo /usr/lib/*/lapack/liblapack.so.3)
   if [ -f "$openblas" ] && [ -f "$lapack" ]; then
     ln -sf "$lapack" "$openblas"
-    rm -f "$site"/opencv_python_headless.libs/libgfortran-*.so* "$site"/opencv_python_headless.libs/libquadmath-*.so*
+    rm -f "$opencv"/libgfortran-*.so* "$opencv"/libquadmath-*.so*
   fi
   # These modules carry symbols for debuggers. Libraries that auditwheel has changed (*.libs) do not survive strip.
   find "$site"/av "$site"/yaml "$site"/numpy -name '*.so' -exec strip --strip-unneeded {} +

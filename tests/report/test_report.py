@@ -113,6 +113,8 @@ def test_an_hour_without_data_is_no_hour_of_compliance(tmp_path: Path) -> None:
     page = as_html(report)
     assert "Wednesday 2026-10-28: no data" in page
     assert page.count('class="nodata"') > 2
+    assert page.count('class="dot"') == 13, "a day without data has no share"
+    assert "<li>2026-10-22 09:00 to 2026-10-22 11:00 (2.0 h): door, hall</li>" in page
     _require_self_contained(page)
 
 
