@@ -259,6 +259,14 @@ def test_the_keyboard_is_enough(browser: Any, site: Site) -> None:
         page.wait_for_selector("#password")
 
 
+FOLLOW_THE_SWITCH = """() => document.querySelector(".switches input").addEventListener("change", ({ target }) => {
+  window.seen = [];
+  new MutationObserver(() => seen.push(target.checked)).observe(document.body, {
+    subtree: true, childList: true, attributes: true, characterData: true });
+})"""
+"""Whether it is on, whenever the page has been drawn anew."""
+
+
 def test_switches_and_privacy(browser: Any, site: Site) -> None:
     with tab(browser, site) as page:
         sign_in(page, site)
@@ -273,8 +281,10 @@ def test_switches_and_privacy(browser: Any, site: Site) -> None:
         page.click("nav >> text=Live")
         page.select_option(".switches select", "events")
         page.wait_for_selector(".person .box")
+        page.evaluate(FOLLOW_THE_SWITCH)
         page.click(".switches input")
         page.wait_for_selector(".veil:text('switched off')")
+        assert set(page.evaluate("window.seen")) == {False}, "it stays as it was set until the device has taken it over"
         page.click(".switches input")
         page.wait_for_selector(".person .box")
 

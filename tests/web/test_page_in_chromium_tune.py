@@ -71,6 +71,7 @@ def open_tune(page: Any, site: Site, **login: str) -> None:
     sign_in(page, site, **login)
     page.click("nav >> text=Tune")
     page.wait_for_selector(".replay tbody tr")
+    page.wait_for_selector("canvas[width='480']")  # a picture has come, which gives the editor its shape
 
 
 def corners(page: Any, zone: int = 0) -> list[list[float]]:
@@ -106,6 +107,37 @@ def test_a_slider_changes_a_label_and_the_replay(browser: Any, site: Tuned) -> N
         saved(page)
         assert site.door["min_votes"] == 6
         assert site.text.replace("min_votes: 6", "min_votes: 5").startswith(BEGIN)
+
+
+def test_what_is_typed_stays_while_messages_come(browser: Any, site: Tuned) -> None:
+    """The page is drawn anew with each status of the device."""
+    with tab(browser, site) as page:
+        with page.expect_websocket() as opened:
+            open_tune(page, site)
+        page.click("text=Add a rectangle")
+        type_slowly(page, opened.value, ".zone-rules >> text=name", ["till", "-2"])
+        page.wait_for_selector(".zone-rules legend:text-is('till-2')")
+        type_slowly(page, opened.value, ".zone-rules >> text=counts after", ["", "1.", "5"])
+        type_slowly(page, opened.value, "[aria-label='hold time']", ["", "0.7"])
+        assert page.input_value("#tune-hold_s") == "0.7"
+        page.click("text=Add a rectangle")
+        page.locator(".zone-rules >> text=name").nth(1).fill("till-2")
+        page.keyboard.press("Enter")
+        assert "another zone till-2" in page.inner_text(".zone-rules [role=alert]")
+        page.click("button:text-is('Revert')")
+
+
+def type_slowly(page: Any, socket: Any, field: str, parts: list[str]) -> None:
+    """Over what is in the field, with a status of the device after each part."""
+    page.locator(field).first.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    for part in parts:
+        page.keyboard.type(part)
+        socket.wait_for_event("framereceived", lambda frame: '"type": "status"' in str(frame)[:30])
+        page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    assert page.locator(field).first.input_value() == "".join(parts)
+    page.keyboard.press("Enter")
 
 
 def test_a_zone_is_drawn_by_mouse_and_outlives_a_reload(browser: Any, site: Tuned) -> None:

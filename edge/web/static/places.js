@@ -55,7 +55,7 @@ function Heat({ camera, zones, isPrivate, socket, pictures }) {
     <h2>Where people stood on ${answer.day}</h2>
     <div class="toolbar">
       ${answer.days.length > 0 &&
-      html`<${Choice} label="day" value=${answer.day} choices=${[...answer.days].reverse()} onPick=${setDay} />`}
+      html`<${Choice} label="day" value=${day || answer.day} choices=${[...answer.days].reverse()} onPick=${setDay} />`}
       <button aria-pressed=${String(isLive)} onClick=${() => setLive(!isLive)}>live picture</button>
       <span>${most ? `the brightest place: ${duration(most)}` : "No one was seen on this day."}</span>
     </div>

@@ -1,5 +1,6 @@
 // One row for each setting, made from what the device says of it.
 
+import { NumberField } from "./fields.js";
 import { html } from "./vendor/preact.js";
 
 export function Sliders({ settings, values, set }) {
@@ -14,7 +15,7 @@ function Row({ each, wanted, set }) {
   const id = `tune-${each.setting}`;
   return html`<div class=${`slider ${isChanged ? "changed" : ""}`}>
     <label for=${id} title=${each.about}>${each.name}</label>
-    <${Field} ...${{ id, each, value, change }} />
+    <${Control} ...${{ id, each, value, change }} />
     <small>
       ${isChanged && html`<b>was ${written(each.value, each)}</b>${" "}`}${each.kept}
       ${each.own !== null && wanted !== null && html`${" "}<button class="plain" onClick=${() => change(null)}>as ${each.section} (${written(each.shared, each)})</button>`}
@@ -22,7 +23,7 @@ function Row({ each, wanted, set }) {
   </div>`;
 }
 
-function Field({ id, each, value, change }) {
+function Control({ id, each, value, change }) {
   if (each.choices)
     return html`<select id=${id} value=${value} onChange=${(event) => change(event.target.value)}>
       ${each.choices.map((choice) => html`<option>${choice}</option>`)}
@@ -30,11 +31,10 @@ function Field({ id, each, value, change }) {
   if (!each.range)
     return html`<input id=${id} type="checkbox" checked=${value} onChange=${(event) => change(event.target.checked)} />`;
   const [least, most] = each.range;
-  const onInput = (event) => event.target.value !== "" && change(Number(event.target.value));
   // A slider over thousands of steps cannot be aimed: it covers what is usual, and the number beside it all.
   const end = Math.min(most, Math.max(least + 100 * each.step, 2 * each.value));
-  return html`<input id=${id} type="range" min=${least} max=${end} step=${each.step} value=${value} onInput=${onInput} />
-    <span><input type="number" aria-label=${each.name} min=${least} max=${most} step=${each.step} value=${value} onInput=${onInput} />${each.unit && ` ${each.unit}`}</span>`;
+  return html`<input id=${id} type="range" min=${least} max=${end} step=${each.step} value=${value} onInput=${(event) => change(Number(event.target.value))} />
+    <span><${NumberField} aria-label=${each.name} min=${least} max=${most} step=${each.step} value=${value} onNumber=${change} />${each.unit && ` ${each.unit}`}</span>`;
 }
 
 function written(value, { unit, step }) {

@@ -1,6 +1,7 @@
 // Cameras and privacy. What is set here goes the way of every other change, and is kept across restarts.
 
 import { post } from "./api.js";
+import { useChosen } from "./fields.js";
 import { html, useState } from "./vendor/preact.js";
 
 export function Switches({ status }) {
@@ -11,31 +12,35 @@ export function Switches({ status }) {
     setProblem("");
     try {
       await post(`api/settings/${path}`, String(value));
+      return true;
     } catch (error) {
       setProblem(error.message);
+      return false;
+    } finally {
+      setBusy(false);
     }
-    setBusy(false);
   };
+  const [privacy, choosePrivacy] = useChosen(status.privacy, (value) => set("privacy", value));
   return html`<section class="switches" aria-label="Switches">
     <h2>Switches</h2>
     ${Object.entries(status.cameras).map(
-      ([name, camera]) => html`<label key=${name}>
-        <input
-          type="checkbox"
-          checked=${camera.enabled}
-          disabled=${isBusy}
-          onChange=${(event) => set(`${name}/enabled`, event.target.checked)}
-        />
-        camera ${name}
-      </label>`,
+      ([name, camera]) => html`<${Camera} key=${name} name=${name} isOn=${camera.enabled} isBusy=${isBusy} set=${(value) => set(`${name}/enabled`, value)} />`,
     )}
     <label>
       privacy${" "}
-      <select disabled=${isBusy} value=${status.privacy} onChange=${(event) => set("privacy", event.target.value)}>
+      <select disabled=${isBusy} value=${privacy} onChange=${(event) => choosePrivacy(event.target.value)}>
         <option value="events">events: each person's</option>
         <option value="aggregate">aggregate: counts only</option>
       </select>
     </label>
     ${problem && html`<p class="error" role="alert">${problem}</p>`}
   </section>`;
+}
+
+function Camera({ name, isOn, isBusy, set }) {
+  const [isChosen, choose] = useChosen(isOn, set);
+  return html`<label>
+    <input type="checkbox" checked=${isChosen} disabled=${isBusy} onChange=${(event) => choose(event.target.checked)} />
+    camera ${name}
+  </label>`;
 }

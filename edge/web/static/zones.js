@@ -1,6 +1,7 @@
 // The zones of a camera as a list: their names and rules.
 
-import { html } from "./vendor/preact.js";
+import { Field, NumberField } from "./fields.js";
+import { html, useState } from "./vendor/preact.js";
 import { inWords } from "./words.js";
 
 // From the device's form, by name, to a list whose entries remember the names that they had there.
@@ -38,17 +39,19 @@ function ZoneRules({ zone, zones, labels, change, remove }) {
       these: { ignore: false, compliant: [labels[0]] },
       ignore: { ignore: true, compliant: null, dwell_s: 0 },
     }[event.target.value]);
-  // Two of one name would be one.
-  const rename = (event) => {
-    const name = event.target.value.trim();
-    if (name && !zones.some((other) => other !== zone && other.name === name)) change({ name });
-    else event.target.value = zone.name;
+  const [problem, setProblem] = useState("");
+  const rename = (text) => {
+    const name = text.trim();
+    const isTaken = zones.some((other) => other !== zone && other.name === name);
+    setProblem(isTaken ? `There is another zone ${name}; choose another name.` : "");
+    if (name && !isTaken) change({ name });
   };
   const flip = (label) =>
     change({ compliant: zone.compliant.includes(label) ? zone.compliant.filter((each) => each !== label) : [...zone.compliant, label] });
   return html`<fieldset class="zone-rules">
     <legend>${zone.name}</legend>
-    <label>name <input value=${zone.name} maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9_\\-]*" onChange=${rename} /></label>
+    <label>name <${Field} value=${zone.name} maxlength="64" pattern="[A-Za-z0-9][A-Za-z0-9_\\-]*" onCommit=${rename} /></label>
+    ${problem && html`<span class="error" role="alert">${problem}</span>`}
     <label>
       here
       <select value=${kind} onChange=${choose}>
@@ -61,7 +64,7 @@ function ZoneRules({ zone, zones, labels, change, remove }) {
     ${kind === "these" &&
     labels.map((label) => html`<label key=${label}><input type="checkbox" checked=${zone.compliant.includes(label)} onChange=${() => flip(label)} /> ${inWords(label)}</label>`)}
     ${!zone.ignore &&
-    html`<label>counts after <input type="number" min="0" max="3600" step="0.5" value=${zone.dwell_s} onInput=${(event) => event.target.value !== "" && change({ dwell_s: Number(event.target.value) })} /> s</label>`}
+    html`<label>counts after <${NumberField} min="0" max="3600" step="0.5" value=${zone.dwell_s} onNumber=${(dwell_s) => change({ dwell_s })} /> s</label>`}
     <button onClick=${remove}>Remove ${zone.name}</button>
   </fieldset>`;
 }
