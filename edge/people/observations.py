@@ -46,6 +46,8 @@ class Look:
     """Monotonic seconds."""
     frame_size: tuple[int, int]
     faces: tuple[ObservedFace, ...]
+    marks: int | None = None
+    """Where something has moved since (edge.vision.motion.MotionMarks); None: a live run's own gate has chosen."""
 
 
 class Observations:
@@ -199,8 +201,8 @@ def _as_list(look: Look) -> list[Any]:
 
 
 def look_from_list(values: Sequence[Any]) -> Look:
-    """The inverse of what answer() tells of a look."""
-    at, width, height, faces = values
+    """The inverse of what answer() tells of a look; a recorded clip's has its marks as well."""
+    at, width, height, faces, *marks = values
     return Look(
         at,
         (width, height),
@@ -208,4 +210,5 @@ def look_from_list(values: Sequence[Any]) -> Look:
             ObservedFace(track, Box(*box), score, None if probabilities is None else tuple(probabilities))
             for track, *box, score, probabilities in faces
         ),
+        *marks,
     )

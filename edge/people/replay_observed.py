@@ -17,6 +17,7 @@ from edge.people.transition import Transition
 from edge.people.watched_camera import CameraRules
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
+from edge.vision.motion import MarkedGate
 from edge.vision.pipeline import sifted
 
 LOOKS_PER_BREATH = 64
@@ -53,9 +54,12 @@ def replay_looks(
     crowd = Crowd(rules.people, camera=camera, new_id=lambda: str(next(numbers)))
     transitions: list[Transition] = []
     eye = ObservedEye(judgements, rules.thresholds.min_confidence)
+    gate = MarkedGate(rules.gate)
     for number, look in enumerate(looks):
         if number % LOOKS_PER_BREATH == 0:
             breathe()
+        if look.marks is not None and not gate.opens(number, look.marks, look.at, is_empty=crowd.is_empty):
+            continue
         if crowd.is_empty and not look.faces:
             continue
         eye.look = look

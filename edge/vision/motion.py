@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +23,7 @@ _TIMES_NOISE = 6.0
 """A change is this many times as strong as the noise of the whole picture."""
 _MAD_TO_SIGMA = 1.4826
 """From the median of absolute values to the standard deviation, for normally distributed noise."""
+_Small = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,9 @@ class MotionGate:
     """One camera's. Pure logic, apart from the arithmetic: times are the pictures' own, in monotonic seconds."""
 
     def __init__(self) -> None:
-        self._reference: NDArray[np.float32] | None = None
+        self._reference: _Small | None = None
         """The small picture of the last look."""
-        self._looked_at = -math.inf
-        self._awake_until = -math.inf
+        self._timing = GateTiming()
 
     def opens(self, image: Image, now: float, rules: GateRules, *, is_empty: bool) -> bool:
         """Whether the detector is to look at this picture of shape (height, width, 3), taken at `now`. `is_empty`:
@@ -47,33 +49,91 @@ class MotionGate:
         if not rules.enabled:
             self._reference = None
             return True
-        small = _small(image)
-        if not is_empty or self._moved(small):
+        small, before = _small(image), self._reference
+        if not self._timing.opens(
+            now, rules, is_empty=is_empty, has_moved=lambda: before is None or _differ(before, small)
+        ):
+            return False
+        self._reference = small
+        return True
+
+
+class GateTiming:
+    """When a gate opens, whatever tells it of motion."""
+
+    def __init__(self) -> None:
+        self._looked_at = -math.inf
+        self._awake_until = -math.inf
+
+    def opens(self, now: float, rules: GateRules, *, is_empty: bool, has_moved: Callable[[], bool]) -> bool:
+        """`has_moved`: whether something has, since the last look."""
+        if not is_empty or has_moved():
             self._awake_until = now + AWAKE_S
         is_due = now - self._looked_at >= rules.still_s or now < self._looked_at
         if not is_due and now > self._awake_until:
             return False
-        self._reference, self._looked_at = small, now
+        self._looked_at = now
         return True
 
-    def _moved(self, small: NDArray[np.float32]) -> bool:
-        before = self._reference
-        if before is None or before.shape != small.shape:
-            return True
-        change = small - before
-        # A lamp that is switched, or a cloud, changes all of it alike.
-        change -= np.float32(_median(change))
-        change = np.abs(cv2.blur(change, (3, 3)))
-        noise = _MAD_TO_SIGMA * _median(change)
-        return float(change.max()) > max(_LEAST_CHANGE, _TIMES_NOISE * noise)
+
+class MotionMarks:
+    """Compares each picture with all that a gate could have looked at last, so that it can be replayed later by rules
+    that follow other people."""
+
+    def __init__(self, still_s: float) -> None:
+        self._still_s = still_s
+        self._recent: deque[tuple[float, _Small]] = deque()
+        """The newest first."""
+
+    def mark(self, image: Image, now: float) -> int:
+        """Bit n is set where something has moved since the picture n + 1 before this one."""
+        small = _small(image)
+        marks = sum(_differ(before, small) << back for back, (_, before) in enumerate(self._recent))
+        self._recent.appendleft((now, small))
+        while now - self._recent[-1][0] >= self._still_s:
+            self._recent.pop()
+        return marks
 
 
-def _median(values: NDArray[np.float32]) -> float:
+class MarkedGate:
+    """A motion gate before pictures that were marked once."""
+
+    def __init__(self, rules: GateRules) -> None:
+        self._rules = rules
+        self._timing = GateTiming()
+        self._looked_at: int | None = None
+
+    def opens(self, number: int, marks: int, now: float, *, is_empty: bool) -> bool:
+        """As MotionGate.opens, for the picture of this number; each has the number of the one before it plus 1."""
+        before = self._looked_at
+
+        def has_moved() -> bool:
+            return before is None or bool(marks >> (number - before - 1) & 1)
+
+        if self._rules.enabled and not self._timing.opens(now, self._rules, is_empty=is_empty, has_moved=has_moved):
+            return False
+        self._looked_at = number
+        return True
+
+
+def _differ(before: _Small, after: _Small) -> bool:
+    """Whether something has moved between two small pictures."""
+    if before.shape != after.shape:
+        return True
+    change = after - before
+    # A lamp that is switched, or a cloud, changes all of it alike.
+    change -= np.float32(_median(change))
+    change = np.abs(cv2.blur(change, (3, 3)))
+    noise = _MAD_TO_SIGMA * _median(change)
+    return float(change.max()) > max(_LEAST_CHANGE, _TIMES_NOISE * noise)
+
+
+def _median(values: _Small) -> float:
     """Of every eighth value, which is near enough."""
     return float(np.median(values.reshape(-1)[::8]))
 
 
-def _small(image: Image) -> NDArray[np.float32]:
+def _small(image: Image) -> _Small:
     """Its green channel, which is most of its light, with about `_ROWS` rows."""
     step = max(1, min(image.shape[:2]) // (2 * _ROWS))
     sampled = np.ascontiguousarray(image[::step, ::step, 1])

@@ -9,22 +9,23 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from edge.camera.frame import Frame
 from edge.camera.video import frames
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.people.tracking import Tracker
 from edge.vision.build import build_vision
+from edge.vision.motion import MotionMarks
 from edge.vision.pipeline import Vision
-from edge.vision.thresholds import Thresholds, camera_thresholds
+from edge.vision.thresholds import Thresholds
 from edge.web.clips import LONGEST_S
 
 LEAST_NICE = 19
-LOWEST_SCORE = 0.1
-"""Fainter ones are no faces."""
+LOWEST_SCORE = 0.05
+"""Fainter faces are not known to a replay; half of what follows a person by the shipped model's recommendation."""
 MOST_FACES = 100_000
 """On all pictures together: some 20 MB of numbers."""
 
@@ -35,22 +36,20 @@ def main() -> int:
     config = Config.model_validate_json(sys.stdin.read())
     config = config.model_copy(update={"runtime": config.runtime.model_copy(update={"threads": 1, "delegate": None})})
     try:
-        print(json.dumps(list(looks(Path(sys.argv[1]), config, build_vision(config)))))
+        print(json.dumps(list(looks(frames(Path(sys.argv[1])), config, build_vision(config)))))
     except MaskdError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def looks(clip: Path, config: Config, vision: Vision) -> Iterator[list[Any]]:
+def looks(clip: Iterable[Frame], config: Config, vision: Vision) -> Iterator[list[Any]]:
     """Each picture as `look_from_list` reads it, with every face classified. Raises MaskdError."""
-    usual = camera_thresholds(config, None, vision.recommended)
-    low = Thresholds(LOWEST_SCORE, min(LOWEST_SCORE, usual.low_score), 0.0, 0.0, 4 * usual.max_faces)
-    numbers = iter(range(1, sys.maxsize))
-    tracker = Tracker(config.tracking, min_score=usual.min_score, new_id=lambda: str(next(numbers)))
+    low = Thresholds(LOWEST_SCORE, LOWEST_SCORE, 0.0, 0.0, 4 * config.detector.max_faces)
+    motion = MotionMarks(config.detector.still_s)
     labels = vision.classifier.labels
     count = 0
-    for frame in frames(clip):
+    for frame in clip:
         if frame.captured_at > LONGEST_S:
             raise MaskdError(f"it is longer than {LONGEST_S / 60:.0f} minutes; cut it shorter")
         image = frame.image
@@ -59,13 +58,12 @@ def looks(clip: Path, config: Config, vision: Vision) -> Iterator[list[Any]]:
         if count > MOST_FACES:
             raise MaskdError("it shows too many faces; cut it shorter")
         answers = vision.classify(image, [face.box for face in found], low)
-        tracks = {track.box: track.id for track in tracker.update(found, frame.captured_at).active if track.seen}
         faces = []
         for face, answer in zip(found, answers, strict=True):
             box = face.box
-            said = [round(answer.probabilities[label], 5) for label in labels]
-            faces.append([int(tracks.get(box, 0)), box.x1, box.y1, box.x2, box.y2, face.score, said])
-        yield [frame.captured_at, image.shape[1], image.shape[0], faces]
+            said = [answer.probabilities[label] for label in labels]
+            faces.append([0, box.x1, box.y1, box.x2, box.y2, face.score, said])
+        yield [frame.captured_at, image.shape[1], image.shape[0], faces, motion.mark(image, frame.captured_at)]
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ READING_S = 600.0
 _NAME = re.compile(r"[\w .()+,-]{1,120}")
 _Known = tuple[str, int, int]
 """Name, time of change and size."""
+_Read = tuple[_Known, float, int]
+"""The clip, and the settings that the reading itself depends on."""
 
 
 class Clips:
@@ -39,7 +41,7 @@ class Clips:
         self.folder = storage / FOLDER
         self._labels = labels
         self._lock = threading.Lock()
-        self._read: tuple[_Known, Recorded] | None = None
+        self._read: tuple[_Read, Recorded] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._is_busy = False
 
@@ -62,7 +64,7 @@ class Clips:
 
     async def recorded(self, name: str, config: Config) -> Recorded:
         """What the models see in a clip. Raises MaskdError where it is refused or cannot be read."""
-        known = self._require_allowed(name)
+        known = self._require_allowed(name), config.detector.still_s, config.detector.max_faces
         if self._read is not None and self._read[0] == known:
             return self._read[1]
         if self._is_busy:
