@@ -13,7 +13,19 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from edge.checks import accelerator, broker, cameras, clock, device, models, outbox, snapshots, software, storage
+from edge.checks import (
+    accelerator,
+    broker,
+    cameras,
+    clock,
+    device,
+    models,
+    outbox,
+    outputs,
+    snapshots,
+    software,
+    storage,
+)
 from edge.checks.jobs import Job, Running, any_hangs, run_together
 from edge.checks.row import Row, as_dict, as_table, judged
 from edge.config import Config
@@ -92,7 +104,7 @@ def check(config_path: Path | None, root: Path = Path("/")) -> list[Row]:
     is_running = None if config is None else is_locked(config.storage.path)
     # The network is waited for while the processor is at work.
     visits: list[broker.Visit] = []
-    network = Running([_broker_job(config, visits)] if config is not None and config.mqtt.enabled else [])
+    network = Running([] if config is None else [*_network_jobs(config, visits)])
     programs = run_together([_job("software", "numpy and OpenCV", partial(software.software_rows, config))])
     rows = [configuration, *programs]
     if config is None:
@@ -100,10 +112,19 @@ def check(config_path: Path | None, root: Path = Path("/")) -> list[Row]:
     else:
         has_opencv = any(row.what == "opencv" for row in programs)
         rows += _vision_rows(config, has_opencv=has_opencv, is_running=is_running is True)
-        rows += network.rows() if config.mqtt.enabled else [_broker_is_off()]
+        found = network.rows()
+        if not config.mqtt.enabled:
+            rows.append(_broker_is_off())
+        rows += [*found, *outputs.unused_rows(config)]
         rows += _messaging_rows(config, visits[0] if visits else None, is_running=is_running)
         rows = [_without(config.secrets, row) for row in rows]
     return rows + _board_rows(root, is_running=is_running is True)
+
+
+def _network_jobs(config: Config, visits: list[broker.Visit]) -> Iterator[Job]:
+    if config.mqtt.enabled:
+        yield _broker_job(config, visits)
+    yield from outputs.output_jobs(config)
 
 
 def _without(secrets: frozenset[str], row: Row) -> Row:

@@ -6,14 +6,16 @@ import re
 import socket
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from edge.camera.source_masking import secrets_of
 from edge.config.camera import CameraSettings
-from edge.config.fields import NAME_PATTERN, Name, Settings
+from edge.config.fields import NAME_PATTERN, Name, Settings, contradiction, misnamed
 from edge.config.mqtt import MqttSettings
+from edge.config.outputs import OutputsSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.report import ReportSettings
+from edge.config.rules import RuleSettings
 from edge.config.snapshots import SnapshotSettings
 from edge.config.storage import StorageSettings
 from edge.config.traits import LIVE, Control, Traits
@@ -74,10 +76,36 @@ class Config(Settings):
     web: WebSettings = WebSettings()
     """The page that shows what maskd sees, health and metrics."""
 
+    rules: Annotated[dict[Name, RuleSettings], LIVE] = {}
+    """What maskd does about what it sees; each rule has a name."""
+    outputs: OutputsSettings = OutputsSettings()
+    """What the rules act through."""
+
+    @model_validator(mode="after")
+    def _rules_name_what_there_is(self) -> Config:
+        names = [name for _, name, _ in self.outputs.named()]
+        for name, rule in self.rules.items():
+            for output in rule.do:
+                if output not in names:
+                    raise misnamed(("rules", name, "do"), "output", output, names)
+            for camera in rule.when.cameras or ():
+                if camera not in self.cameras:
+                    raise misnamed(("rules", name, "when", "cameras"), "camera", camera, [*self.cameras])
+            zones = [zone for camera in rule.when.cameras or self.cameras for zone in self.cameras[camera].zones]
+            for zone in rule.when.zones or ():
+                if zone not in zones:
+                    raise misnamed(("rules", name, "when", "zones"), "zone", zone, zones)
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise contradiction("outputs", f'two outputs have the name "{twice}"; rename one of them')
+        return self
+
     @property
     def secrets(self) -> frozenset[str]:
-        """Parts of the cameras' sources that are shown nowhere."""
-        return frozenset(secret for camera in self.cameras.values() for secret in secrets_of(camera.source.text))
+        """Parts of the cameras' sources, and of web addresses, that are shown nowhere."""
+        webhooks = [webhook.url for webhook in self.outputs.webhook.values() if webhook.url is not None]
+        sources = [camera.source.text for camera in self.cameras.values()]
+        return frozenset(secret for address in (*sources, *webhooks) for secret in secrets_of(address))
 
     @property
     def keeps_snapshots(self) -> bool:

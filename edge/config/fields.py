@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,8 +46,15 @@ HomePath = Annotated[Path, AfterValidator(_at_home)]
 
 
 def contradiction(key: str, problem: str) -> PydanticCustomError:
-    """Two settings that exclude each other; `key` is the one that the report points at."""
+    """Two settings that exclude each other; the report points at `key`, such as `ca_file` or `tls.ca_file`."""
     return PydanticCustomError("contradiction", "{problem}", {"problem": problem, "key": key})
+
+
+def misnamed(place: Sequence[str], what: str, name: str, names: Sequence[str]) -> PydanticCustomError:
+    """The setting at `place` names something that does not exist."""
+    nearest = difflib.get_close_matches(name, names, n=1)
+    remedy = f'did you mean "{nearest[0]}"?' if nearest else f"there is {', '.join(names) or 'none'}"
+    return contradiction(".".join(place), f'there is no {what} "{name}"; {remedy}')
 
 
 class Settings(BaseModel):

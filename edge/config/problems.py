@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 
 from edge.camera.source_masking import mask_source
 from edge.config import NAME_PATTERN, TOPIC_PREFIX_PATTERN
+from edge.config.day_span import DAY_SPAN_PATTERN
 from edge.config.schema import all_paths, config_schema, resolved, schema_at
 from edge.config.web import BASE_PATH_PATTERN, HOST_NAME_PATTERN
 from edge.config.yaml_source import Document, Location, Problem
@@ -50,6 +51,10 @@ _PLAIN_VALUE = re.compile(
 )
 
 
+_SECRET_UNLESS = {"password_file": "/", "secret_file": "/", "url_file": "/", "url": "://"}
+"""A value without this is neither a path nor an address, and may be the secret itself."""
+
+
 def _shown(line: str) -> str:
     """A line of the file, without secrets: under an unknown name, such as `pasword`, there may be one."""
 
@@ -57,7 +62,7 @@ def _shown(line: str) -> str:
         name = re.split(r"[^\w.-]", found[1])[0]
         # One that is as good as right, such as devise, is shown with its value.
         meant = next(iter(difflib.get_close_matches(name, _setting_names(), n=1, cutoff=0.8)), None)
-        is_known = meant is not None and not (meant == "password_file" and "/" not in found[2])
+        is_known = meant is not None and not (meant in _SECRET_UNLESS and _SECRET_UNLESS[meant] not in found[2])
         return found[0] if is_known or _PLAIN_VALUE.fullmatch(found[2]) else f"{found[1]}{MASK}"
 
     return mask_line(_ASSIGNMENT.sub(shown, line))
@@ -87,7 +92,7 @@ def explain(details: ErrorDetails, document: Document, schema: dict[str, Any]) -
         case "sentence":
             return Problem(document.place_of(location), location, context["problem"])
         case "contradiction":
-            location = (*location, context["key"])
+            location = (*location, *context["key"].split("."))
             return Problem(document.place_of(location), location, context["problem"])
     if location and location[-1] == "[key]":
         location = location[:-1]
@@ -153,6 +158,7 @@ _PATTERN_WORDS = {
     ),
     HOST_NAME_PATTERN: "a host name without a port, such as cams.example.org",
     BASE_PATH_PATTERN: "a path such as /maskd, without a / at its end, or empty",
+    DAY_SPAN_PATTERN: "a part of the day, such as 22:00-06:00, in quotation marks",
 }
 
 

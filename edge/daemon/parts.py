@@ -24,6 +24,9 @@ from edge.mqtt.resender import Resender
 from edge.mqtt.sender import Sender
 from edge.mqtt.snapshot_publisher import SnapshotPublisher
 from edge.mqtt.totals import TotalsPublisher
+from edge.outputs.action_queue import ActionQueue
+from edge.outputs.outputs import Outputs
+from edge.outputs.rules import Rules
 from edge.payloads.events import ModelNames
 from edge.people.known_statuses import require_known_statuses
 from edge.people.observations import ObservationLog
@@ -108,13 +111,16 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)
     snapshot_publisher = SnapshotPublisher(client, config, on_failure=hooks.fail)
     snapshots = Snapshots(config, on_made=[snapshot_publisher.take, page.snapshot_made], on_failure=hooks.fail)
+    actions = ActionQueue(config.storage.path)
+    outputs = Outputs(config, actions, on_failure=hooks.fail)
+    rules = Rules(config, outputs, actions, on_failure=hooks.fail)
     writer = EventWriter(
         store.outbox,
         client.topics,
         models,
         config.privacy,
         on_committed=[publisher.observe, totals.observe, page.observe],
-        on_published=[snapshots.published],
+        on_published=[snapshots.published, rules.published],
         on_failure=hooks.fail,
     )
     watcher = Watcher(visions, problems=problems, on_round=hand_on, on_end=vision_ended)
@@ -148,7 +154,19 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         parts.append(totals)  # it counts without a broker, too
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
     uptime = Uptime(config, lambda: cameras.status().fields["cameras"])
-    parts += [snapshots, places, writer, watcher, cameras, uptime, WeeklyReport(config), status_line, page]
+    parts += [
+        outputs,
+        rules,
+        snapshots,
+        places,
+        writer,
+        watcher,
+        cameras,
+        uptime,
+        WeeklyReport(config),
+        status_line,
+        page,
+    ]
     if config.mqtt.enabled:
         parts.append(commands)  # the first to stop: nothing is changed any more
     report.parts = parts

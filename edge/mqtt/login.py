@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.config import MqttSettings
 from edge.errors import MaskdError
+from edge.system.secret_file import read_secret, readable_by_everybody
 
-SECRET_LIMIT = 65_535
-"""Bytes of a user name or password: MQTT carries no more."""
 CREDENTIAL_STORE = Path("/etc/credstore")
 """From where systemd/maskd.service has the login handed over; only root can read it."""
 
@@ -65,13 +63,6 @@ def has_login(
     return has_certificate or has_name or _credential("mqtt-username", environment, store) is not None
 
 
-def readable_by_everybody(path: Path) -> str | None:
-    """A sentence about a secret that any user of this device can read; None where it is kept."""
-    if not path.stat().st_mode & stat.S_IROTH:
-        return None
-    return f"every user of this device can read the secret in {path}; restrict it: chmod o= {path}"
-
-
 def _credential(name: str, environment: Mapping[str, str], store: Path) -> Path | None:
     """A file that systemd hands over (LoadCredential=, SetCredential= and their like), or would hand to the service."""
     if folder := environment.get("CREDENTIALS_DIRECTORY"):
@@ -87,31 +78,7 @@ def _is_closed(folder: Path) -> bool:
 
 
 def _read(path: Path, what: str, setting: str, warnings: list[str]) -> str:
-    def unusable(reason: str) -> MaskdError:
-        return MaskdError(
-            f"the broker's {what} in {path} cannot be read: {reason}; put only the {what} into that file and make it "
-            f"readable for maskd, or correct {setting}"
-        )
-
-    try:
-        if not path.is_file():  # a pipe would wait for ever for a writer
-            raise unusable("there is no such file" if not path.exists() else "it is not a file")
-        with path.open("rb") as file:
-            data = file.read(SECRET_LIMIT + 3)
-        if warning := readable_by_everybody(path):
-            warnings.append(warning)
-    except OSError as error:
-        raise unusable(error.strerror or str(error)) from error
-    try:
-        text = data.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise unusable("it is not text") from None
-    if not text:
-        raise unusable("it is empty")
-    if len(text.encode()) > SECRET_LIMIT:
-        raise unusable(f"it is longer than {SECRET_LIMIT} bytes")
-    if "\n" in text:
-        raise unusable("it has more than one line")
-    if not text.isprintable():
-        raise unusable("it has characters that cannot be typed")
+    text = read_secret(path, "the broker's", what, setting)
+    if warning := readable_by_everybody(path):
+        warnings.append(warning)
     return text

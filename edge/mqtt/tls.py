@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge.config import TlsSettings
 from edge.errors import MaskdError
-from edge.mqtt.login import readable_by_everybody
+from edge.system.secret_file import readable_by_everybody
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 

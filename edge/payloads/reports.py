@@ -63,6 +63,13 @@ class MqttStatus(Payload):
     """Events that the broker turned down since the start; they are offered again."""
 
 
+class ActionsStatus(Payload):
+    waiting: dict[str, Count]
+    """Actions that wait for each output which keeps them."""
+    dropped: Count
+    """Since maskd started, because too many waited."""
+
+
 class Status(Payload):
     """How the device is doing."""
 
@@ -80,6 +87,8 @@ class Status(Payload):
     """The processor's temperature, where the board tells."""
     outbox: OutboxStatus
     mqtt: MqttStatus
+    actions: ActionsStatus | None = None
+    """Of rules; null: there are no outputs."""
     time: Timestamp
 
 

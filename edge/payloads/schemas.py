@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edge.payloads.action import Action
 from edge.payloads.events import event_schema
 from edge.payloads.reports import Presence, Status, Totals, Window
 from edge.payloads.resend import ResendState
@@ -18,6 +19,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 def published_schemas() -> dict[str, str]:
     """The text of every schema file by its name."""
     schemas = {
+        "action-1.json": Action.model_json_schema(mode="serialization"),
         "event-1.json": event_schema(),
         "presence-1.json": Presence.model_json_schema(mode="serialization"),
         "resend-1.json": ResendState.model_json_schema(mode="serialization"),

@@ -11,18 +11,17 @@ from edge.payloads.statuses import UNKNOWN
 
 
 def require_known_statuses(config: Config, labels: Sequence[str]) -> None:
-    """Raises UsageError with the first status in a zone's rule that is none of the classifier's `labels`."""
+    """Raises UsageError with the first status in a rule that is none of the classifier's `labels`."""
     for camera, settings in config.cameras.items():
         for name, zone in settings.zones.items():
-            for status in zone.compliant or ():
-                if status not in (*labels, UNKNOWN, ALL):
-                    raise UsageError(
-                        f'cameras.{camera}.zones.{name}.compliant: there is no status "{status}"; '
-                        f"{_remedy(status, labels)}"
-                    )
+            _require(f"cameras.{camera}.zones.{name}.compliant", zone.compliant, (*labels, UNKNOWN, ALL))
+    for name, rule in config.rules.items():
+        _require(f"rules.{name}.when.status", rule.when.status, (*labels, UNKNOWN))
 
 
-def _remedy(status: str, labels: Sequence[str]) -> str:
-    if nearest := difflib.get_close_matches(status, (*labels, ALL), n=1):
-        return f'did you mean "{nearest[0]}"?'
-    return f"the classifier gives {', '.join(labels)}, and [{ALL}] means each of them"
+def _require(place: str, statuses: Sequence[str] | None, known: Sequence[str]) -> None:
+    for status in statuses or ():
+        if status not in known:
+            nearest = difflib.get_close_matches(status, known, n=1)
+            remedy = f'did you mean "{nearest[0]}"?' if nearest else f"there are {', '.join(known)}"
+            raise UsageError(f'{place}: there is no status "{status}"; {remedy}')

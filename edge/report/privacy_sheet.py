@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from urllib.parse import urlsplit
 
 from edge.config import Config
 from edge.mqtt.login import commands_enabled
 from edge.report.style import STYLE
-from edge.system.masking import mask_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +128,22 @@ def _sent(config: Config) -> Iterator[str]:
 
 
 def _outputs(config: Config) -> Iterator[str]:
-    """What rules do, where this maskd has them."""
-    values: dict[str, Any] = config.model_dump(mode="json").get("outputs") or {}
-    for name, value in values.items():
-        if value:
-            yield f"By the output {name}: {mask_url(_brief(value))}."
+    """What rules send to others."""
+    if config.privacy == "aggregate":
+        if config.rules:
+            yield "No rule acts, since privacy is aggregate."
+        return
+    for name, webhook in config.outputs.webhook.items():
+        host = urlsplit(webhook.url).hostname if webhook.url is not None else "the address in its file"
+        yield (
+            f"To the server {host}, {_by_rules(config, name)}: camera, zones, how the mask is worn, since when, and "
+            "the random number of the visit."
+        )
 
 
-def _brief(value: Any) -> str:
-    if not isinstance(value, dict):
-        return str(value)
-    hidden = ("password", "token", "secret", "headers", "key")
-    return ", ".join(f"{k} {v}" for k, v in value.items() if v is not None and not any(word in k for word in hidden))
+def _by_rules(config: Config, output: str) -> str:
+    rules = [name for name, rule in config.rules.items() if output in rule.do and rule.enabled]
+    return f"when the rule {' or '.join(rules)} acts" if rules else "when a rule does, of which there is none yet"
 
 
 def _who(config: Config) -> Iterator[str]:

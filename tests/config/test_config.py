@@ -45,8 +45,8 @@ def refusal(folder: Path, text: str | bytes) -> str:
 
 def with_commented_settings(text: str) -> str:
     """The shipped file with its commented TLS section in force, in place of `tls: null`."""
-    text = text.replace("  tls: null\n", "")
-    return re.sub(r"^  # (tls:|  #? ?.*)$", r"  \1", text, flags=re.MULTILINE)
+    text, outputs, rest = text.replace("  tls: null\n", "").partition("\n# What the rules act through")
+    return re.sub(r"^  # (tls:|  #? ?.*)$", r"  \1", text, flags=re.MULTILINE) + outputs + rest
 
 
 def missing_keys(model: type[Settings], values: Any, prefix: str = "") -> Iterator[str]:

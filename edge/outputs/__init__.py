@@ -1,0 +1,1 @@
+"""What acts when a rule says so. Each output is a part with a thread of its own, and none waits for another."""

@@ -1,0 +1,1 @@
+"""When something is to be done: pure logic that takes events and the time."""

@@ -1,0 +1,94 @@
+"""Rules and outputs in config.yaml: what is refused, and how the refusal reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.config import Config
+from edge.config.file import parse_config, show_config
+from edge.config.template import PLACEHOLDERS
+from edge.errors import UsageError
+from edge.payloads.action import Action
+from edge.people.known_statuses import require_known_statuses
+
+OUTPUTS = "outputs: {webhook: {chat: {url: https://chat.example.org/hooks/s3cret}}}\n"
+CAMERAS = "cameras: {door: {source: demo, zones: {ward: {corners: [[0, 0], [1, 0], [1, 1]]}}}, yard: {source: demo}}\n"
+
+
+def config(text: str) -> Config:
+    return parse_config(text, Path("config.yaml"))
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        config(text)
+    return str(caught.value)
+
+
+def test_a_rule_needs_no_more_than_an_output() -> None:
+    rule = config(OUTPUTS + "rules: {remind: {do: [chat]}}").rules["remind"]
+    assert rule.when.event == ["started", "changed"]
+    assert rule.at_most.once_per_person
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ("do: [chta]", 'rules.remind.do: there is no output "chta"; did you mean "chat"?'),
+        ("do: [lamp]", 'there is no output "lamp"; there is chat'),
+        ("do: []", "rules.remind.do: is an empty list"),
+        ("when: {}", "rules.remind.do: is missing; add a line `do: ...`"),
+        ("do: [chat], when: {cameras: [dor]}", 'when.cameras: there is no camera "dor"; did you mean "door"?'),
+        ("do: [chat], when: {zones: [wart]}", 'rules.remind.when.zones: there is no zone "wart"; did you mean "ward"?'),
+        ("do: [chat], when: {cameras: [yard], zones: [ward]}", 'there is no zone "ward"; there is none'),
+        ("do: [chat], when: {statuss: [x]}", 'there is no such setting; did you mean "status"?'),
+        ("do: [chat], when: {between: '8-18'}", "it must be a part of the day, such as 22:00-06:00"),
+        ("do: [chat], when: {between: '08:00-08:00'}", "begin and end are the same"),
+        ("do: [chat], when: {weekdays: [monday]}", 'did you mean "mon"?'),
+        ("do: [chat], when: {people_over: 3, dwell_s: 4}", "rules.remind.when.dwell_s: this is about one person"),
+        ("do: [chat], when: {people_over: 3, nobody_complied_min: 4}", "a rule has one occasion"),
+        ("do: [chat], when: {nobody_complied_min: 4, status: [x]}", "when.status: this is about one person"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_named_with_its_place(rule: str, problem: str) -> None:
+    report = refusal(CAMERAS + OUTPUTS + f"rules: {{remind: {{{rule}}}}}")
+    assert problem in report
+    assert report.startswith("config.yaml:3:")
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        ("{}", "it needs an address; set url or url_file"),
+        ("{url: chat.example.org}", "it must be a web address"),
+        ("{url: 'https://a/b', url_file: /x}", "the address is in url already"),
+        ("{url: 'https://a/b', template: '{text}'}", "it is not JSON"),
+        ("{url: 'https://a/b', template: '\"{txt}\"'}", 'there is no placeholder {txt}; did you mean "{text}"?'),
+    ],
+)
+def test_a_mistake_in_a_webhook_is_named(output: str, problem: str) -> None:
+    assert problem in refusal(f"outputs: {{webhook: {{chat: {output}}}}}")
+
+
+def test_the_address_of_a_webhook_is_shown_nowhere() -> None:
+    shown = show_config(config(OUTPUTS))
+    assert "https://chat.example.org/***" in shown
+    assert "s3cret" not in shown
+    assert "s3cret" not in refusal(OUTPUTS.replace("}}}", ", x: 1}}}"))
+    assert "s3cret" not in refusal("outputs: {webhook: {chat: {url: s3cret}}}")
+    assert any("s3cret" in secret for secret in config(OUTPUTS).secrets)
+
+
+def test_placeholders_are_what_an_action_has() -> None:
+    hidden = {"schema_name", "id", "recovered"}
+    assert set(PLACEHOLDERS) == Action.model_fields.keys() - hidden
+
+
+@pytest.mark.parametrize("labels", [("with_mask", "without_mask"), ("ok", "bare", "askew")])
+def test_statuses_are_the_labels_of_the_classifier(labels: tuple[str, ...]) -> None:
+    good = OUTPUTS + f"rules: {{remind: {{do: [chat], when: {{status: [{labels[1]}, unknown]}}}}}}"
+    require_known_statuses(config(good), labels)
+    with pytest.raises(UsageError, match=r'rules.remind.when.status: there is no status "mask_weared_incorrect"'):
+        require_known_statuses(config(good.replace(labels[1], "mask_weared_incorrect")), labels)
