@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.config.file import find_config, load_config, read_config
+from edge.control.audit_note import note
 from edge.payloads.payload import timestamp
 from edge.store.backup import write_backup
 from edge.system.arguments import add_config
@@ -51,8 +52,10 @@ def main(args: argparse.Namespace) -> int:
         about=about,
         secrets=_secrets(config) if args.with_secrets else None,
     )
+    note(config, "backup", None, args.file.name + (", with secrets" if args.with_secrets else ""))
     size = args.file.stat().st_size
-    print(f"{args.file}: {len(names)} files of {config.device}, {size / 1e6:.1f} MB")
+    shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
+    print(f"{args.file}: {len(names)} files of {config.device}, {shown}")
     return 0
 
 

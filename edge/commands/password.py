@@ -98,7 +98,7 @@ def _where(config: Config) -> str:
     web = config.web
     if not web.enabled:
         return "the page stays off, because web.enabled is false"
-    from edge.web.server import address_of
+    from edge.web.server import page_address
 
     scheme = "http" if web.tls is None else "https"
-    return f"while maskd runs, the page is at {scheme}://{address_of(web)}{web.base_path}/"
+    return f"while maskd runs, the page is at {scheme}://{page_address(web)}{web.base_path}/"

@@ -62,11 +62,16 @@ def _report(config: Config, since: str, form: str) -> str:
 
 
 def _sheet(config: Config, form: str) -> str:
+    from importlib.metadata import version
+
+    from edge.report.gather import device_zone
     from edge.report.privacy_sheet import as_html, as_text
 
     if form not in ("html", "text"):
         raise UsageError("the privacy sheet is html or text")
-    return as_html(config) if form == "html" else as_text(config)
+    zone, _ = device_zone()
+    made = f"{datetime.now(zone).date().isoformat()}, maskd {version('maskd')}"
+    return as_html(config, made) if form == "html" else as_text(config, made)
 
 
 def _put(text: str, out: Path | None) -> None:

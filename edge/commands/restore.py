@@ -92,7 +92,10 @@ def _put_config(text: bytes | None, path: Path) -> Path | None:
         shutil.copy2(path, kept)
         replace_file(path, text)
     except OSError as error:
-        raise MaskdError(f"the state is restored, but {path} cannot be written: {error.strerror or error}") from None
+        raise MaskdError(
+            f"the state is restored, but {path} cannot be written: {error.strerror or error}; take config.yaml out of "
+            "the archive with tar, put it there, and start maskd"
+        ) from None
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Who changed which setting, by which door: kept by age in the state folder."""
+"""Who changed which setting, signed in at the page, or took recorded events away: kept by age in the state folder."""
 
 from __future__ import annotations
 
@@ -90,6 +90,11 @@ class Audit(Part):
         self._add(differences(before, after), by)
         self._worker.wake()
 
+    def note(self, setting: str, new: str, by: By) -> None:
+        """From any thread: what is no change of a setting, such as `page.sign_in`."""
+        self._add([Difference(setting, None, new)], by)
+        self._worker.wake()
+
     def answer(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
         """To the command `audit` on this device, by which another command tells what it has changed."""
         texts = [fields.get(name) for name in ("setting", "old", "new", "who")]
@@ -132,7 +137,7 @@ class Audit(Part):
             self._is_changed = True
             problem = (
                 f"changes of settings cannot be noted in {self._file.folder}: {error.strerror or error}; they are in "
-                "effect, and the last {WAITING_LIMIT} are noted once the disk takes them"
+                f"effect, and the last {WAITING_LIMIT} are noted once the disk takes them"
             )
             if self._problem is None:
                 _log.warning("%s", problem)

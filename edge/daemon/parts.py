@@ -106,6 +106,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
             report.status,
             lambda: totals.saved,
             on_change=lambda: commands.publish_states(),
+            note=audit.note,
         )
     )
     publisher = Publisher(client, config, report.status, on_failure=hooks.fail, on_window=totals.window_closed)

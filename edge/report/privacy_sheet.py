@@ -27,15 +27,18 @@ def parts(config: Config) -> list[Part]:
     ]
 
 
-def as_text(config: Config) -> str:
-    lines = [_title(config), ""]
+def as_text(config: Config, made: str) -> str:
+    """`made`: the date and the version of maskd."""
+    lines = [_title(config), f"As of {made}", "", *(f"{question}: {'_' * 20}" for question in TO_FILL_IN), ""]
     for part in parts(config):
         lines += [part.heading, *(f"- {sentence}" for sentence in part.sentences), ""]
     return "\n".join([*lines, _FOOT, ""])
 
 
-def as_html(config: Config) -> str:
+def as_html(config: Config, made: str) -> str:
+    """One page of A4. `made`: the date and the version of maskd."""
     title = escape(_title(config))
+    blanks = "".join(f"<tr><td>{escape(question)}</td><td></td></tr>" for question in TO_FILL_IN)
     sections = "".join(
         f"<section><h2>{escape(part.heading)}</h2><ul>"
         + "".join(f"<li>{escape(sentence)}</li>" for sentence in part.sentences)
@@ -44,15 +47,15 @@ def as_html(config: Config) -> str:
     )
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body>'
-        f'<h1>{title}</h1>{sections}<p class="soft">{escape(_FOOT)}</p></body></html>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f'<body class="sheet"><h1>{title}</h1><p class="soft">As of {escape(made)}</p><table>{blanks}</table>'
+        f'{sections}<p class="soft">{escape(_FOOT)}</p></body></html>\n'
     )
 
 
-_FOOT = (
-    "Made by maskd from the configuration in effect (maskd report --privacy). It names no legal basis and no contact: "
-    "add both, and who is responsible."
-)
+TO_FILL_IN = ("Who is responsible", "Contact, data-protection officer", "Purpose and legal basis")
+"""What the configuration does not know, and every notice needs."""
+_FOOT = "Made from the configuration in effect: maskd report --privacy. Print it again after a change of settings."
 
 
 def _title(config: Config) -> str:
@@ -66,7 +69,7 @@ def _seen(config: Config) -> Iterator[str]:
         yield f"Camera {name}{state}{zones}: faces are found in its pictures, and each is judged by how a mask is worn."
     yield (
         "Pictures are judged in memory on this device. Nobody is recognized: there are no names, and no face is "
-        "compared with another."
+        "compared with another. Sound is not used."
     )
     if config.privacy == "events":
         yield "Each visit gets a random number, which is new for every visit and says nothing of who it was."
@@ -95,7 +98,10 @@ def _kept(config: Config) -> Iterator[str]:
     yield "Numbers of visits and violations of each camera, without a time limit."
     if config.privacy == "events" and storage.keep_days:
         yield f"A coarse map of where people stood, and how many were in each zone, for {storage.keep_days:g} days."
-    yield f"Changes of settings and who made them, for {storage.audit_days:g} days."
+    yield (
+        "Changes of settings and who made them, and who signed in at the page, downloaded events or made a backup, for "
+        f"{storage.audit_days:g} days."
+    )
     if config.keeps_snapshots:
         snapshots = config.snapshots
         yield (
@@ -103,7 +109,15 @@ def _kept(config: Config) -> Iterator[str]:
             f"{snapshots.keep_days:g} days, at most {_megabytes(snapshots.keep_bytes)}."
         )
     else:
-        yield "No pictures are kept."
+        yield "No pictures are kept, except clips that the administrator has put on the device to try settings with."
+    if config.report.folder is not None and config.privacy == "events":
+        yield f"A report of each week, counts alone, for {config.report.keep_weeks} weeks."
+    events = "each event, and " if config.privacy == "events" else ""
+    yield f"In the system's log, as long as that keeps its lines: {events}the addresses of those who signed in."
+    yield (
+        "Nothing of it can be looked up by a person's name. It goes by age, or at once: stop maskd, and delete record, "
+        f"places and snapshots in {storage.path}."
+    )
 
 
 def _sent(config: Config) -> Iterator[str]:
@@ -113,7 +127,7 @@ def _sent(config: Config) -> Iterator[str]:
     else:
         how = "unencrypted" if mqtt.tls is None else "encrypted (TLS)"
         what = (
-            "events of single people, who is present as numbers, and counts"
+            "events of single people, how many are present, and counts"
             if config.privacy == "events"
             else f"counts of windows of {config.counting_window_s:g} seconds"
         )
@@ -155,7 +169,11 @@ def _who(config: Config) -> Iterator[str]:
         where = "on this device alone" if is_local else f"on the network ({web.host})"
         how = "unencrypted" if web.tls is None else "encrypted (TLS)"
         faces = "as they are" if web.show_faces else "pixelated"
-        pictures = "no live pictures" if config.privacy == "aggregate" else f"live pictures with faces {faces}"
+        pictures = (
+            "no live pictures"
+            if config.privacy == "aggregate"
+            else f"live pictures with faces {faces}, and what is recorded"
+        )
         yield (
             f"People with the page's password, {where}, {how}, port {web.port}: {pictures}; there is no page without a "
             "password."

@@ -18,6 +18,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: right; padding: .25rem .5rem; border-bottom: 1px solid var(--line); font-weight: normal; }
 th { color: var(--soft); vertical-align: bottom; } th:first-child, td:first-child { text-align: left; }
 section, figure, tr { break-inside: avoid; } figure { margin: 0; } svg { display: block; width: 100%; height: auto; }
+.sheet td { width: 35%; } .sheet td + td { width: 65%; }
 ul { margin: .3rem 0; padding-left: 1.2rem; }
 .compliant, .key .compliant { fill: var(--fine); background: var(--fine); }
 .violation, .key .violation { fill: var(--wrong); background: var(--wrong); }
@@ -43,5 +44,6 @@ ul { margin: .3rem 0; padding-left: 1.2rem; }
   h2 { margin-top: 1.1rem; break-after: avoid; } .figures { grid-template-columns: repeat(5, 1fr); }
   .figures div { padding: .4rem .5rem; } .figures b { font-size: 1.3rem; }
   body { padding: 0; max-width: none; font-size: 10.5pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .sheet { font-size: 9.5pt; } .sheet h2 { margin: .7rem 0 .2rem; } .sheet ul { margin: 0; }
 }
 """

@@ -37,7 +37,13 @@ def make_rooms(
         changes, device.effective, device.recommended, device.observations, trials, history, device.on_change
     )
     sign_in = SignIn(
-        config.device, site.base_path, site.logins, site.sessions, secure=settings.tls is not None, work=work
+        config.device,
+        site.base_path,
+        site.logins,
+        site.sessions,
+        secure=settings.tls is not None,
+        work=work,
+        note=device.note,
     )
     snapshots = SnapshotsApi(config.storage.path, lambda: changes.config)
     return Rooms(
@@ -46,7 +52,7 @@ def make_rooms(
         health=Health(device.status),
         metrics=Metrics(device.status, device.totals, measurements, live),
         live=live,
-        events=EventsApi(EventRecord(config.storage.path), lambda: changes.config, snapshots.kept_of),
+        events=EventsApi(EventRecord(config.storage.path), lambda: changes.config, snapshots.kept_of, device.note),
         snapshots=snapshots,
         places=PlacesApi(config.storage.path, lambda: changes.config),
         tune=tune,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge.config import Config
+from edge.control.audit import By
 from edge.control.changes import Changes
 from edge.payloads.reports import Status, Totals
 from edge.people.observations import ObservationLog
@@ -29,3 +30,5 @@ class Device:
     """How many people came; in `aggregate` as of closed windows."""
     on_change: Callable[[], None]
     """A setting was changed from the page."""
+    note: Callable[[str, str, By], None]
+    """Adds a line to the log of changed settings: what was done, how, and by whom."""

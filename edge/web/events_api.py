@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from edge.config import Config
+from edge.control.audit import By
 from edge.errors import UsageError
 from edge.payloads.events import Event
 from edge.web.event_query import DAY_S, MOST_SHOWN, EventFilter, EventRecord
 from edge.web.responses import json_response, refusal
+from edge.web.settings_api import by_whom
 
 MOST_DAYS = 366
 AGGREGATE = "privacy is aggregate, so nothing is shown of single people"
@@ -36,8 +38,11 @@ class EventsApi:
         record: EventRecord,
         config: Callable[[], Config],
         snapshots_of: Callable[[Iterable[UUID]], Sequence[UUID]],
+        note: Callable[[str, str, By], None],
     ) -> None:
-        """`snapshots_of`: of some events, those of which there is a snapshot."""
+        """`snapshots_of`: of some events, those of which there is a snapshot. `note`: adds a line to the log of changed
+        settings."""
+        self._note = note
         self._snapshots_of = snapshots_of
         self._record = record
         self._config = config
@@ -96,6 +101,7 @@ class EventsApi:
             wanted = EventFilter.from_query(request.query_params)
         except UsageError as error:
             return refusal(422, str(error))
+        self._note("page.download", name, by_whom(request))
         disposition = {"Content-Disposition": f'attachment; filename="{self._config().device}-{name}"'}
         return StreamingResponse(lines(self._allowed(wanted)), media_type=media_type, headers=disposition)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ class WebServer:
                 server = self._server = uvicorn.Server(config)
                 server.should_exit = self._is_stopping
                 scheme = "http" if certificate is None else "https"
-                _log.info("the page is at %s://%s%s/", scheme, address_of(self._settings), self._settings.base_path)
+                _log.info("the page is at %s://%s%s/", scheme, page_address(self._settings), self._settings.base_path)
                 await server.serve(sockets=[listener])
             finally:
                 application.stop()
@@ -152,6 +153,14 @@ def _uvicorn_config(asgi: Any) -> uvicorn.Config:
     )
     config.load()
     return config
+
+
+def page_address(settings: WebSettings) -> str:
+    """For a person; where it listens on every network, words for an address that is not known here."""
+    with suppress(ValueError):
+        if ipaddress.ip_address(settings.host).is_unspecified:
+            return f"<address of this device>:{settings.port}"
+    return address_of(settings)
 
 
 def address_of(settings: WebSettings) -> str:

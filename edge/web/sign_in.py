@@ -8,12 +8,14 @@ import hashlib
 import html
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Executor
 from urllib.parse import parse_qs
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from edge.control.audit import By
 from edge.errors import MaskdError
 from edge.web.attempts import Attempts
 from edge.web.doorkeeper import COOKIE, SIGN_IN, cookie_of, kept_query
@@ -46,15 +48,25 @@ _log = logging.getLogger(__name__)
 
 class SignIn:
     def __init__(
-        self, device: str, base_path: str, logins: LoginsFile, sessions: Sessions, *, secure: bool, work: Executor
+        self,
+        device: str,
+        base_path: str,
+        logins: LoginsFile,
+        sessions: Sessions,
+        *,
+        secure: bool,
+        work: Executor,
+        note: Callable[[str, str, By], None],
     ) -> None:
-        """`secure`: the page is asked for by TLS. `work`: where slow hashes are computed, one at a time."""
+        """`secure`: the page is asked for by TLS. `work`: where slow hashes are computed, one at a time. `note`: adds a
+        line to the log of changed settings."""
         self._device = device
         self._base_path = base_path
         self._logins = logins
         self._sessions = sessions
         self._secure = secure
         self._work = work
+        self._note = note
         self._attempts = Attempts()
         self._waiting = 0
 
@@ -117,6 +129,8 @@ class SignIn:
         return answer
 
     def _let_in(self, answer: Response, request: Request, role: Role, login: str | None) -> None:
+        """`login`: the hash of the password; None: it was a one-time key."""
+        self._note("page.sign_in", role if login else f"{role}, by a one-time key", By("page", _address(request)))
         behind_tls = request.headers.get("origin", "").startswith("https://")
         answer.set_cookie(
             COOKIE,

@@ -83,6 +83,7 @@ def test_secrets_only_if_asked(device: Device, tmp_path: Path) -> None:
     """A backup holds no broker's password and no private key unless it was asked for."""
     (device.storage / "page.pem").write_text("private")
     assert run("backup", tmp_path / "a.tar.gz", "-c", device.config) == 0
+    assert [(each["setting"], each["new"]) for each in kept_lines(device.storage)] == [("backup", "a.tar.gz")]
     with tarfile.open(tmp_path / "a.tar.gz") as archive:
         assert not [name for name in archive.getnames() if "secret" in name or name.endswith(".pem")]
     assert run("backup", tmp_path / "b.tar.gz", "-c", device.config, "--with-secrets") == 0

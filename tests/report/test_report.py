@@ -30,6 +30,7 @@ from edge.system.deadline import Deadline
 from tests.support.month import simulate
 from tests.support.waiting import wait_until
 
+MADE = "2026-11-29, maskd 1"
 BERLIN = ZoneInfo("Europe/Berlin")
 DOWN = {(3, 9), (3, 10), *((9, hour) for hour in range(24))}
 """Of the days of the month: hours in which maskd did not run."""
@@ -142,7 +143,7 @@ def test_nothing_of_single_people_with_aggregate(tmp_path: Path) -> None:
     config = config_from_values({"privacy": "aggregate", "storage": {"path": str(tmp_path)}})
     with pytest.raises(MaskdError, match="privacy is aggregate"):
         report_of(config, 0, 1)
-    assert "aggregate" in as_text(config)
+    assert "aggregate" in as_text(config, MADE)
 
 
 def test_the_week_is_written_once(tmp_path: Path) -> None:
@@ -180,12 +181,16 @@ def test_when_cameras_gave_pictures_is_noted(tmp_path: Path) -> None:
 
 
 def test_the_privacy_sheet_follows_the_configuration() -> None:
-    text = as_text(config_from_values({"device": "lobby", "cameras": {"door": {"source": "rtsp://u:s3cret@h/x"}}}))
+    text = as_text(
+        config_from_values({"device": "lobby", "cameras": {"door": {"source": "rtsp://u:s3cret@h/x"}}}), MADE
+    )
     assert "Camera door" in text
     assert "for 30 days" in text
     assert "MQTT broker localhost, port 1883, unencrypted" in text
-    assert "No pictures are kept." in text
+    assert "No pictures are kept, except clips" in text
+    assert "As of 2026-11-29, maskd 1" in text
+    assert "Who is responsible: ___" in text
     assert "s3cret" not in text
-    kept = as_text(config_from_values({"snapshots": {"enabled": True, "publish": True, "keep_days": 3}}))
+    kept = as_text(config_from_values({"snapshots": {"enabled": True, "publish": True, "keep_days": 3}}), MADE)
     assert "faces pixelated, for 3 days" in kept
     assert "the latest of these pictures" in kept

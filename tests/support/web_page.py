@@ -7,7 +7,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,6 +135,8 @@ class RunningPage:
     part: WebPage
     port: int
     folder: Path
+    notes: list[tuple[str, str, str | None]] = field(default_factory=list)
+    """What it had noted in the log of changed settings: what was done, how, and by whom."""
 
     def apply(self, config: Config) -> None:
         """What a reload does."""
@@ -166,9 +168,14 @@ def page_config(
 
 
 def a_part(
-    config: Config, status: Status | None = None, totals: Sequence[Totals] = (), file: Path | None = None
+    config: Config,
+    status: Status | None = None,
+    totals: Sequence[Totals] = (),
+    file: Path | None = None,
+    note: Callable[[str, str, By], None] = lambda *_: None,
 ) -> WebPage:
-    """A change from the page reaches it at once, as in the daemon. `file`: where the configuration is from."""
+    """A change from the page reaches it at once, as in the daemon. `file`: where the configuration is from.
+    `note`: adds a line to the log of changed settings."""
     changes = Changes(config, file)
     device = Device(
         changes,
@@ -178,6 +185,7 @@ def a_part(
         lambda: status or a_status(),
         lambda: totals,
         on_change=lambda: None,
+        note=note,
     )
     part = WebPage(device)
     changes.on_change = part.apply
@@ -209,11 +217,12 @@ def running_page(
         file = folder / "config.yaml"
         file.write_text(f"{text}storage: {{path: {folder}}}\nweb: {{port: {port}}}\n", encoding="utf-8")
         config = load_config(file)
-    part = a_part(config, status, totals, file)
+    notes: list[tuple[str, str, str | None]] = []
+    part = a_part(config, status, totals, file, lambda setting, new, by: notes.append((setting, new, by.who)))
     part.start()
     try:
         wait_until(lambda: is_listening(port), what=f"the page ({part.status().problems})")
-        yield RunningPage(part, port, folder)
+        yield RunningPage(part, port, folder, notes)
     finally:
         part.stop(Deadline(5))
 

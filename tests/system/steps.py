@@ -100,7 +100,7 @@ print(page.getresponse().status)
 
 def the_page_is_open_to_who_has_the_password(debian: Debian, said: str) -> None:
     """`said`: by the installer. The page runs inside the sandbox, with a certificate that maskd has made there."""
-    wait_until(lambda: "the page is at https://0.0.0.0:8470/" in debian.log(), what="the page")
+    wait_until(lambda: "the page is at https://<address of this device>:8470/" in debian.log(), what="the page")
     assert debian.sh("stat -c %U:%a /var/lib/maskd/logins.json /var/lib/maskd/page.pem").stdout == "maskd:600\n" * 2
     shown = re.search(r"password, shown only now: +(\S{19})\n", said)
     assert shown is not None

@@ -66,7 +66,14 @@ def every_route(folder: Path) -> list[tuple[str, str]]:
     config = page_config(folder, 1)
     observed = ObservationLog(LABELS, config)
     device = Device(
-        Changes(config, None), value_in_effect, observed, RECOMMENDED, a_status, tuple, on_change=lambda: None
+        Changes(config, None),
+        value_in_effect,
+        observed,
+        RECOMMENDED,
+        a_status,
+        tuple,
+        on_change=lambda: None,
+        note=lambda *_: None,
     )
     site = Site("", (), LoginsFile(folder / FILE_NAME), Sessions())
     with ThreadPoolExecutor(1) as work:
@@ -207,6 +214,22 @@ def test_names_and_origins() -> None:
     assert is_same_origin("https://lobby", "lobby")
     assert not is_same_origin("ftp://lobby", "lobby")
     assert not is_same_origin("http://lobby", "lobby:8470")
+
+
+def test_who_signed_in_and_who_took_events_away_is_noted(tmp_path: Path) -> None:
+    """Who signed in at the page, and who downloaded events, is noted with role and address."""
+    with running_page(tmp_path, logins=LOGINS.model_copy(update={"key": token_hash("abc")})) as page:
+        assert page.client.sign_in("wrong password").status == 403
+        assert page.client.get("/sign-in?key=abc").status == 200
+        viewer = page.client
+        viewer.sign_in(VIEW_PASSWORD)
+        assert viewer.get("/api/events").status == 200
+        assert viewer.get("/api/events.csv").status == 200
+        assert page.notes == [
+            ("page.sign_in", "owner, by a one-time key", HOST),
+            ("page.sign_in", "view", HOST),
+            ("page.download", "events.csv", f"view from {HOST}"),
+        ]
 
 
 def test_a_one_time_key_works_once(tmp_path: Path) -> None:

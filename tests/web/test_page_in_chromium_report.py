@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from edge.config.file import config_from_values
+from edge.report import privacy_sheet
 from edge.report.page import as_html
 from edge.report.report import make_report
 from edge.report.visits import visits
@@ -54,3 +57,16 @@ def test_the_report_of_a_month_fits_screens_and_asks_no_one(browser: Any, tmp_pa
         if (shots := os.environ.get("SCREENSHOTS", "")) and scheme == "light":
             page.screenshot(path=Path(shots) / "report.png")
     assert asked == [address]
+
+
+def test_the_privacy_sheet_of_four_cameras_prints_on_one_page_of_a4(browser: Any, tmp_path: Path) -> None:
+    cameras = {f"door-{number}": {"source": "demo"} for number in range(4)}
+    config = config_from_values(
+        {"device": "lobby", "cameras": cameras, "report": {"folder": str(tmp_path)}, "web": {"host": "0.0.0.0"}}
+        | {"snapshots": {"enabled": True, "publish": True}}
+    )
+    (tmp_path / "sheet.html").write_text(privacy_sheet.as_html(config, "2026-11-29, maskd 1"))
+    with closing(browser.new_page()) as page:
+        page.goto((tmp_path / "sheet.html").as_uri())
+        printed = page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type /Page\b", printed)) == 1
