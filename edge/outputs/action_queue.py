@@ -38,7 +38,8 @@ class ActionQueue:
         """Guards what follows."""
         self._held: list[tuple[str, Action]] = []
         """Refused by the disk."""
-        self._held_last: UUID | None = None
+        self._seen: Sequence[UUID] = ()
+        """The latest events that the rules have seen, where the file does not say so yet."""
         self._depths: Counter[str] = Counter()
         """In the file."""
         self._is_open = False
@@ -66,19 +67,21 @@ class ActionQueue:
             self._is_open = False
             self._file.close()
 
-    def add(self, actions: Sequence[tuple[str, Action]], last_event: UUID | None, limits: Mapping[str, int]) -> None:
+    def add(
+        self, actions: Sequence[tuple[str, Action]], seen: Sequence[UUID] = (), limits: Mapping[str, int] | None = None
+    ) -> None:
         """Of each: the output's name and the action; safe on the disk when this returns, unless the disk refuses.
-        `last_event`: the latest event that the rules have seen. `limits`: the most that may wait for each output."""
+        `seen`: ids of the latest events that the rules have seen. `limits`: the most that may wait for each output."""
         with self._lock:
             self._held += actions
-            self._held_last = last_event or self._held_last
+            self._seen = seen or self._seen
             if self._error is None or self._monotonic() - self._failed_at >= RETRY_S:
                 self._write()
             if self._held and (excess := len(self._held) - HELD_LIMIT) > 0:
                 del self._held[:excess]
                 self.lost += excess
             for output in {name for name, _ in actions}:
-                self._limit(output, limits.get(output, HELD_LIMIT))
+                self._limit(output, (limits or {}).get(output, HELD_LIMIT))
 
     def retry(self) -> None:
         """Writes what a disk that refused has left undone; cheap where there is nothing."""
@@ -86,17 +89,17 @@ class ActionQueue:
             if self._is_open and self._error is not None and self._monotonic() - self._failed_at >= RETRY_S:
                 self._write()
 
-    def last_event(self) -> UUID | None:
-        """The latest event that the rules of an earlier run have seen; None: there was none, or it is not known."""
+    def seen(self) -> list[UUID]:
+        """Ids of the latest events that the rules of an earlier run have seen; empty: there were none."""
         with self._lock:
-            return self._try(self._file.last_event)
+            return self._try(self._file.seen) or []
 
-    def forget_last_event(self) -> None:
+    def forget_seen(self) -> None:
         """There are no rules; those that come later begin anew."""
         with self._lock:
-            self._held_last = None
+            self._seen = ()
             if self._file.path.exists():
-                self._try(self._file.forget_last_event)
+                self._try(self._file.forget_seen)
 
     def waiting(self, output: str, limit: int) -> list[Waiting]:
         """The oldest first; of a disk that refuses, those in memory as well."""
@@ -161,7 +164,7 @@ class ActionQueue:
             self._held = []
 
     def _add(self, actions: Sequence[tuple[str, Action]]) -> bool:
-        self._file.add(actions, self._held_last)
+        self._file.add(actions, self._seen)
         self._depths.update(name for name, _ in actions)
         return True
 

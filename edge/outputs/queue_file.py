@@ -59,27 +59,28 @@ class QueueFile:
                 old = self.path.with_name(self.path.name + suffix)
                 old.replace(old.with_name(f"{FILE_NAME}.damaged{suffix}"))
 
-    def add(self, actions: Sequence[tuple[str, Action]], last_event: UUID | None) -> None:
+    def add(self, actions: Sequence[tuple[str, Action]], seen: Sequence[UUID]) -> None:
         """Of each: the output's name and the action, which is left out if it waits already. All in one commit, with the
-        id of the latest event that the rules have seen."""
+        ids of the latest events that the rules have seen, unless there are none."""
         db = self._open_db()
         db.execute("BEGIN IMMEDIATE")
         try:
             rows = [(output, str(action.id), action.model_dump_json(by_alias=True)) for output, action in actions]
             db.executemany("INSERT OR IGNORE INTO actions (output, id, payload) VALUES (?, ?, ?)", rows)
-            if last_event is not None:
-                db.execute("INSERT OR REPLACE INTO notes VALUES ('last_event', ?)", (str(last_event),))
+            if seen:
+                ids = " ".join(map(str, seen))
+                db.execute("INSERT OR REPLACE INTO notes VALUES ('seen', ?)", (ids,))
             db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
 
-    def last_event(self) -> UUID | None:
-        row = self._open_db().execute("SELECT value FROM notes WHERE key = 'last_event'").fetchone()
-        return None if row is None else UUID(row[0])
+    def seen(self) -> list[UUID]:
+        row = self._open_db().execute("SELECT value FROM notes WHERE key = 'seen'").fetchone()
+        return [] if row is None else [UUID(text) for text in row[0].split()]
 
-    def forget_last_event(self) -> None:
+    def forget_seen(self) -> None:
         self._open_db().execute("DELETE FROM notes")
 
     def waiting(self, output: str, limit: int) -> list[Waiting]:

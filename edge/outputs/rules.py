@@ -23,6 +23,8 @@ from edge.system.part import Part
 from edge.system.worker import Worker
 
 IDLE_S = 1.0
+SEEN = 64
+"""Events that are remembered as seen: more than a power cut takes from the end of the record."""
 SAVE_S = 60.0
 """How often it is noted how far the rules have come, where none of them acts."""
 MOST_WAITING = 10_000
@@ -57,10 +59,10 @@ class Rules(Part):
         self._engine = RuleEngine(config.rules)
         """Of the thread alone, as what follows."""
         self._engine_of = config
-        self._seen: UUID | None = None
-        """The latest event that the rules have seen."""
-        self._saved: UUID | None = None
-        """The one that the queue has noted."""
+        self._seen: deque[UUID] = deque(maxlen=SEEN)
+        """The latest events that the rules have seen; empty: the rules have not begun."""
+        self._is_noted = True
+        """The queue knows of all of these."""
         self._save_at = 0.0
         self._active: dict[str, frozenset[str]] = {}
         self._worker = Worker("rules", self._work, on_failure=on_failure, on_stop=self._finish)
@@ -76,10 +78,10 @@ class Rules(Part):
     def start(self) -> None:
         """After the outputs."""
         if self._config.privacy == "events" and self._config.rules:
-            self._seen = self._queue.last_event()
+            self._seen.extend(self._queue.seen())
             self._catch_up()
         else:
-            self._queue.forget_last_event()
+            self._queue.forget_seen()
         self._worker.start()
 
     def stop(self, deadline: Deadline) -> None:
@@ -119,9 +121,9 @@ class Rules(Part):
         self._save()
 
     def _save(self) -> None:
-        if self._seen != self._saved and self._seen is not None:
-            self._queue.add([], self._seen, {})
-            self._saved = self._seen
+        if not self._is_noted:
+            self._queue.add([], [*self._seen])
+            self._is_noted = True
 
     def _renew_engine(self) -> None:
         config = self._config
@@ -130,12 +132,13 @@ class Rules(Part):
         before, self._engine_of = self._engine_of, config
         if config.privacy == "aggregate" or not config.rules:
             self._engine = RuleEngine({})
-            if self._seen is not None:
-                self._seen = self._saved = None
-                self._queue.forget_last_event()
+            if self._seen:
+                self._seen.clear()
+                self._is_noted = True
+                self._queue.forget_seen()
         elif config.rules != before.rules or before.privacy == "aggregate":
             self._engine = RuleEngine(config.rules, self._engine.there)
-            if self._seen is None:
+            if not self._seen:
                 self._catch_up()
 
     def _catch_up(self) -> None:
@@ -143,8 +146,8 @@ class Rules(Part):
         theirs."""
         storage = self._config.storage.path
         try:
-            if self._seen is None:
-                self._seen = newest_event(storage)
+            if not self._seen:
+                self._see(newest_event(storage))
                 self._save()
                 return
             events = unseen_events(storage, self._seen)
@@ -160,9 +163,14 @@ class Rules(Part):
     def _take(self, happenings: Iterable[Happening]) -> None:
         for happening in happenings:
             firings = self._engine.observe(happening)
-            self._seen = happening.id
+            if happening.id is not None:
+                self._see(happening.id)
             self._act(firings, time.monotonic())
             self._tell_active()
+
+    def _see(self, event: UUID) -> None:
+        self._seen.append(event)
+        self._is_noted = False
 
     def _act(self, firings: Sequence[Firing], now: float) -> None:
         kept, config = [], self._engine_of
@@ -176,8 +184,8 @@ class Rules(Part):
         if firings:
             _log.info("%s", "; ".join(f"rule {firing.rule} acts" for firing in firings))
         if kept:
-            self._queue.add(kept, self._seen, _limits(config))
-            self._saved = self._seen
+            self._queue.add(kept, [*self._seen], _limits(config))
+            self._is_noted = True
             self._outputs.wake([output for output, _ in kept])
 
     def _tell_active(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
@@ -26,18 +26,19 @@ def newest_event(storage: Path) -> UUID:
     return next((event.id for event in _backwards(storage)), NOTHING_YET)
 
 
-def unseen_events(storage: Path, seen: UUID) -> list[Event]:
-    """In order: those after `seen`, which is the `id` of an event. Empty where it is not among the latest
-    `MOST_EVENTS`, for then it is not known which are new. Raises OSError."""
+def unseen_events(storage: Path, seen: Collection[UUID]) -> list[Event]:
+    """In order: those recorded after the last of `seen`, which are ids of events. Several, since a power cut may take
+    the latest lines of the record. Empty where none is among the latest `MOST_EVENTS`, for then it is not known which
+    events are new. Raises OSError."""
     found: list[Event] = []
     for event in islice(_backwards(storage), MOST_EVENTS):
-        if event.id == seen:
+        if event.id in seen:
             return found[::-1]
         found.append(event)
-    if seen == NOTHING_YET and len(found) < MOST_EVENTS:
+    if NOTHING_YET in seen and len(found) < MOST_EVENTS:
         return found[::-1]
     if found:
-        _log.warning("the last event that the rules saw is not in the record; they go on with what happens from now on")
+        _log.warning("what the rules last saw is not in the record; they go on with what happens from now on")
     return []
 
 

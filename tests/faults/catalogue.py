@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.faults import around, privacy, resend, stops, storage
+from tests.faults import around, privacy, resend, stops, storage, webhook
 from tests.faults.fault import Fault, Pair
 
 SINGLE: Sequence[Fault] = (
@@ -48,6 +48,10 @@ SINGLE: Sequence[Fault] = (
     stops.drips(),
     stops.BrokerHostile(),
     stops.BrokerRefuses5(),
+    webhook.ServerAway(),
+    webhook.ServerFails(),
+    webhook.ServerSilent(),
+    webhook.AnswersLost(),
 )
 
 PAIRS: Sequence[Fault] = (
@@ -67,4 +71,9 @@ PAIRS: Sequence[Fault] = (
     Pair(around.cut(), around.ClockStepped()),
     Pair(around.Network("slow", around.slow, long_s=15.0), around.DaemonKilled()),
     Pair(around.CameraGone(), around.DaemonStopped()),
+    Pair(webhook.ServerAway(), around.DaemonKilled()),
+    Pair(webhook.AnswersLost(), around.DaemonKilled()),
+    Pair(webhook.ServerFails(), storage.DiskFull()),
+    Pair(webhook.ServerAway(), storage.PowerCut()),
+    Pair(webhook.ServerSilent(), around.BrokerKilled()),
 )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jsonschema
 
 from tests.faults.collector import Arrival
+from tests.support.webhook_server import Call
 
 SHOWN = 10
 """Of a long list of numbers, so many are printed."""
@@ -252,6 +253,15 @@ def check_record(lines: Iterable[str], events: Iterable[ArrivedEvent], *, torn: 
     if others := sorted(number for number, identity in sent.items() if ids.get(number, identity) != identity):
         problems.append(f"the record holds other events than were sent: seq {_some(others)}")
     return problems
+
+
+def check_actions(calls: Sequence[Call]) -> list[str]:
+    """An event is told under one key, however often, and in the same words."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for call in calls:
+        keys[call.json["event_id"]].add(call.key)
+    doubled = [event for event, known in keys.items() if len(known) > 1]
+    return [f"{len(doubled)} events were told under several keys: {_some(doubled)}"] if doubled else []
 
 
 def check_log(lines: Sequence[str], *, limit: int) -> list[str]:

@@ -28,6 +28,7 @@ def table(results: Sequence[Result], *, seed: int, minutes: float, left_out: Seq
         f"{os.cpu_count()} cores ({platform.machine()}), Linux {platform.release()}."
         + (f" Left out, for want of the right to mount a disk: {', '.join(left_out)}." if left_out else ""),
         *_resent(sum(result.resent for result in results)),
+        *_actions(results),
         *_growth([growth for result in results for growth in result.growths]),
         "",
         "| fault | rounds | events | repeats | lost | longest time to quiet |",
@@ -70,3 +71,9 @@ def _row(name: str, results: Sequence[Result]) -> str:
 
 def _resent(count: int) -> list[str]:
     return [f"{count} events were published again on demand, after a broker had lost them."] if count else []
+
+
+def _actions(results: Sequence[Result]) -> list[str]:
+    acted, again = (sum(getattr(result, name) for result in results) for name in ("actions", "actions_again"))
+    told = f"A webhook heard of {acted:,} events, of {again:,} more than once and then under the same key."
+    return [told] if acted else []

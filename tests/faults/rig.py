@@ -17,6 +17,7 @@ import yaml
 from paho.mqtt.publish import single
 
 from edge.payloads.events import parse_event
+from edge.payloads.statuses import UNKNOWN
 from edge.store.record_line import read_line
 from tests.faults import traffic
 from tests.faults.checks import ArrivedEvent, Number
@@ -27,9 +28,11 @@ from tests.faults.supervisor import Supervisor
 from tests.support.mjpeg_server import MjpegServer
 from tests.support.mosquitto import HOST, Mosquitto, free_port
 from tests.support.trouble import Trouble, make_trouble
+from tests.support.webhook_server import WebhookServer
 
 DEVICE = "lobby"
 CAMERAS = ("door", "hall")
+LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 _TICK_S = 0.02
 
 
@@ -53,6 +56,12 @@ class Rig:
         self.daemon = Supervisor(folder, self.note)
         self.trouble: Trouble | None = None
         """What the system does to the daemon; None where nothing can be compiled."""
+        self.webhook = WebhookServer()
+        """Gets an action for every event."""
+        self.excused_actions: set[str] = set()
+        """Ids of events on which a fault allows the rules not to act."""
+        self._calls_searched = 0
+        self._acted: set[str] = set()
         self._arrivals_searched = 0
         self._events: list[ArrivedEvent] = []
         self._arrived: set[Number] = set()
@@ -82,6 +91,8 @@ class Rig:
         self.collector = self._stack.enter_context(
             Collector(self.broker.port, f"maskd/{DEVICE}/#", self.folder / "received.jsonl")
         )
+        self.webhook_comes()
+        self._stack.callback(self.webhook_goes)
         self._camera_port = free_port()
         self._camera: MjpegServer | None = None
         self._stack.callback(self.camera_goes)
@@ -114,6 +125,16 @@ class Rig:
         """The numbers of those."""
         self.events()
         return self._arrived
+
+    def unacted(self) -> set[str]:
+        """Ids of the durable events that arrived, and of which the webhook has not heard."""
+        calls = self.webhook.accepted
+        while self._calls_searched < len(calls):
+            self._acted.add(calls[self._calls_searched].json["event_id"])
+            self._calls_searched += 1
+        forgotten = self.forgotten()
+        due = {one.event["id"] for one in self.events() if one.event["durable"] and one.number not in forgotten}
+        return due - self._acted - self.excused_actions
 
     def newest(self, topic_end: str, since: float) -> bytes | None:
         """The payload that came last on such a topic after `since`, in monotonic seconds."""
@@ -159,6 +180,14 @@ class Rig:
         start()
         self.wait_until(lambda: self.collector.subscriptions > before, what="the subscriber's return", timeout=20)
         self.proxy.open_gate()
+
+    def webhook_comes(self) -> None:
+        if not self.webhook.is_there:
+            self.webhook.__enter__()
+
+    def webhook_goes(self) -> None:
+        if self.webhook.is_there:
+            self.webhook.__exit__(None, None, None)
 
     def camera_goes(self) -> None:
         if self._camera is not None:
@@ -238,5 +267,13 @@ class Rig:
                 "commands": True,
             },
             "storage": {"path": str(self.storage)},
+            "rules": {
+                "each": {
+                    "when": {"event": ["started", "changed", "ended"], "status": [*LABELS, UNKNOWN]},
+                    "do": ["chat"],
+                    "at_most": {"once_per_person": False},
+                }
+            },
+            "outputs": {"webhook": {"chat": {"url": self.webhook.url, "timeout_s": 2}}},
         }
         (self.folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")

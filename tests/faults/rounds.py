@@ -37,6 +37,10 @@ class Result:
     """New ones that arrived."""
     repeats: int = 0
     lost: int = 0
+    actions: int = 0
+    """New ones that the webhook heard of."""
+    actions_again: int = 0
+    """Those that it heard of again, under the same key."""
     resent: int = 0
     """Events that came again on demand."""
     quiet_s: float = 0.0
@@ -56,6 +60,7 @@ class _Mark:
     connections: int
     stops: int
     failures: int
+    calls: int
 
 
 class Trial:
@@ -151,7 +156,7 @@ class Trial:
         due = set(rig.daemon.committed())
 
         def is_quiet() -> bool:
-            if not rig.daemon.running or self._unsent() & due:
+            if not rig.daemon.running or self._unsent() & due or self._unacted(due):
                 return False
             fresh = self._cameras_with_news(due, since)
             status = rig.newest("/status", since)
@@ -177,11 +182,17 @@ class Trial:
         unsent = self._unsent()
         return (
             f"running {rig.daemon.running}, unsent {sorted(unsent)[:20]} (of them due {len(due & unsent)}), "
+            f"events without an action {len(self._unacted(due))}, "
             f"cameras with new events {sorted(fresh)}, status {status!r}, last line of the log {rig.daemon.log[-1:]}"
         )
 
     def _unsent(self) -> set[checks.Number]:
         return self._rig.daemon.committed() - self._rig.arrived()
+
+    def _unacted(self, due: set[checks.Number]) -> set[str]:
+        """Ids of events of `due` of which the webhook has not heard."""
+        unacted = self._rig.unacted()
+        return {event.event["id"] for event in self._rig.events() if event.number in due} & unacted
 
     def _mark(self) -> _Mark:
         rig = self._rig
@@ -192,6 +203,7 @@ class Trial:
             connections=rig.proxy.connections,
             stops=len(rig.daemon.stops),
             failures=len(rig.daemon.failures),
+            calls=len(rig.webhook.accepted),
         )
 
     def _judge(self, fault: Fault, mark: _Mark, result: Result, *, stopped: bool = False) -> None:
@@ -227,11 +239,18 @@ class Trial:
         if (status := rig.newest("/status", 0.0)) is not None and (lost := json.loads(status)["outbox"]["lost"]):
             problems.append(f"the status says that {lost} events are lost")
         problems += self._check_record(events)
+        calls = rig.webhook.accepted[mark.calls :]
+        problems += checks.check_actions(rig.webhook.accepted)
+        if stopped and (unacted := rig.unacted()):
+            problems.append(f"of {len(unacted)} events the webhook has not heard")
         if (usage := rig.daemon.usage()) is not None:
             self._usage.append(usage)
             rig.note(str(usage))
         result.events = len({event.event["id"] for event in events} - known)
         result.repeats = repeats
+        known_keys = {call.key for call in rig.webhook.accepted[: mark.calls]}
+        result.actions = len({call.key for call in calls} - known_keys)
+        result.actions_again = len(calls) - result.actions
         result.resent = sum(event.is_resent for event in events[mark.events :])
         result.lost = len(checks.missing(events))
         result.problems += problems

@@ -57,12 +57,30 @@ def test_what_was_committed_just_before_a_crash_is_acted_on_at_the_next_start(tm
         assert tracks(server) == ["t0", "t1", "t2", "t3", "t9"]
 
 
+def test_a_power_cut_that_takes_the_end_of_the_record_takes_no_action_with_it(tmp_path: Path) -> None:
+    with WebhookServer() as server:
+        settings = config(tmp_path, server.url)
+        with acting(settings) as it:
+            it.commit(passers_by(5))
+            wait_until(lambda: len(server.calls) == 5, what="the calls")
+        (record,) = (tmp_path / "record").glob("*.jsonl")
+        lines = record.read_bytes().splitlines(keepends=True)
+        with acting(settings) as it:
+            it.outbox.acknowledge(range(1, 6))
+            it.commit(passers_by(2, first=5), then_tell=False)
+        added = record.read_bytes().splitlines(keepends=True)[5:]
+        record.write_bytes(b"".join(lines[:3] + added))
+        with acting(settings):
+            wait_until(lambda: len(server.calls) == 7, what="the other two")
+        assert tracks(server) == ["t0", "t1", "t2", "t3", "t4", "t5", "t6"]
+
+
 def test_rules_that_are_new_do_not_act_on_what_was_before_them(tmp_path: Path) -> None:
     with WebhookServer() as server:
         with acting(config(tmp_path, server.url, rules={})) as it:
             it.commit(passers_by(3))
             it.apply(config(tmp_path, server.url))
-            wait_until(lambda: it.queue.last_event() is not None, what="the beginning")
+            wait_until(lambda: it.queue.seen(), what="the beginning")
             it.commit(passers_by(1, first=7))
             wait_until(lambda: server.calls, what="the call")
         with acting(config(tmp_path, server.url, rules={})) as it:

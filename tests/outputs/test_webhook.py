@@ -43,7 +43,7 @@ class Calling:
         self.webhook = Webhook("outputs.webhook.chat", settings, self.queue, on_failure=self.failures.append)
 
     def add(self, *numbers: int) -> None:
-        self.queue.add([("chat", action(number)) for number in numbers], None, {})
+        self.queue.add([("chat", action(number)) for number in numbers])
         self.webhook.wake()
 
     @property

@@ -42,6 +42,10 @@ class WebhookServer:
         self.headers: dict[str, str] = {}
         self.hangs = threading.Event()
         """While it is set, nothing is answered."""
+        self.loses_answers = False
+        """It takes a call, and the caller does not hear of it."""
+        self.accepted: list[Call] = []
+        """Those that were answered with 2xx, or would have been."""
         self._certificate, self._key = certificate, key
         self._port = 0
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -51,8 +55,8 @@ class WebhookServer:
         return f"{'http' if self._certificate is None else 'https'}://localhost:{self._port}/hooks/s3cret?token=t0ken"
 
     @property
-    def accepted(self) -> list[Call]:
-        return self.calls.copy()
+    def is_there(self) -> bool:
+        return self._server is not None
 
     def __enter__(self) -> WebhookServer:
         outer = self
@@ -61,9 +65,15 @@ class WebhookServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                outer.calls.append(Call(time.monotonic(), self.path, headers, body))
+                call = Call(time.monotonic(), self.path, headers, body)
+                outer.calls.append(call)
                 while outer.hangs.is_set():
                     time.sleep(0.01)
+                if 200 <= outer.status < 300:
+                    outer.accepted.append(call)
+                if outer.loses_answers:
+                    self.close_connection = True
+                    return
                 self.send_response(outer.status)
                 for name, value in outer.headers.items():
                     self.send_header(name, value)
@@ -98,3 +108,4 @@ class WebhookServer:
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server = None
