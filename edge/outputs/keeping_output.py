@@ -18,6 +18,7 @@ from edge.system.worker import Worker
 
 IDLE_S = 5.0
 BATCH = 50
+FLUSH_S = 0.4
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 120.0
 
 _log = logging.getLogger(__name__)
@@ -67,10 +68,19 @@ class KeepingOutput(Output):
         self._worker.start()
 
     def stop(self, deadline: Deadline) -> None:
+        """What waits may still go out, if the other side answers."""
+        flush = deadline.within(FLUSH_S)
+        while self._worker.is_alive and self._may_go_out and not flush.is_past:
+            self._worker.wake()
+            time.sleep(0.02)
         self._worker.ask_to_stop()
         if self._worker.is_alive:
             self.hurry()
         self._worker.stop(deadline)
+
+    @property
+    def _may_go_out(self) -> bool:
+        return not self._withholds and self._problem is None and self._queue.depth(self.name) > 0
 
     def wake(self) -> None:
         self._worker.wake()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from uuid import UUID
@@ -23,33 +24,50 @@ NOTHING_YET = UUID(int=0)
 
 def newest_event(storage: Path) -> UUID:
     """The `id` of the latest event recorded, or NOTHING_YET. Raises OSError."""
-    return next((event.id for event in _backwards(storage)), NOTHING_YET)
+    newest = max((end for path in _files(storage) for end in islice(_backwards(path), 1)), default=None)
+    return NOTHING_YET if newest is None else newest.event.id
 
 
 def unseen_events(storage: Path, seen: Collection[UUID]) -> list[Event]:
     """In order: those recorded after the last of `seen`, which are ids of events. Several, since a power cut may take
     the latest lines of the record. Empty where none is among the latest `MOST_EVENTS`, for then it is not known which
     events are new. Raises OSError."""
-    found: list[Event] = []
-    for event in islice(_backwards(storage), MOST_EVENTS):
-        if event.id in seen:
-            return found[::-1]
-        found.append(event)
-    if NOTHING_YET in seen and len(found) < MOST_EVENTS:
-        return found[::-1]
+    ends = sorted(((end, path) for path in _files(storage) for end in islice(_backwards(path), 1)), reverse=True)
+    found: list[_Recorded] = []
+    seen_row = -1
+    for end, path in ends:
+        if end.row <= seen_row:
+            break
+        for one in islice(_backwards(path), MOST_EVENTS + 1 - len(found)):
+            if one.event.id in seen:
+                seen_row = max(seen_row, one.row)
+            if one.row <= seen_row:
+                break
+            found.append(one)
+    if seen_row >= 0 or (NOTHING_YET in seen and len(found) <= MOST_EVENTS):
+        return [one.event for one in sorted(found) if one.row > seen_row]
     if found:
         _log.warning("what the rules last saw is not in the record; they go on with what happens from now on")
     return []
 
 
-def _backwards(storage: Path) -> Iterator[Event]:
+@dataclass(frozen=True, order=True, slots=True)
+class _Recorded:
+    row: int
+    """Of the outbox: it grows from event to event, whatever the clock and so the name of the file says."""
+    event: Event = field(compare=False)
+
+
+def _files(storage: Path) -> list[Path]:
     try:
-        files = day_files(storage / FOLDER_NAME)
+        return day_files(storage / FOLDER_NAME)
     except FileNotFoundError:
-        return
-    for path in reversed(files):
-        for line in lines_backwards(path):
-            recorded = read_line(line)
-            event = None if recorded is None else parse_event(recorded.payload)
-            if event is not None:
-                yield event
+        return []
+
+
+def _backwards(path: Path) -> Iterator[_Recorded]:
+    for line in lines_backwards(path):
+        recorded = read_line(line)
+        event = None if recorded is None else parse_event(recorded.payload)
+        if recorded is not None and event is not None:
+            yield _Recorded(recorded.row, event)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sqlite3
 import struct
 import time
 import uuid
@@ -135,6 +136,11 @@ class Rig:
         forgotten = self.forgotten()
         due = {one.event["id"] for one in self.events() if one.event["durable"] and one.number not in forgotten}
         return due - self._acted - self.excused_actions
+
+    def waiting_actions(self) -> set[str]:
+        """Ids of events whose action waits on the disk. No daemon may run."""
+        with sqlite3.connect(self.storage / "actions.sqlite3") as db:
+            return {json.loads(payload)["event_id"] for (payload,) in db.execute("SELECT payload FROM actions")}
 
     def newest(self, topic_end: str, since: float) -> bytes | None:
         """The payload that came last on such a topic after `since`, in monotonic seconds."""

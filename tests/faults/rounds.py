@@ -241,7 +241,7 @@ class Trial:
         problems += self._check_record(events)
         calls = rig.webhook.accepted[mark.calls :]
         problems += checks.check_actions(rig.webhook.accepted)
-        if stopped and (unacted := rig.unacted()):
+        if stopped and (unacted := rig.unacted() - rig.waiting_actions()):
             problems.append(f"of {len(unacted)} events the webhook has not heard")
         if (usage := rig.daemon.usage()) is not None:
             self._usage.append(usage)

@@ -139,7 +139,9 @@ def run_job(job: Job) -> list[Result]:
             if not results[-1].problems:
                 results.append(_told(trial.finish(results[-1].number)))
             if results[-1].problems and rig.disk is not None:
-                shutil.copytree(rig.storage, folder / "storage-as-it-was", ignore=shutil.ignore_patterns("ballast"))
+                shutil.copytree(
+                    rig.storage, folder / "storage-as-it-was", ignore=shutil.ignore_patterns("ballast", "*.sock")
+                )
     return results
 
 
