@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from edge.people.replay import Pair, compare, replay
 from edge.people.replay_observed import replay_observed
 from edge.people.transition import Transition
 from edge.people.watched_camera import CameraRules, camera_rules
+from edge.rules.occasions import Firing
+from edge.rules.replay import firings
 from edge.system.arguments import add_config, path
 from edge.vision.build import build_vision
 from edge.vision.thresholds import Recommendations
@@ -41,9 +43,12 @@ REPLAYABLE = (
     "tracking.",
     "compliance.",
     "cameras.",
+    "rules.",
 )
 """Settings after the detector, or beginnings of their names."""
 TODAY, CHANGED = "today", "changed"
+SHOWN = 5
+"""Times at which a rule acts."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,6 +94,8 @@ class View:
     wall_offset: float | None
     """Seconds from the times of the events to seconds since 1970; None: they are positions in a video."""
     note: str = ""
+    acted: Mapping[str, Mapping[str, Sequence[Firing]]] = field(default_factory=dict)
+    """When each rule would have acted, by today's settings and by the changed ones."""
 
 
 def replay_clip(clip: Path, config: Config, changes: Sequence[str], camera: str | None) -> View:
@@ -99,7 +106,9 @@ def replay_clip(clip: Path, config: Config, changes: Sequence[str], camera: str 
         config = config.model_copy(update={"cameras": {name: CameraSettings(source="demo")}})
     vision = build_vision(config)
     happened = replay(frames(clip), vision, _rules(config, changes, name, vision.recommended))
-    return View(_pairs(happened), bool(changes), None)
+    # A video has no time of the day: rules act as if it were shown now.
+    acted = _acted(config, changes, happened, time.time())
+    return View(_pairs(happened), bool(changes), None, acted=acted)
 
 
 def replay_last(seconds: float, config: Config, changes: Sequence[str], camera: str | None) -> View:
@@ -113,12 +122,14 @@ def replay_last(seconds: float, config: Config, changes: Sequence[str], camera: 
     span = f"{looks[-1].at - looks[0].at:.0f} s with {len(looks)} pictures" if looks else "no pictures"
     guessed = sum(each.approximate for each in replayed.values())
     judged = sum(each.judged for each in replayed.values())
+    happened = {which: each.transitions for which, each in replayed.items()}
     note = f"from {span}; approximate: {guessed} of {judged} judgements are those of a picture before or after"
     return View(
-        _pairs({which: each.transitions for which, each in replayed.items()}),
+        _pairs(happened),
         bool(changes),
         answer["wall_offset"],
         note if guessed else f"from {span}",
+        _acted(running, changes, happened, answer["wall_offset"]),
     )
 
 
@@ -135,6 +146,13 @@ def _rules(config: Config, changes: Sequence[str], camera: str, recommended: Rec
     if changes:
         rules[CHANGED] = camera_rules(with_changes(config, changes), camera, recommended)
     return rules
+
+
+def _acted(
+    config: Config, changes: Sequence[str], happened: Mapping[str, Sequence[Transition]], wall_offset: float
+) -> dict[str, dict[str, list[Firing]]]:
+    configs = {TODAY: config, CHANGED: with_changes(config, changes)}
+    return {which: firings(configs[which].rules, each, wall_offset) for which, each in happened.items()}
 
 
 def _pairs(happened: Mapping[str, Sequence[Transition]]) -> list[Pair]:
@@ -199,16 +217,19 @@ def _json_lines(view: View) -> Iterator[str]:
                 "differs": pair.differs,
             }
         )
+    for rule in _rule_names(view):
+        times = {
+            which: [_time(firing.at, view.wall_offset) for firing in acted.get(rule, ())]
+            for which, acted in view.acted.items()
+        }
+        yield json.dumps({"rule": rule, TODAY: times[TODAY], CHANGED: times.get(CHANGED, times[TODAY])})
 
 
 def _fields(transition: Transition | None, wall_offset: float | None) -> dict[str, Any] | None:
     if transition is None:
         return None
-    when = (
-        {"at_s": round(transition.at, 3)} if wall_offset is None else {"time": timestamp(transition.at + wall_offset)}
-    )
     return {
-        **when,
+        "at_s" if wall_offset is None else "time": _time(transition.at, wall_offset),
         "person": int(transition.track),
         "type": transition.type,
         "status": transition.status,
@@ -217,6 +238,14 @@ def _fields(transition: Transition | None, wall_offset: float | None) -> dict[st
         "confidence": round(transition.confidence, 4),
         "zones": list(transition.zones),
     }
+
+
+def _time(at: float, wall_offset: float | None) -> float | str:
+    return round(at, 3) if wall_offset is None else timestamp(at + wall_offset)
+
+
+def _rule_names(view: View) -> list[str]:
+    return list(dict.fromkeys(name for acted in view.acted.values() for name in acted))
 
 
 def _table(view: View) -> Iterator[str]:
@@ -230,16 +259,30 @@ def _table(view: View) -> Iterator[str]:
     elif view.has_changes:
         different = sum(pair.differs for pair in view.pairs)
         yield f"{different} of {len(view.pairs)} events differ" if different else "the same events"
+    for rule in _rule_names(view):
+        told = [_acts(acted.get(rule, ()), view.wall_offset) for acted in view.acted.values()]
+        yield f"rule {rule}: {told[0]}" + (f"; changed: {told[1]}" if view.has_changes else "")
     if view.note:
         yield view.note
+
+
+def _acts(acted: Sequence[Firing], wall_offset: float | None) -> str:
+    if not acted:
+        return "does not act"
+    times = ", ".join(_clock(firing.at, wall_offset) for firing in acted[:SHOWN])
+    more = ", ..." if len(acted) > SHOWN else ""
+    return f"acts {'once' if len(acted) == 1 else f'{len(acted)} times'} ({times}{more})"
+
+
+def _clock(at: float, wall_offset: float | None) -> str:
+    if wall_offset is not None:
+        return time.strftime("%H:%M:%S", time.localtime(at + wall_offset))
+    minutes, seconds = divmod(at, 60)
+    return f"{int(minutes):02}:{seconds:05.2f}"
 
 
 def _text(transition: Transition | None, wall_offset: float | None) -> str:
     if transition is None:
         return "-"
-    if wall_offset is None:
-        minutes, seconds = divmod(transition.at, 60)
-        when = f"{int(minutes):02}:{seconds:05.2f}"
-    else:
-        when = time.strftime("%H:%M:%S", time.localtime(transition.at + wall_offset))
+    when = _clock(transition.at, wall_offset)
     return f"{when}  person {transition.track:<3} {transition.type:<8} {transition.status}"

@@ -45,7 +45,7 @@ class WhenSettings(Settings):
         about_one = ["event", "dwell_s"]
         if self.nobody_complied_min is not None:
             about_one += ["status", "compliant"]
-        given = [name for name in about_one if name in self.model_fields_set]
+        given = [name for name in about_one if getattr(self, name) != type(self).model_fields[name].default]
         if given:
             raise contradiction(given[0], f"this is about one person, and {occasion} about all; remove one of the two")
         return self

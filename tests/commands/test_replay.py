@@ -136,3 +136,26 @@ def test_in_aggregate_nothing_is_kept(tmp_path: Path, capsys: pytest.CaptureFixt
     with killed_at_the_end(running(config)):
         wait_until(lambda: "no maskd is running" not in answer(), what="the start")
         assert "privacy is aggregate, so no observations are kept" in answer()
+
+
+RULES = (
+    "outputs: {webhook: {chat: {url: 'http://localhost/'}}}\n"
+    "rules:\n"
+    "  remind: {when: {compliant: false, dwell_s: 1}, do: [chat]}\n"
+    "  full: {when: {people_over: 1}, do: [chat]}\n"
+    "  never: {when: {cameras: [door], status: [unknown]}, do: [chat]}\n"
+)
+
+
+def test_when_rules_would_act_is_shown_for_both_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = config_in(tmp_path, "cameras: {door: {source: demo}}\n" + RULES)
+    assert main(["replay", str(CLIP), "-c", config, "--set", "rules.remind.when.dwell_s=30"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("rule remind: acts 2 times (00:0") for line in lines)
+    assert any(line.endswith("; changed: does not act") for line in lines)
+    assert "rule never: does not act; changed: does not act" in lines
+    assert main(["replay", str(CLIP), "-c", config, "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rules = {row["rule"]: row for row in rows if "rule" in row}
+    assert len(rules["full"]["today"]) == 2
+    assert rules["full"]["today"] == rules["full"]["changed"]
