@@ -15,6 +15,7 @@ from edge.camera.video import frames
 from edge.config import CameraSettings, Config
 from edge.config.file import config_from_values, find_config, load_config
 from edge.config.live import is_opened_alike
+from edge.config.per_camera import for_camera
 from edge.control.local_door import ask
 from edge.errors import UsageError
 from edge.payloads.payload import timestamp
@@ -107,7 +108,7 @@ def replay_clip(clip: Path, config: Config, changes: Sequence[str], camera: str 
     vision = build_vision(config)
     happened = replay(frames(clip), vision, _rules(config, changes, name, vision.recommended))
     # A video has no time of the day: rules act as if it were shown now.
-    acted = _acted(config, changes, happened, time.time())
+    acted = _acted(config, changes, name, happened, time.time())
     return View(_pairs(happened), bool(changes), None, acted=acted)
 
 
@@ -129,7 +130,7 @@ def replay_last(seconds: float, config: Config, changes: Sequence[str], camera: 
         bool(changes),
         answer["wall_offset"],
         note if guessed else f"from {span}",
-        _acted(running, changes, happened, answer["wall_offset"]),
+        _acted(running, changes, name, happened, answer["wall_offset"]),
     )
 
 
@@ -149,10 +150,18 @@ def _rules(config: Config, changes: Sequence[str], camera: str, recommended: Rec
 
 
 def _acted(
-    config: Config, changes: Sequence[str], happened: Mapping[str, Sequence[Transition]], wall_offset: float
+    config: Config,
+    changes: Sequence[str],
+    camera: str,
+    happened: Mapping[str, Sequence[Transition]],
+    wall_offset: float,
 ) -> dict[str, dict[str, list[Firing]]]:
-    configs = {TODAY: config, CHANGED: with_changes(config, changes)}
-    return {which: firings(configs[which].rules, each, wall_offset) for which, each in happened.items()}
+    acted = {}
+    for which, transitions in happened.items():
+        settings = with_changes(config, changes) if which == CHANGED else config
+        lost_after_s = for_camera(settings, camera).tracking.lost_after_s
+        acted[which] = firings(settings.rules, transitions, wall_offset=wall_offset, lost_after_s=lost_after_s)
+    return acted
 
 
 def _pairs(happened: Mapping[str, Sequence[Transition]]) -> list[Pair]:

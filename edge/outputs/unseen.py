@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,11 +14,9 @@ from edge.store.record_reader import FOLDER_NAME, day_files, lines_backwards
 
 MOST_EVENTS = 10_000
 
-_log = logging.getLogger(__name__)
-
 
 NOTHING_YET = UUID(int=0)
-"""The rules began before the first event."""
+"""The rules began before the first event. It is less than the id of any."""
 
 
 def newest_event(storage: Path) -> UUID:
@@ -29,26 +26,25 @@ def newest_event(storage: Path) -> UUID:
 
 
 def unseen_events(storage: Path, seen: Collection[UUID]) -> list[Event]:
-    """In order: those recorded after the last of `seen`, which are ids of events. Several, since a power cut may take
-    the latest lines of the record. Empty where none is among the latest `MOST_EVENTS`, for then it is not known which
-    events are new. Raises OSError."""
+    """In order: those recorded after the last of `seen`, which are ids of events; at most `MOST_EVENTS` of them, the
+    latest. Where a power cut has taken the lines of all of `seen`, the ids themselves tell: they begin with the time.
+    Raises OSError."""
     ends = sorted(((end, path) for path in _files(storage) for end in islice(_backwards(path), 1)), reverse=True)
     found: list[_Recorded] = []
     seen_row = -1
     for end, path in ends:
         if end.row <= seen_row:
             break
-        for one in islice(_backwards(path), MOST_EVENTS + 1 - len(found)):
+        for one in islice(_backwards(path), MOST_EVENTS - len(found)):
             if one.event.id in seen:
                 seen_row = max(seen_row, one.row)
             if one.row <= seen_row:
                 break
             found.append(one)
-    if seen_row >= 0 or (NOTHING_YET in seen and len(found) <= MOST_EVENTS):
-        return [one.event for one in sorted(found) if one.row > seen_row]
-    if found:
-        _log.warning("what the rules last saw is not in the record; they go on with what happens from now on")
-    return []
+    latest = max(seen)
+    return [
+        one.event for one in sorted(found) if (one.row > seen_row if seen_row >= 0 else one.event.id.int > latest.int)
+    ]
 
 
 @dataclass(frozen=True, order=True, slots=True)

@@ -12,13 +12,15 @@ from edge.rules.occasions import Firing
 
 
 def firings(
-    rules: Mapping[str, RuleSettings], transitions: Sequence[Transition], wall_offset: float
+    rules: Mapping[str, RuleSettings], transitions: Sequence[Transition], *, wall_offset: float, lost_after_s: float
 ) -> dict[str, list[Firing]]:
-    """Of each rule that is enabled, in order. `wall_offset`: seconds from the times of the transitions to seconds since
-    1970. With the last of them the time ends."""
+    """Of each rule that is enabled, in order. `transitions`: in the order in which they were noticed, the end of a
+    visit `lost_after_s` after the person was last seen. `wall_offset`: seconds from their times to those since 1970."""
     engine = RuleEngine(rules)
-    acted: dict[str, list[Firing]] = {name: [] for name, rule in rules.items() if rule.enabled}
-    for one in sorted(transitions, key=lambda each: each.at):
-        for firing in engine.observe(from_transition(one, one.at + wall_offset)):
-            acted[firing.rule].append(firing)
-    return acted
+    acted: list[Firing] = []
+    for one in transitions:
+        noticed_at = one.at + lost_after_s if one.type == "ended" else one.at
+        acted += engine.tick(noticed_at, noticed_at + wall_offset)
+        acted += engine.observe(from_transition(one, one.at + wall_offset))
+    enabled = [name for name, rule in rules.items() if rule.enabled]
+    return {name: [firing for firing in acted if firing.rule == name] for name in enabled}

@@ -75,6 +75,21 @@ def test_a_power_cut_that_takes_the_end_of_the_record_takes_no_action_with_it(tm
         assert tracks(server) == ["t0", "t1", "t2", "t3", "t4", "t5", "t6"]
 
 
+def test_a_power_cut_that_takes_all_of_the_record_takes_no_action_with_it(tmp_path: Path) -> None:
+    with WebhookServer() as server:
+        settings = config(tmp_path, server.url)
+        with acting(settings) as it:
+            it.commit(passers_by(3, at=103.0))
+            wait_until(lambda: len(server.calls) == 3, what="the calls")
+        (record,) = (tmp_path / "record").glob("*.jsonl")
+        with acting(settings) as it:
+            it.commit(passers_by(2, first=3, at=104.0), then_tell=False)
+        record.write_bytes(b"".join(record.read_bytes().splitlines(keepends=True)[3:]))
+        with acting(settings):
+            wait_until(lambda: len(server.calls) == 5, what="the other two")
+        assert tracks(server) == ["t0", "t1", "t2", "t3", "t4"]
+
+
 def test_a_clock_that_was_wrong_for_a_while_hides_no_event(tmp_path: Path) -> None:
     with WebhookServer() as server:
         settings = config(tmp_path, server.url)

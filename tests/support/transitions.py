@@ -46,6 +46,6 @@ def drafts(*transitions: Transition) -> list[Draft]:
     return draft_events(transitions, TOPICS, MODELS, wall_offset=WALL_OFFSET)
 
 
-def passers_by(count: int, *, first: int = 0, camera: str = "door") -> list[Draft]:
+def passers_by(count: int, *, first: int = 0, camera: str = "door", at: float = 103.25) -> list[Draft]:
     """One `started` for each of so many people."""
-    return drafts(*(transition(track=f"t{first + index}", camera=camera) for index in range(count)))
+    return drafts(*(transition(track=f"t{first + index}", camera=camera, at=at) for index in range(count)))
