@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from edge.config.fields import HomePath, Name, Settings, Text, contradiction
+from edge.config.gpio_output import GpioSettings
 from edge.config.template import checked_json_template
 from edge.config.traits import LIVE
 
@@ -59,6 +60,18 @@ class WebhookSettings(Settings):
 class OutputsSettings(Settings):
     webhook: Annotated[dict[Name, WebhookSettings], LIVE] = {}
     """Servers that are called, each with a name."""
+    gpio: Annotated[dict[Name, GpioSettings], LIVE] = {}
+    """Relays, buzzers and lamps at pins, each with a name."""
+
+    @model_validator(mode="after")
+    def _one_output_for_each_pin(self) -> OutputsSettings:
+        by_pin: dict[int, str] = {}
+        for name, gpio in self.gpio.items():
+            if (other := by_pin.setdefault(gpio.pin, name)) != name:
+                raise contradiction(
+                    f"gpio.{name}.pin", f'the output "{other}" has this pin already; choose another one'
+                )
+        return self
 
     def by_name(self) -> Mapping[str, Settings]:
         """Every output of every kind."""

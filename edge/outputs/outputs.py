@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from edge.config import Config, Settings
+from edge.config.gpio_output import GpioSettings
 from edge.config.outputs import WebhookSettings
 from edge.outputs.action_queue import ActionQueue
+from edge.outputs.gpio import Gpio
 from edge.outputs.output import Output
 from edge.outputs.webhook import Webhook
 from edge.payloads.action import Action
@@ -33,6 +36,9 @@ class Outputs(Part):
         self._outputs: dict[str, Output] = {}
         """Replaced as a whole, and never changed: other threads walk it."""
         self._withholds = config.privacy == "aggregate"
+        self._active: Mapping[str, frozenset[str]] = {}
+        """What tell_active() has told last."""
+        self._telling = threading.Lock()
         self._is_started = False
 
     def apply(self, config: Config) -> None:
@@ -55,6 +61,7 @@ class Outputs(Part):
             output.stop(Deadline(_STOP_S))
         for output in outputs.values():
             output.withhold(self._withholds)
+        self._tell()
         if self._is_started:
             self._queue.keep_only(outputs)
 
@@ -105,12 +112,18 @@ class Outputs(Part):
     def tell_active(self, rules: Mapping[str, frozenset[str]]) -> None:
         """From the rules' thread, whenever it changes: by the name of an output, those of its rules whose occasion is
         there right now."""
-        for name, output in self._outputs.items():
-            output.follow(frozenset() if self._withholds else rules.get(name, frozenset()))
+        self._active = rules
+        self._tell()
 
     def keeps(self, name: str) -> bool:
         output = self._outputs.get(name)
         return output is not None and output.keeps
+
+    def _tell(self) -> None:
+        with self._telling:
+            active = {} if self._withholds else self._active
+            for name, output in self._outputs.items():
+                output.follow(active.get(name, frozenset()))
 
     def _make(self, kind: str, name: str, settings: Settings) -> Output:
         return make_output(f"outputs.{kind}.{name}", settings, self._queue, self._on_failure)
@@ -123,4 +136,6 @@ def make_output(
     match settings:
         case WebhookSettings():
             return Webhook(setting, settings, queue, on_failure=on_failure)
+        case GpioSettings():
+            return Gpio(setting, settings, on_failure=on_failure)
     raise TypeError(setting)

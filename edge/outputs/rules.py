@@ -166,7 +166,8 @@ class Rules(Part):
             if happening.id is not None:
                 self._see(happening.id)
             self._act(firings, time.monotonic())
-            self._tell_active()
+            if not happening.is_recovered:  # of these, only how it is after the last
+                self._tell_active()
 
     def _see(self, event: UUID) -> None:
         self._seen.append(event)
@@ -190,7 +191,7 @@ class Rules(Part):
 
     def _tell_active(self) -> None:
         """Outputs that follow a rule, such as a lamp, hear when its occasion begins and ends."""
-        active = self._engine.active
+        active = self._engine.active(time.time())
         using: dict[str, set[str]] = {}
         for rule in active:
             for output in self._engine_of.rules[rule].do:

@@ -37,10 +37,9 @@ class RuleEngine:
         """When tick() has something to do, in monotonic seconds; infinity: not before something happens."""
         return min((one.due for one in self._occasions), default=float("inf"))
 
-    @property
-    def active(self) -> frozenset[str]:
-        """Rules whose occasion is there right now."""
-        return frozenset(one.name for one in self._occasions if one.is_active)
+    def active(self, wall_time: float) -> frozenset[str]:
+        """Rules whose occasion is there at this time, in seconds since 1970, in a part of the day in which they act."""
+        return frozenset(one.name for one in self._occasions if one.is_active and one.is_awake(wall_time))
 
     @property
     def there(self) -> list[Happening]:

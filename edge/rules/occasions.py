@@ -55,11 +55,15 @@ class Occasion:
         raise NotImplementedError
 
     def may_act(self, now: float, wall_time: float) -> bool:
-        at_most = self.rule.at_most
+        pause_s = self.rule.at_most.pause_s
+        is_pause = pause_s > 0 and now - self._acted_at < pause_s
+        return not is_pause and self.is_awake(wall_time)
+
+    def is_awake(self, wall_time: float) -> bool:
+        """Whether it is a time of the day and week at which it acts."""
+        quiet = self.rule.at_most.quiet
         clock = datetime.fromtimestamp(wall_time).astimezone()
-        is_quiet = at_most.quiet is not None and is_within(at_most.quiet, clock.time())
-        is_pause = at_most.pause_s > 0 and now - self._acted_at < at_most.pause_s
-        return _is_time(self.rule.when, clock) and not is_quiet and not is_pause
+        return _is_time(self.rule.when, clock) and (quiet is None or not is_within(quiet, clock.time()))
 
     def acted(self, now: float) -> None:
         self._acted_at = now

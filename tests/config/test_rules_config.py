@@ -72,6 +72,23 @@ def test_a_mistake_in_a_webhook_is_named(output: str, problem: str) -> None:
     assert problem in refusal(f"outputs: {{webhook: {{chat: {output}}}}}")
 
 
+@pytest.mark.parametrize(
+    ("outputs", "problem"),
+    [
+        ("{lamp: {}}", "outputs.gpio.lamp.pin: is missing; add a line `pin: ...`"),
+        ("{lamp: {pin: 28}}", "it must be a whole number from 0 to 27"),
+        ("{lamp: {pin: 17, active: on}}", "it must be one of high, low"),
+        ("{lamp: {pin: 17, mode: whilst}}", 'did you mean "while"?'),
+        (
+            "{lamp: {pin: 17}, horn: {pin: 18}, door: {pin: 17}}",
+            'gpio.door.pin: the output "lamp" has this pin already',
+        ),
+    ],
+)
+def test_a_mistake_in_a_gpio_output_is_named(outputs: str, problem: str) -> None:
+    assert problem in refusal(f"outputs: {{gpio: {outputs}}}")
+
+
 def test_the_address_of_a_webhook_is_shown_nowhere() -> None:
     shown = show_config(config(OUTPUTS))
     assert "https://chat.example.org/***" in shown

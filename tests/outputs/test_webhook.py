@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -20,19 +19,11 @@ from edge.errors import MaskdError
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.webhook import Webhook, signature
 from edge.payloads.action import Action
-from edge.rules.actions import action_of
-from edge.rules.happening import from_transition
-from edge.rules.occasions import Firing
 from edge.system.deadline import Deadline
+from tests.support.actions import action
 from tests.support.certificates import Authority
-from tests.support.transitions import transition
 from tests.support.waiting import wait_until
 from tests.support.webhook_server import WebhookServer
-
-
-def action(number: int = 1) -> Action:
-    happening = from_transition(transition(track=f"t{number}"), 1_790_000_000.0, UUID(int=number))
-    return action_of(Firing("remind", 0.0, 1_790_000_000.0, happening), "chat", 'lobby "1"')
 
 
 class Calling:

@@ -159,18 +159,25 @@ def test_quiet_hours_and_the_end_of_the_working_day() -> None:
     assert [at / 60 for at in door.times] == [0, 29, 90, 359]
 
 
+def test_in_quiet_hours_and_outside_its_day_its_occasion_is_not_there_either() -> None:
+    door = Door(when={"between": "08:00-18:00"}, at_most={"quiet": "12:30-13:30"})
+    door.see(0, "a")
+    hours = (0, 0.5, 1, 1.5, 5.9, 6)
+    assert [hour for hour in hours if door.engine.active(NOON + 3600 * hour)] == [0, 1.5, 5.9]
+
+
 def test_a_capacity_counts_everybody_also_who_is_not_decided_and_acts_at_each_excess() -> None:
     door = Door(when={"people_over": 2})
     door.see(1, "a")
     door.see(2, "b", status="unknown")
-    assert not door.engine.active
+    assert not door.engine.active(NOON)
     door.see(3, "c", status="with_mask")
     door.see(4, "d")
     assert [(firing.at, firing.people) for firing in door.fired] == [(3, 3)]
-    assert door.engine.active == {"remind"}
+    assert door.engine.active(NOON) == {"remind"}
     door.see(5, "a", kind="ended")
     door.see(6, "b", kind="ended")
-    assert not door.engine.active
+    assert not door.engine.active(NOON)
     door.see(7, "e")
     assert [(firing.at, firing.people) for firing in door.fired] == [(3, 3), (7, 3)]
 
@@ -196,7 +203,7 @@ def test_nobody_complied_for_some_minutes() -> None:
     door.wait_until(900)
     assert [(firing.at, firing.minutes, firing.people) for firing in door.fired] == [(300, 5.0, 1)]
     door.see(950, "c", status="with_mask")
-    assert not door.engine.active
+    assert not door.engine.active(NOON)
     door.see(960, "c", kind="ended")
     door.wait_until(1259)
     assert len(door.fired) == 1
@@ -219,7 +226,7 @@ def test_who_was_there_when_the_rules_changed_does_not_set_them_off() -> None:
     door = Door()
     door.see(1, "a")
     engine = RuleEngine({"remind": RuleSettings(do=["chat"])}, door.engine.there)
-    assert engine.active == {"remind"}
+    assert engine.active(NOON) == {"remind"}
     door.engine = engine
     door.see(2, "a", kind="changed", status="mask_weared_incorrect")
     door.see(3, "b")

@@ -13,9 +13,8 @@ import yaml
 from edge.config import CameraSettings, Config, Settings
 from edge.config.file import load_config
 from edge.homeassistant import announce
-from tests.support.places import ROOT
+from tests.support.documents import DOCS, blocks
 
-DOCS = ROOT / "docs"
 SCHEMAS = {
     "maskd.event/1": "event-1.json",
     "maskd.presence/1": "presence-1.json",
@@ -27,10 +26,6 @@ SCHEMAS = {
 }
 
 
-def blocks(page: str, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", (DOCS / page).read_text(), re.MULTILINE | re.DOTALL)
-
-
 def test_the_payloads_shown_follow_their_schemas() -> None:
     shown = {payload["schema"]: payload for payload in map(json.loads, blocks("mqtt.md", "json"))}
     assert set(shown) == set(SCHEMAS)
@@ -38,7 +33,7 @@ def test_the_payloads_shown_follow_their_schemas() -> None:
         jsonschema.validate(payload, json.loads((DOCS / "schemas" / SCHEMAS[name]).read_text()))
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "page.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "page.md", "outputs.md"])
 def test_the_configurations_shown_are_valid(tmp_path: Path, page: str) -> None:
     shown = blocks(page, "yaml")
     assert shown
