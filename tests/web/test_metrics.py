@@ -180,8 +180,9 @@ def test_a_real_prometheus_reads_it(page: RunningPage, tmp_path: Path) -> None:
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
     config = yaml.safe_load((FLEET / "prometheus.yml").read_text())
-    (job,) = config["scrape_configs"]
-    job["static_configs"] = [{"targets": [f"{HOST}:{page.port}"]}]
+    job = config["scrape_configs"][0]
+    config["scrape_configs"] = [job]
+    job["static_configs"][0]["targets"] = [f"{HOST}:{page.port}"]
     (tmp_path / "token").write_text(TOKEN)
     job["authorization"]["credentials_file"] = str(tmp_path / "token")
     del job["tls_config"]
