@@ -40,6 +40,8 @@ class ActionQueue:
         """Refused by the disk."""
         self._seen: Sequence[UUID] = ()
         """The latest events that the rules have seen, where the file does not say so yet."""
+        self._undeleted: set[int] = set()
+        """Rows of actions that are done, and that the disk does not let go."""
         self._depths: Counter[str] = Counter()
         """In the file."""
         self._is_open = False
@@ -104,7 +106,9 @@ class ActionQueue:
     def waiting(self, output: str, limit: int) -> list[Waiting]:
         """The oldest first; of a disk that refuses, those in memory as well."""
         with self._lock:
-            waiting = self._try(lambda: self._file.waiting(output, limit)) or []
+            most = limit + len(self._undeleted)
+            waiting = self._try(lambda: self._file.waiting(output, most)) or []
+            waiting = [one for one in waiting if one.row not in self._undeleted][:limit]
             if len(waiting) < limit:
                 held = [action for name, action in self._held if name == output]
                 waiting += [Waiting(_IN_MEMORY, action) for action in held[: limit - len(waiting)]]
@@ -114,8 +118,10 @@ class ActionQueue:
         """The output has carried it out, or given it up."""
         with self._lock:
             self._held = [(name, held) for name, held in self._held if (name, held.id) != (output, waiting.action.id)]
-            if waiting.row != _IN_MEMORY and self._try(lambda: self._delete(waiting.row)):
+            if waiting.row != _IN_MEMORY:
                 self._depths[output] -= 1
+                self._undeleted.add(waiting.row)
+                self._try(self._delete)
 
     def depth(self, output: str) -> int:
         with self._lock:
@@ -157,7 +163,7 @@ class ActionQueue:
         """What waits in memory, in one commit."""
         if not self._is_open:
             return
-        if self._try(lambda: self._add(self._held)):
+        if self._try(self._delete) and self._try(lambda: self._add(self._held)):
             if self._error is not None:
                 _log.info("the queue of the outputs in %s can be written again", self.folder)
                 self._error = None
@@ -168,8 +174,9 @@ class ActionQueue:
         self._depths.update(name for name, _ in actions)
         return True
 
-    def _delete(self, row: int) -> bool:
-        self._file.delete([row])
+    def _delete(self) -> bool:
+        self._file.delete(self._undeleted)
+        self._undeleted.clear()
         return True
 
     def _limit(self, output: str, most: int) -> None:

@@ -204,9 +204,30 @@ def test_a_disk_that_refuses_delays_no_action(tmp_path: Path) -> None:
         refuse(it, True)
         it.commit(passers_by(1, first=1))
         wait_until(lambda: len(server.calls) == 2, what="the call")
+        it.commit(passers_by(1, first=2))
+        wait_until(lambda: len(server.calls) == 3, what="another call")
         assert "cannot be written" in "; ".join(it.outputs.status().problems)
         refuse(it, False)
         wait_until(lambda: not it.outputs.status().problems, what="the disk")
+    assert tracks(server) == ["t0", "t1", "t2"]
+
+
+def test_what_a_disk_does_not_let_go_is_not_done_again(tmp_path: Path) -> None:
+    server = WebhookServer()
+    with server:
+        url = server.url
+    with acting(config(tmp_path, url)) as it:
+        it.commit(passers_by(3))
+        wait_until(lambda: it.queue.depth("chat") == 3, what="the outage")
+        refuse(it, True)
+        with server:
+            wait_until(lambda: it.queue.depth("chat") == 0, what="the calls")
+            it.commit(passers_by(1, first=3))
+            wait_until(lambda: len(server.calls) == 4, what="the next call")
+        refuse(it, False)
+        wait_until(lambda: not it.outputs.status().problems, what="the disk")
+        assert it.queue._file.depths() == {}
+    assert tracks(server) == ["t0", "t1", "t2", "t3"]
 
 
 def test_a_damaged_queue_is_set_aside_and_told(tmp_path: Path) -> None:
