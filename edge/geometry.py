@@ -33,10 +33,12 @@ class Box:
     def clipped(self, width: float, height: float) -> Box:
         """The part of the box that lies on a picture of this size, in pixels."""
 
-        def within(value: float, limit: float) -> float:
-            return min(max(value, 0.0), limit)
-
-        return Box(within(self.x1, width), within(self.y1, height), within(self.x2, width), within(self.y2, height))
+        return Box(
+            min(max(self.x1, 0.0), width),
+            min(max(self.y1, 0.0), height),
+            min(max(self.x2, 0.0), width),
+            min(max(self.y2, 0.0), height),
+        )
 
     def scaled(self, x: float, y: float) -> Box:
         """Coordinates multiplied by `x` and `y`: from one picture size to another, or to fractions of it."""
@@ -49,6 +51,10 @@ class Box:
         """With so much of its size added on each side."""
         x, y = share * self.width, share * self.height
         return Box(self.x1 - x, self.y1 - y, self.x2 + x, self.y2 + y)
+
+    def overlaps(self, other: Box) -> bool:
+        """Whether they share more than a border."""
+        return self.x1 < other.x2 and other.x1 < self.x2 and self.y1 < other.y2 and other.y1 < self.y2
 
     def iou(self, other: Box) -> float:
         """Intersection over union, 0 to 1."""

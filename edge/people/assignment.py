@@ -17,8 +17,9 @@ def best_pairs(weights: NDArray[np.float64]) -> list[tuple[int, int]]:
         raise ValueError("every weight must be finite")
     if weights.size == 0:
         return []
-    if weights.size == 1:
-        return [(0, 0)] if weights[0, 0] > 0 else []
+    rows, columns = (places.tolist() for places in np.nonzero(weights > 0))
+    if len(set(rows)) == len(rows) and len(set(columns)) == len(columns):  # no two compete, as nearly always
+        return list(zip(rows, columns, strict=True))
     if weights.shape[0] > weights.shape[1]:
         return sorted((row, column) for column, row in best_pairs(weights.T))
     # A forbidden pair costs as much as staying alone, so that the solution always exists and the pair is dropped below.

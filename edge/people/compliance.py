@@ -67,10 +67,11 @@ class Compliance:
         track and in the order of their times. `whereabouts`: of each track."""
         transitions = []
         for track in update.active:
-            person = self._people.setdefault(track.id, _Person(track, track.box))
+            person = self._people.get(track.id)
+            if person is None:
+                person = self._people[track.id] = _Person(track, frame_size)
             if track.seen:
-                width, height = frame_size
-                person.box = track.box.clipped(width, height).scaled(1 / width, 1 / height)
+                person.frame_size = frame_size
             person.where = whereabouts(track.id)
             for vote in votes.get(track.id, ()):
                 transitions += self._count(person, vote)
@@ -86,13 +87,14 @@ class Compliance:
         person.count(vote)
         if vote.classification.status != UNKNOWN:
             person.recent.append((vote.at, vote.classification.status))
+            person.counts[vote.classification.status] += 1
             # At least min_votes stay: a slow camera then decides as well, and after a pause one vote is not a majority.
             while len(person.recent) > self._settings.min_votes and self._is_old(person.recent[0][0], vote.at):
-                person.recent.popleft()
+                person.drop_oldest()
         # Only a vote decides: while a person is not seen, no majority is held.
         if not person.track.confirmed:
             return []
-        counts = Counter(status for _, status in person.recent)
+        counts = person.counts
         if person.status is None:
             transitions = self._begin(person, counts, vote.at)
         else:
@@ -201,14 +203,16 @@ class _Person:
     """What the votes say of one track so far."""
 
     track: Track
-    box: Box
-    """In fractions of the picture."""
+    frame_size: tuple[int, int]
+    """Width and height of the picture that showed the face last."""
     votes: Counter[str] = field(default_factory=Counter)
     """Judgements made, per status."""
     confidence_sums: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     first_vote_at: float | None = None
     recent: deque[tuple[float, str]] = field(default_factory=deque)
     """The votes that a majority is taken of: when, and for which status; never `unknown`."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Those votes, per status; one without a vote is not among them."""
     status: str | None = None
     """What was announced; None before `started`."""
     compliant: bool | None = None
@@ -226,6 +230,18 @@ class _Person:
     def judged(self) -> int:
         """Votes that are not `unknown`."""
         return self.votes.total() - self.votes[UNKNOWN]
+
+    @property
+    def box(self) -> Box:
+        """Where the face was last seen, in fractions of the picture."""
+        width, height = self.frame_size
+        return self.track.box.clipped(width, height).scaled(1 / width, 1 / height)
+
+    def drop_oldest(self) -> None:
+        _, status = self.recent.popleft()
+        self.counts[status] -= 1
+        if not self.counts[status]:
+            del self.counts[status]
 
     def count(self, vote: Vote) -> None:
         if self.first_vote_at is None:

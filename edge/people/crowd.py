@@ -62,6 +62,18 @@ class Crowd:
     def look(self, faces: Sequence[Face], eye: Eye, frame_size: tuple[int, int], now: float) -> Seen:
         """Takes in the faces of a picture of `frame_size` (width, height) pixels, taken at `now` in monotonic
         seconds; `eye` is the classifier before that picture."""
+        update, transitions, stays = self._take_in(faces, eye, frame_size, now)
+        return self._seen(update, transitions, self._judge.classified, stays)
+
+    def follow(self, faces: Sequence[Face], eye: Eye, frame_size: tuple[int, int], now: float) -> Sequence[Transition]:
+        """As look(), for where only what happens counts, and not who is there."""
+        update, transitions, _ = self._take_in(faces, eye, frame_size, now)
+        self._forget(update)
+        return transitions
+
+    def _take_in(
+        self, faces: Sequence[Face], eye: Eye, frame_size: tuple[int, int], now: float
+    ) -> tuple[TrackUpdate, Sequence[Transition], Mapping[str, tuple[ZoneStay, ...]]]:
         self._frame_size = frame_size
         update = self._tracker.update(not_ignored(faces, self._rules.zones, frame_size), now)
         stays = {
@@ -77,8 +89,7 @@ class Crowd:
             min_score=self._rules.min_score,
             interval_s=recheck_interval(self._rules.recheck_s, self._rules.compliance),
         )
-        transitions = self._compliance.update(update, votes, self._stays.whereabouts, frame_size)
-        return self._seen(update, transitions, self._judge.classified, stays)
+        return update, self._compliance.update(update, votes, self._stays.whereabouts, frame_size), stays
 
     def wait(self, now: float) -> Seen:
         """No picture has come by `now`: who was not seen for too long leaves."""
@@ -113,10 +124,13 @@ class Crowd:
         stays: Mapping[str, tuple[ZoneStay, ...]],
     ) -> Seen:
         """`stays`: those of the people whom the picture shows."""
-        for track in update.ended:
-            self._stays.forget(track.id)
+        self._forget(update)
         people = (self._person(track, stays.get(track.id) or self._stays.current(track.id)) for track in update.active)
         return Seen(tuple(people), tuple(transitions), classified)
+
+    def _forget(self, update: TrackUpdate) -> None:
+        for track in update.ended:
+            self._stays.forget(track.id)
 
     def _person(self, track: Track, stays: tuple[ZoneStay, ...]) -> Person:
         memory = self._judge.memory(track.id)

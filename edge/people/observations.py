@@ -3,6 +3,7 @@ rules."""
 
 from __future__ import annotations
 
+import math
 import struct
 import threading
 import time
@@ -81,8 +82,8 @@ class Observations:
     def latest(self, seconds: float) -> list[Look]:
         """Those of the last seconds before the newest picture, in order."""
         with self._lock:
-            looks = list(self._looks)
-        return [self._unpacked(look) for look in looks if _at(look) >= _at(looks[-1]) - seconds]
+            newest = _at(self._looks[-1]) if self._looks else 0.0
+        return self.since(math.nextafter(newest - seconds, -math.inf))
 
     def since(self, at: float) -> list[Look]:
         """Those after a moment, in order."""

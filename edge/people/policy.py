@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import islice
 
 from edge.config import ComplianceSettings
 from edge.geometry import Box
 from edge.payloads.statuses import UNKNOWN
-from edge.vision.overlap import boxes_to_array, iou_matrix
 
 ROUNDING_S = 1e-6
 """Frame times that are sums of 1/fps miss a whole interval by their last digits."""
@@ -67,9 +65,12 @@ def due(
 
 def overlapping(boxes: Sequence[tuple[str, Box]]) -> frozenset[str]:
     """The tracks, given with where each face is expected, whose box touches another one's."""
-    if len(boxes) < 2:
-        return frozenset()
-    array = boxes_to_array([box for _, box in boxes])
-    overlap = iou_matrix(array, array)
-    np.fill_diagonal(overlap, 0.0)
-    return frozenset(track for (track, _), others in zip(boxes, overlap, strict=True) if others.any())
+    found: set[str] = set()
+    from_the_left = sorted(boxes, key=lambda each: each[1].x1)
+    for number, (track, box) in enumerate(from_the_left, start=1):
+        for other, there in islice(from_the_left, number, None):
+            if there.x1 >= box.x2:
+                break
+            if box.overlaps(there):
+                found |= {track, other}
+    return frozenset(found)

@@ -57,8 +57,8 @@ class _Replayed:
 
     def look(self, vision: Vision, image: Image, faces: Sequence[Face], at: float) -> None:
         eye = PictureEye(vision, image, self._thresholds)
-        seen = self._crowd.look(sifted(faces, self._thresholds), eye, (image.shape[1], image.shape[0]), at)
-        self._transitions += seen.transitions
+        size = (image.shape[1], image.shape[0])
+        self._transitions += self._crowd.follow(sifted(faces, self._thresholds), eye, size, at)
 
     def finish(self) -> list[Transition]:
         self._transitions += self._crowd.finish().transitions
@@ -91,16 +91,13 @@ class Pair:
 def compare(before: Sequence[Transition], after: Sequence[Transition]) -> list[Pair]:
     """Side by side, in the order of their times: events of one type and status about the same person, who is known by
     the place and not by the number."""
-    left = list(after)
+    left = dict(enumerate(after))
     pairs = []
     for one in before:
-        match = min(
-            (each for each in left if _is_same(one, each)), key=lambda each: abs(each.at - one.at), default=None
-        )
-        if match is not None:
-            left.remove(match)
-        pairs.append(Pair(one, match))
-    pairs += [Pair(None, each) for each in left]
+        alike = ((abs(each.at - one.at), number) for number, each in left.items() if _is_same(one, each))
+        nearest = min(alike, default=None)
+        pairs.append(Pair(one, None if nearest is None else left.pop(nearest[1])))
+    pairs += [Pair(None, each) for each in left.values()]
     return sorted(pairs, key=lambda pair: pair.at)
 
 
@@ -108,7 +105,8 @@ def _is_same(one: Transition, other: Transition) -> bool:
     apart_s = abs(one.at - other.at)
     # Of the same visit, an event may come much earlier or later.
     is_timely = apart_s <= SAME_EVENT_S or abs(one.started_at - other.started_at) <= SAME_EVENT_S
+    if not is_timely or (one.type, one.status) != (other.type, other.status):
+        return False
     (x, y), (other_x, other_y) = one.box.center, other.box.center
     size = max(one.box.width, one.box.height)
-    is_there = max(abs(x - other_x), abs(y - other_y)) <= size * (1 + WALK_PER_S * apart_s)
-    return (one.type, one.status) == (other.type, other.status) and is_timely and is_there
+    return max(abs(x - other_x), abs(y - other_y)) <= size * (1 + WALK_PER_S * apart_s)

@@ -63,7 +63,7 @@ def replay_looks(
         if crowd.is_empty and not look.faces:
             continue
         eye.look = look
-        transitions += crowd.look(faces_of(look, rules), eye, look.frame_size, look.at).transitions
+        transitions += crowd.follow(faces_of(look, rules), eye, look.frame_size, look.at)
     return Replayed([*transitions, *crowd.finish().transitions], eye.judged, eye.approximate)
 
 

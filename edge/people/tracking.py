@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -177,31 +177,50 @@ def _affinity(
     whose person may be anywhere in a larger area claims each spot in it less, as a density does: so the person in front
     keeps the face while the one behind is hidden.
     """
-    expected = [track.expected_box(now) for track in tracks]
+    expected = [_spot(track.expected_box(now)) for track in tracks]
     reaches = [track.reach(now) for track in tracks]
-    spreads = [reach / _size(box) for reach, box in zip(reaches, expected, strict=True)]
+    spreads = [reach / here.size for reach, here in zip(reaches, expected, strict=True)]
     least = min(spreads)
-    # Without numpy, which takes several times as long for the one or two people of most pictures.
+    spots = [_spot(box) for box in boxes]
+    # Without numpy, which takes several times as long for the few people of most pictures.
     affinity = [
         [
             _pair_affinity(
                 here, there, reach, certainty=(least / spread) ** 2, match_iou=match_iou, beyond=beyond_overlap
             )
-            for there in boxes
+            for there in spots
         ]
         for here, reach, spread in zip(expected, reaches, spreads, strict=True)
     ]
     return np.array(affinity, dtype=np.float64)
 
 
-def _pair_affinity(here: Box, there: Box, reach: float, *, certainty: float, match_iou: float, beyond: bool) -> float:
-    overlaps = here.iou(there) >= match_iou
+class _Spot(NamedTuple):
+    """A box, and what its pairs need of it."""
+
+    box: Box
+    center: tuple[float, float]
+    size: float
+
+
+def _spot(box: Box) -> _Spot:
+    return _Spot(box, box.center, _size(box))
+
+
+def _pair_affinity(
+    here: _Spot, there: _Spot, reach: float, *, certainty: float, match_iou: float, beyond: bool
+) -> float:
+    overlap = here.box.iou(there.box) if here.box.overlaps(there.box) else 0.0
+    overlaps = overlap >= match_iou
     if not overlaps and not beyond:
         return 0.0
-    octaves = math.log2(_size(there) / _size(here))
-    affinity = certainty * (1.0 - (math.dist(here.center, there.center) / reach) ** 2 - octaves**2)
     # Overlapping boxes may always continue a track, if nothing better does.
-    return max(affinity, 0.01 if overlaps else 0.0)
+    least = 0.01 if overlaps else 0.0
+    distance = math.dist(here.center, there.center)
+    if distance >= reach:
+        return least
+    octaves = math.log2(there.size / here.size)
+    return max(certainty * (1.0 - (distance / reach) ** 2 - octaves**2), least)
 
 
 def _size(box: Box) -> float:

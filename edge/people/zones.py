@@ -40,6 +40,9 @@ class Whereabouts:
     """In a zone, but in none for its `dwell_s` yet."""
 
 
+_NOWHERE = Whereabouts()
+
+
 @dataclass(slots=True)
 class _Stay:
     entered_at: float
@@ -84,7 +87,9 @@ class ZoneStays:
 
     def whereabouts(self, track: str) -> Whereabouts:
         """As the latest update left them."""
-        known = self._stays.get(track, {})
+        known = self._stays.get(track)
+        if not known:
+            return _NOWHERE
         stays = {zone: known[zone] for zone in self._zones if zone in known}
         counting = tuple(zone for zone, stay in stays.items() if self._counts(zone, stay))
         return Whereabouts(counting, is_waiting=bool(stays) and not counting)

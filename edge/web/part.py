@@ -88,7 +88,7 @@ class WebPage(Part):
         has_users = logins.has_any or self._sessions.has_any(logins, now)
         wanted = self._config.web if self._config.web.enabled and has_users else None
         if self._server is not None and not _is_served_alike(wanted, self._serves):
-            self._server.stop(Deadline(RESTART_S))
+            self._stop_server(Deadline(RESTART_S))
             self._server, self._next_try_at = None, 0.0
         if wanted is None or not self._is_started or now < self._next_try_at:
             return
@@ -126,6 +126,11 @@ class WebPage(Part):
 
     def stop(self, deadline: Deadline) -> None:
         self._is_started = False
+        self._stop_server(deadline)
+
+    def _stop_server(self, deadline: Deadline) -> None:
+        if self._tune is not None:  # before the server, which waits for the answers that are under way
+            self._tune.stop()
         if self._server is not None:
             self._server.stop(deadline)
 

@@ -44,6 +44,8 @@ class Recorded:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     changes: Sequence[VisitChange]
+    begins_at: float
+    """When the first picture was taken."""
     span_s: float
     pictures: int
     judged: int
@@ -74,8 +76,9 @@ class Replays:
         self._stopping = threading.Event()
 
     def stop(self) -> None:
+        """From any thread: a replay that is under way, and each that waits, ends with SupersededError."""
         self._stopping.set()
-        self._work.shutdown(wait=False, cancel_futures=True)
+        self._work.shutdown(wait=False)
 
     def tick(self, now: float) -> None:
         """From any thread: what no one has replayed for a while is not kept in memory a second time."""
@@ -87,6 +90,8 @@ class Replays:
 
     async def run(self, trial: Trial, seconds: float, clip: Recorded | None = None) -> Outcome:
         """Of the last seconds, or of a clip. Raises SupersededError and BusyError."""
+        if self._stopping.is_set():
+            raise SupersededError
         if self._waiting >= MOST_WAITING:
             raise BusyError
         self._waiting += 1
@@ -97,12 +102,13 @@ class Replays:
 
     def _run(self, trial: Trial, seconds: float, clip: Recorded | None) -> Outcome:
         started = time.perf_counter()
-        snapshot = self._snapshot(trial.camera, seconds) if clip is None else _of_clip(trial.camera, clip)
 
         def breathe() -> None:
-            if trial.is_over or self._stopping.is_set():
+            if trial.is_over or self._stopping.wait(REST_S):
                 raise SupersededError
-            time.sleep(REST_S)
+
+        breathe()
+        snapshot = self._snapshot(trial.camera, seconds) if clip is None else _of_clip(trial.camera, clip)
 
         def judged_by(rules: CameraRules) -> Replayed:
             return replay_looks(snapshot.recorded.looks, snapshot.judgements, trial.camera, rules, breathe)
@@ -114,6 +120,7 @@ class Replays:
         looks = snapshot.recorded.looks
         return Outcome(
             visit_changes(before.transitions, after.transitions),
+            begins_at=looks[0].at if looks else 0.0,
             span_s=looks[-1].at - looks[0].at if looks else 0.0,
             pictures=len(looks),
             judged=before.judged + after.judged,

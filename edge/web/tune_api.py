@@ -229,6 +229,7 @@ def _seconds(text: str) -> float:
 def _told(outcome: Outcome) -> dict[str, Any]:
     return {
         "people": [_person(change, outcome.wall_offset) for change in outcome.changes],
+        "begins": round(outcome.begins_at + (outcome.wall_offset or 0.0), 2),
         "span_s": round(outcome.span_s, 1),
         "pictures": outcome.pictures,
         "judged": outcome.judged,

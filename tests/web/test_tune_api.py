@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from edge.config import Config
 from edge.demo_clip import CLIP
 from edge.people.scene import Scene
 from edge.people.watched_camera import WatchedCamera, camera_rules
+from edge.system.deadline import Deadline
 from edge.vision.build import build_vision
 from edge.web.clips import LONGEST_BYTES
+from tests.support.waiting import PATIENCE_S, wait_until
 from tests.support.web_page import TOKEN, VIEW_PASSWORD, Answer, Client, RunningPage, running_page
 
 TAB, OTHER_TAB = "0123456789abcdef", "fedcba9876543210"
@@ -120,6 +123,21 @@ def test_a_replay_tells_who_would_be_an_event(watched: RunningPage) -> None:
     assert send(client, zones={"door": {"hall": {**HALL, "ignore": True}}}).status == 200
     assert set(verdicts(client)) == {"gone"}
     assert watched.part._device.changes.config.cameras["door"].model_dump()["min_votes"] == 5
+
+
+def test_a_replay_that_is_under_way_delays_no_stop(
+    watched: RunningPage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = machine(watched)
+    assert send(client).status == 200
+    monkeypatch.setattr("edge.web.replays.REST_S", PATIENCE_S)
+    replays = watched.part._tune._replays  # type: ignore[union-attr]
+    with ThreadPoolExecutor(2) as browsers:
+        answers = [browsers.submit(client.get, f"/api/tune/replay?tab={TAB}") for _ in range(2)]
+        wait_until(lambda: replays._waiting == 2, what="the replays")
+        watched.part.stop(Deadline(PATIENCE_S))
+        assert [answer.result().json for answer in answers] == [{"superseded": True}] * 2
+    assert caplog.messages == []
 
 
 def test_those_who_look_on_may_try_and_not_save(watched: RunningPage) -> None:

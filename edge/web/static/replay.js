@@ -1,10 +1,12 @@
 // Who of the last minutes, or of a clip, would have been an event: by the settings in effect and by the tried ones.
 
 import { get } from "./api.js";
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { deviceTime, inWords } from "./words.js";
 
-const FIRST_S = 30;
+// The last seconds are replayed first; how many, follows the pace of the device.
+const FIRST_S = { least: 5, begin: 30, most: 60 };
+const FIRST_MS = { quick: 40, slow: 120 };
 const SPANS = { 60: "the last minute", 600: "the last 10 minutes" };
 const VERDICTS = {
   same: "the same",
@@ -13,7 +15,8 @@ const VERDICTS = {
   gone: "no event any more",
   new: "a new event",
 };
-const AGAIN_MS = 10000;
+// With nothing moved; all ten minutes are much work for a small board.
+const AGAIN_MS = 30000;
 
 export function Replay({ tab, tried, isChanged, onLost }) {
   const [source, setSource] = useState("600");
@@ -22,6 +25,7 @@ export function Replay({ tab, tried, isChanged, onLost }) {
   const [problem, setProblem] = useState("");
   const [isReading, setReading] = useState(false);
   const [again, setAgain] = useState(0);
+  const asked = useRef({ tried: 0, first: FIRST_S.begin });
   useEffect(() => {
     get("api/tune/clips").then(setClips, () => {});
     const timer = setInterval(() => setAgain((n) => n + 1), AGAIN_MS);
@@ -34,8 +38,9 @@ export function Replay({ tab, tried, isChanged, onLost }) {
       try {
         const answer = await get(`api/tune/replay?tab=${tab}&${what}`);
         if (!isCurrent || answer.superseded) return;
-        if (answer.lost) onLost();
-        else (setOutcome(answer), setProblem(""));
+        if (answer.lost) return onLost();
+        setProblem("");
+        return answer;
       } catch (error) {
         if (isCurrent) setProblem(error.message);
       }
@@ -43,13 +48,20 @@ export function Replay({ tab, tried, isChanged, onLost }) {
     const all = async () => {
       if (!(source in SPANS)) {
         setReading(true);
-        await ask(`clip=${encodeURIComponent(source)}`);
+        const answer = await ask(`clip=${encodeURIComponent(source)}`);
         if (isCurrent) setReading(false);
+        if (answer) setOutcome(answer);
         return;
       }
-      // The last seconds first, so that a slider answers at once; then all.
-      await ask(`seconds=${FIRST_S}`);
-      if (isCurrent && Number(source) > FIRST_S) await ask(`seconds=${source}`);
+      const { first } = asked.current;
+      if (asked.current.tried !== tried && first < Number(source)) {
+        const answer = await ask(`seconds=${first}`);
+        if (!answer) return;
+        asked.current = { tried, first: pace(first, answer.took_ms) };
+        setOutcome((known) => joined(known, answer));
+      }
+      const answer = await ask(`seconds=${source}`);
+      if (answer) setOutcome(answer);
     };
     all();
     return () => (isCurrent = false);
@@ -75,13 +87,28 @@ export function Replay({ tab, tried, isChanged, onLost }) {
   </section>`;
 }
 
-function summary({ people, span_s: span, approximate, judged }, isChanged) {
+function pace(first, took) {
+  const wanted = took > FIRST_MS.slow ? first / 2 : took < FIRST_MS.quick ? 2 * first : first;
+  return Math.min(FIRST_S.most, Math.max(FIRST_S.least, wanted));
+}
+
+// Those who had gone before the last seconds stay in the list until all is replayed, without a verdict.
+function joined(known, answer) {
+  const people = [...(known?.older ?? []), ...(known?.people ?? [])];
+  const older = people.filter((each) => !each.is_position && goneAt(each) < answer.begins);
+  return { ...answer, older: older.map((each) => ({ ...each, verdict: "older" })) };
+}
+
+const goneAt = ({ began, before, after }) => began + Math.max(...[...before, ...after].map((each) => each.after_s));
+
+function summary({ people, older, span_s: span, approximate, judged }, isChanged) {
   const span_ = span < 90 ? `${Math.round(span)} s` : `${Math.round(span / 60)} min`;
-  if (!people.length) return `No one was an event within ${span_}.`;
+  if (!people.length && !older?.length) return `No one was an event within ${span_}.`;
   const count = (verdict) => people.filter((each) => each.verdict === verdict).length;
   const parts = Object.keys(VERDICTS).filter(count).map((verdict) => `${count(verdict)} ${VERDICTS[verdict]}`);
   const about = approximate && isChanged ? ` Approximate: ${approximate} of ${judged} judgements are those of a picture before or after.` : "";
-  return `${people.length} people within ${span_}: ${isChanged ? parts.join(", ") : "move a slider to see what would change"}.${about}`;
+  const follows = older?.length ? " Those before follow …" : "";
+  return `${people.length} people within ${span_}: ${isChanged ? parts.join(", ") : "move a slider to see what would change"}.${about}${follows}`;
 }
 
 function People({ outcome, isChanged }) {
@@ -89,12 +116,12 @@ function People({ outcome, isChanged }) {
     <table>
       <thead><tr><th scope="col">Came</th><th scope="col">By the settings in effect</th><th scope="col">By yours</th><th scope="col"></th></tr></thead>
       <tbody>
-        ${[...outcome.people].reverse().map(
-          (each) => html`<tr key=${`${each.began}${each.verdict}`} class=${isChanged ? each.verdict : "same"} data-verdict=${each.verdict}>
+        ${[...(outcome.older ?? []), ...outcome.people].reverse().map(
+          (each) => html`<tr key=${`${each.began}${each.verdict}`} class=${isChanged || each.verdict === "older" ? each.verdict : "same"} data-verdict=${each.verdict}>
             <td>${each.is_position ? `${each.began.toFixed(1)} s` : deviceTime(new Date(each.began * 1000).toISOString(), { timeStyle: "medium" })}</td>
             <td>${story(each.before)}</td>
-            <td>${isChanged ? story(each.after) : ""}</td>
-            <td>${isChanged ? VERDICTS[each.verdict] : ""}</td>
+            <td>${isChanged && each.verdict !== "older" ? story(each.after) : ""}</td>
+            <td>${isChanged ? (VERDICTS[each.verdict] ?? "…") : ""}</td>
           </tr>`,
         )}
       </tbody>
