@@ -39,7 +39,8 @@ lock=$checkout/requirements/python$python-$machine.txt
 "${pip[@]}" download --dest "$temporary/bundle/wheels" --only-binary :all: --python-version "$python" "${platforms[@]}" \
   --no-deps --require-hashes --requirement "$lock"
 cp "$lock" "$temporary/bundle/wheels"
-cp "$checkout"/systemd/{install.sh,install-broker.sh,installation.sh,maskd.service} \
+cp "$checkout"/systemd/{install.sh,install-broker.sh,allow-devices.sh,installation.sh} \
+  "$checkout"/systemd/{maskd.service,maskd-sound.conf,maskd-gpio.conf} \
   "$checkout"/{LICENSE,docs/install.md} "$temporary/bundle"
 
 version=$(basename "$wheel" | cut -d - -f 2)

@@ -13,11 +13,14 @@ old_unit=''
 
 usage() {
   cat << 'END'
-usage: sudo install.sh [--with-broker] [--system-opencv] [--wheels DIR]     installs maskd, or upgrades it
+usage: sudo install.sh [--with-broker] [--with-sound] [--with-gpio] [--system-opencv] [--wheels DIR]
+                                                            installs maskd, or upgrades it
        sudo install.sh --uninstall [--purge]              removes it; --purge: configuration and events too
        install.sh --version | --help
 
   --with-broker    also install the broker Mosquitto, with a password for maskd
+  --with-sound     let the service play sound, for outputs.sound; upgrades keep it
+  --with-gpio      let the service switch GPIO lines, for outputs.gpio; upgrades keep it
   --system-opencv  use this system's OpenCV instead of pip's, which has no GStreamer: for the ribbon-cable cameras of a
                    Jetson (source: csi) and for other pipelines (source: gst: ...); upgrades remember it
   --wheels DIR     install from a folder of wheels (make bundle), without a network; in a bundle the default is the folder
@@ -30,10 +33,11 @@ END
 }
 
 main() {
-  local action=install with_broker=false purge=false wheels='' version
+  local action=install with_broker=false purge=false wheels='' version devices=()
   while [ $# -gt 0 ]; do
     case $1 in
       --with-broker) with_broker=true ;;
+      --with-sound | --with-gpio) devices+=("${1#--with-}") ;;
       --system-opencv) system_opencv=true ;;
       --wheels)
         [ -n "${2:-}" ] || fail '--wheels needs the folder of wheels that "make bundle" made'
@@ -54,6 +58,9 @@ main() {
   if [ -z "$wheels" ] && [ -d "$here/wheels" ]; then wheels=$here/wheels; fi
   if $purge && [ "$action" != uninstall ]; then fail '--purge works only with --uninstall'; fi
   if $with_broker && [ "$action" = uninstall ]; then fail '--with-broker works only with an installation'; fi
+  if [ ${#devices[@]} -gt 0 ] && [ "$action" = uninstall ]; then
+    fail "--with-${devices[0]} works only with an installation"
+  fi
   if $system_opencv && [ "$action" = uninstall ]; then fail '--system-opencv works only with an installation'; fi
 
   if [ "$action" = version ]; then
@@ -74,6 +81,7 @@ main() {
     version=$(offered_version "$wheels")
     install_version "$version" "$wheels"
     if $with_broker; then "$here/install-broker.sh"; fi
+    if [ ${#devices[@]} -gt 0 ]; then "$here/allow-devices.sh" "${devices[@]}"; fi
     show_result --with-broker
   fi
 }
@@ -90,21 +98,6 @@ offered_version() {
   else
     fail 'there is neither a checkout around this script nor a folder of wheels; give one: --wheels DIR'
   fi
-}
-
-# The names of packages that are not installed yet go to apt.
-need_packages() {
-  local name missing=()
-  for name in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2> /dev/null)" = 'ii ' ] || missing+=("$name")
-  done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get > /dev/null || fail "install what is missing with this system's package manager: ${missing[*]}"
-  say "Installing ${missing[*]} with apt."
-  export DEBIAN_FRONTEND=noninteractive
-  local install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
-  "${install[@]}" > /dev/null 2>&1 || { quietly apt-get update -q && quietly "${install[@]}"; } ||
-    fail "apt could not install ${missing[*]}; see its output above, and check the network"
 }
 
 check_machine() {

@@ -55,6 +55,21 @@ quietly() {
 
 is_raspberry_pi() { grep -qs 'Raspberry Pi' /proc/device-tree/model; }
 
+# The names of packages that are not installed yet go to apt.
+need_packages() {
+  local name missing=()
+  for name in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2> /dev/null)" = 'ii ' ] || missing+=("$name")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get > /dev/null || fail "install what is missing with this system's package manager: ${missing[*]}"
+  say "Installing ${missing[*]} with apt."
+  export DEBIAN_FRONTEND=noninteractive
+  local install=(apt-get install -y -q --no-install-recommends "${missing[@]}")
+  "${install[@]}" > /dev/null 2>&1 || { quietly apt-get update -q && quietly "${install[@]}"; } ||
+    fail "apt could not install ${missing[*]}; see its output above, and check the network"
+}
+
 # --- installation ---------------------------------------------------------------------------------------------------
 
 # From here on, every end but success rolls back.

@@ -66,8 +66,8 @@ build() {
 lay_files() {
   local root=$1 doc=$1/usr/share/doc/maskd
   install -D -m 644 -t "$root/usr/lib/systemd/system" "$checkout/systemd/maskd.service"
-  install -D -m 755 -t "$root/usr/lib/maskd" "$checkout/systemd/install-broker.sh"
-  install -D -m 644 -t "$root/usr/lib/maskd" "$checkout/systemd/installation.sh"
+  install -D -m 755 -t "$root/usr/lib/maskd" "$checkout"/systemd/{install-broker,allow-devices}.sh
+  install -D -m 644 -t "$root/usr/lib/maskd" "$checkout"/systemd/{installation.sh,maskd-sound.conf,maskd-gpio.conf}
   install -d "$root/usr/bin"
   ln -s /opt/maskd/current/bin/maskd "$root/usr/bin/maskd"
   install -D -m 644 -t "$doc" "$here/copyright" "$checkout/docs/install.md"

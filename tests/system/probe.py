@@ -98,6 +98,7 @@ MUST_NOT: dict[str, Callable[[], object]] = {
     "changing the system": lambda: Path("/etc/probe").write_text(""),
     "looking into homes": lambda: list(Path("/root").iterdir()),
     "seeing others' processes": process_of_root,
+    "opening a sound card": lambda: open_device("/dev/sound9"),
     "opening a device off the list": lambda: open_device("/dev/forbidden"),
     "raw packets": lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW).close(),
     "memory that is written and executed": write_and_execute,

@@ -77,7 +77,13 @@ def probed(installed: Debian, drop_in: Path) -> dict[str, Any]:
     installed.inside("/srv/probe.py").write_bytes(PROBE.read_bytes())
     installed.sh("echo > /srv/of-group-video && chgrp video /srv/of-group-video && chmod 660 /srv/of-group-video")
     # Numbers without a driver: what passes the unit's list fails by that, what does not pass fails by EPERM.
-    for name, number in {"video9": "81 9", "renderD9": "226 137", "usb9": "189 9", "forbidden": "10 230"}.items():
+    for name, number in {
+        "video9": "81 9",
+        "renderD9": "226 137",
+        "usb9": "189 9",
+        "sound9": "116 9",
+        "forbidden": "10 230",
+    }.items():
         installed.sh(f"test -e /dev/{name} || mknod -m 666 /dev/{name} c {number}")
     drop_in.write_text(
         "[Service]\nReadWritePaths=/srv\nExecStartPre=/opt/maskd/current/bin/python /srv/probe.py /run/maskd/probed\n"
@@ -95,6 +101,37 @@ def test_the_sandbox_holds_and_lets_pass_what_it_must(installed: Debian, drop_in
     assert allowed == {}
     refused = {name: what for name, what in found["must not"].items() if what == "works"}
     assert refused == {}
+
+
+def test_the_drop_in_for_sound_lets_pass_sound_cards_alone(installed: Debian, bundle: Path, drop_in: Path) -> None:
+    sound = installed.inside(DROP_IN).with_name("maskd-sound.conf")
+    sound.write_bytes((bundle / sound.name).read_bytes())
+    try:
+        found = probed(installed, drop_in)
+    finally:
+        sound.unlink()
+    assert {name for name, what in found["must not"].items() if what == "works"} == {"opening a sound card"}
+    assert set(found["must work"].values()) == {"works"}
+
+
+def test_gpio_is_allowed_and_forbidden_by_one_command_each(installed: Debian, bundle: Path) -> None:
+    allow = f"/root/{bundle.name}/allow-devices.sh"
+    refused = installed.run(allow, "gpio", check=False)
+    assert refused.returncode == 1
+    assert "there is no group gpio here" in refused.stderr
+    assert not installed.inside(DROP_IN).parent.exists()
+    installed.run("groupadd", "--system", "gpio")
+    group = installed.sh("getent group gpio | cut -d : -f 3").stdout.strip()
+    installed.run(allow, "gpio")
+    wait_until(installed.is_active, what="maskd with GPIO")
+    assert installed.unit("DeviceAllow").count("char-gpiochip rw") == 1
+    pid = installed.unit("MainPID")
+    assert installed.run("readlink", f"/proc/{pid}/cwd").stdout.strip() == "/run/maskd"
+    assert group in installed.run("grep", "Groups:", f"/proc/{pid}/status").stdout.split()
+    installed.run(allow, "--remove", "gpio")
+    wait_until(installed.is_active, what="maskd without GPIO")
+    assert "gpiochip" not in installed.unit("DeviceAllow")
+    assert not installed.inside(DROP_IN).parent.exists()
 
 
 def test_a_killed_daemon_comes_back_and_counts_on(installed: Debian) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -17,7 +18,8 @@ from tests.support.programs import need
 
 SYSTEMD = ROOT / "systemd"
 UNIT = SYSTEMD / "maskd.service"
-WORST_EXPOSURE = 20
+DROP_INS = [SYSTEMD / "maskd-sound.conf", SYSTEMD / "maskd-gpio.conf"]
+WORST_EXPOSURE = 15
 """In tenths, on the scale of `systemd-analyze security`, where 0 is closed and 100 is open."""
 
 
@@ -36,6 +38,23 @@ def test_the_unit_is_closed(tmp_path: Path) -> None:
     open_unit.write_text(re.sub(r"^SystemCallFilter=.*\n", "", UNIT.read_text(), flags=re.MULTILINE))
     rated = systemd_analyze("security", "--offline=true", f"--threshold={WORST_EXPOSURE}", open_unit)
     assert rated.returncode != 0, "the threshold does not tell an open unit from a closed one"
+
+
+@pytest.mark.parametrize("drop_ins", [DROP_INS[:1], DROP_INS[1:], DROP_INS], ids=["sound", "gpio", "both"])
+def test_a_drop_in_opens_its_devices_and_nothing_else(tmp_path: Path, drop_ins: list[Path]) -> None:
+    unit = shutil.copy(UNIT, tmp_path)
+    closed = systemd_analyze("security", "--offline=true", unit).stdout
+    (tmp_path / "maskd.service.d").mkdir()
+    for drop_in in drop_ins:
+        shutil.copy(drop_in, tmp_path / "maskd.service.d")
+    rated = systemd_analyze("security", "--offline=true", f"--threshold={WORST_EXPOSURE}", unit)
+    assert rated.returncode == 0, rated.stdout + rated.stderr
+
+    def settings(table: str) -> dict[str, str]:
+        return dict(re.findall(r"^(?:\W )?(\S+?=\S*)\s+(.+?)\s*[\d.]*$", table, flags=re.MULTILINE))
+
+    before, after = settings(closed), settings(rated.stdout)
+    assert {name for name in after if after[name] != before[name]} == {"SupplementaryGroups=", "DeviceAllow="}
 
 
 def test_what_stays_open_is_explained() -> None:
@@ -62,8 +81,12 @@ def test_systemd_understands_the_unit() -> None:
 
 
 def install_sh(*arguments: str, as_nobody: bool = False) -> subprocess.CompletedProcess[str]:
-    """Only what the installer answers before it touches anything."""
-    command = [str(SYSTEMD / "install.sh"), *arguments]
+    return script("install.sh", *arguments, as_nobody=as_nobody)
+
+
+def script(name: str, *arguments: str, as_nobody: bool = False) -> subprocess.CompletedProcess[str]:
+    """Only what it answers before it touches anything."""
+    command = [str(SYSTEMD / name), *arguments]
     if as_nobody and os.geteuid() == 0:
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
         if subprocess.run([*nobody, "test", "-r", command[0]]).returncode != 0:
@@ -104,6 +127,7 @@ def test_it_tells_the_version_that_it_would_install(tmp_path: Path) -> None:
         (["--wheels"], "--wheels needs the folder"),
         (["--purge"], "--purge works only with --uninstall"),
         (["--uninstall", "--with-broker"], "--with-broker works only with an installation"),
+        (["--uninstall", "--with-gpio"], "--with-gpio works only with an installation"),
         (["--uninstall", "--system-opencv"], "--system-opencv works only with an installation"),
         (["--version", "--wheels", "/nonexistent"], "there is no maskd-*.whl in /nonexistent"),
         ([], "this needs root; run: sudo "),
@@ -114,6 +138,21 @@ def test_what_it_refuses_is_one_sentence(arguments: list[str], said: str) -> Non
     assert refused.returncode == 1
     (line,) = refused.stderr.splitlines()
     assert line.startswith(f"install.sh: {said}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name what to allow: sudo "),
+        (["usb"], "there is no usb; usage: sudo "),
+        (["gpio"], "this needs root; run: sudo "),
+    ],
+)
+def test_what_the_script_for_devices_refuses_is_one_sentence(arguments: list[str], said: str) -> None:
+    refused = script("allow-devices.sh", *arguments, as_nobody=True)
+    assert refused.returncode == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith(f"allow-devices.sh: {said}")
 
 
 def test_unit_and_installer_mean_the_same_places() -> None:
