@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from edge.config.fields import HomePath, Name, Settings, Text, contradiction
 from edge.config.gpio_output import GpioSettings
+from edge.config.sound_output import SoundSettings
 from edge.config.template import checked_json_template
 from edge.config.traits import LIVE
 
@@ -62,6 +63,8 @@ class OutputsSettings(Settings):
     """Servers that are called, each with a name."""
     gpio: Annotated[dict[Name, GpioSettings], LIVE] = {}
     """Relays, buzzers and lamps at pins, each with a name."""
+    sound: Annotated[dict[Name, SoundSettings], LIVE] = {}
+    """Files that are played and sentences that are spoken, each with a name."""
 
     @model_validator(mode="after")
     def _one_output_for_each_pin(self) -> OutputsSettings:

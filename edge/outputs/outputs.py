@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from edge.config import Config, Settings
 from edge.config.gpio_output import GpioSettings
 from edge.config.outputs import WebhookSettings
+from edge.config.sound_output import SoundSettings
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.gpio import Gpio
 from edge.outputs.output import Output
+from edge.outputs.sound import Sound
 from edge.outputs.webhook import Webhook
 from edge.payloads.action import Action
 from edge.system.deadline import Deadline
@@ -138,4 +140,6 @@ def make_output(
             return Webhook(setting, settings, queue, on_failure=on_failure)
         case GpioSettings():
             return Gpio(setting, settings, on_failure=on_failure)
+        case SoundSettings():
+            return Sound(setting, settings, on_failure=on_failure)
     raise TypeError(setting)

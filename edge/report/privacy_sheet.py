@@ -154,6 +154,10 @@ def _outputs(config: Config) -> Iterator[str]:
             "the random number of the visit."
         )
 
+    for name, sound in config.outputs.sound.items():
+        what = "a sound" if sound.say is None else f'the sentence "{sound.say}"'
+        yield f"Aloud at the device, for whoever is near, {_by_rules(config, name)}: {what}."
+
 
 def _by_rules(config: Config, output: str) -> str:
     rules = [name for name, rule in config.rules.items() if output in rule.do and rule.enabled]

@@ -89,6 +89,23 @@ def test_a_mistake_in_a_gpio_output_is_named(outputs: str, problem: str) -> None
     assert problem in refusal(f"outputs: {{gpio: {outputs}}}")
 
 
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        ("{}", "it needs something to play; set file or say"),
+        ("{file: /x.wav, say: hello}", "outputs.sound.please.say: a file is played already"),
+        ("{say: 'hello {sttus}'}", 'there is no placeholder {sttus}; did you mean "{status}"?'),
+        ("{say: hello, volume: 101}", "it must be a whole number from 0 to 100"),
+        ("{say: hello, device: '-D x'}", "it must be a name that `aplay -L` lists"),
+        ("{say: hello, device: 'file:/etc/passwd'}", "it must be a name that `aplay -L` lists"),
+        ("{say: hello, language: '-f'}", "it must be a language that `espeak-ng --voices` lists"),
+        ("{say: hello, quiet: 22-6}", "it must be a part of the day"),
+    ],
+)
+def test_a_mistake_in_a_sound_output_is_named(output: str, problem: str) -> None:
+    assert problem in refusal(f"outputs: {{sound: {{please: {output}}}}}")
+
+
 def test_the_address_of_a_webhook_is_shown_nowhere() -> None:
     shown = show_config(config(OUTPUTS))
     assert "https://chat.example.org/***" in shown

@@ -194,3 +194,18 @@ def test_the_privacy_sheet_follows_the_configuration() -> None:
     kept = as_text(config_from_values({"snapshots": {"enabled": True, "publish": True, "keep_days": 3}}), MADE)
     assert "faces pixelated, for 3 days" in kept
     assert "the latest of these pictures" in kept
+
+
+def test_the_privacy_sheet_says_what_is_announced_aloud() -> None:
+    config = config_from_values(
+        {
+            "outputs": {"sound": {"please": {"say": "Your mask, please."}, "bell": {"file": "/srv/bell.ogg"}}},
+            "rules": {"remind": {"do": ["please"]}},
+        }
+    )
+    text = as_text(config, MADE)
+    assert (
+        'Aloud at the device, for whoever is near, when the rule remind acts: the sentence "Your mask, please."' in text
+    )
+    assert "of which there is none yet: a sound." in text
+    assert "Aloud" not in as_text(config.model_copy(update={"privacy": "aggregate"}), MADE)
