@@ -39,7 +39,7 @@ class SoundSettings(Settings):
     """The language of `say`, such as en or de."""
     volume: Annotated[int, Field(ge=0, le=100), LIVE] = 100
     """Percent of the loudness that the file or the voice has."""
-    device: Annotated[Text | None, AfterValidator(_alsa_name), LIVE] = None
+    device: Annotated[Annotated[Text, AfterValidator(_alsa_name)] | None, LIVE] = None
     """An ALSA device that `aplay -L` lists, such as "plughw:CARD=Device"; null: the system's default."""
     quiet: Annotated[DaySpan | None, LIVE] = None
     """Quiet hours, such as "22:00-06:00", without sound, whatever the rules say; null: none."""
