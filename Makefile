@@ -32,8 +32,8 @@ CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/.demo ## Broker, clip, daemon and page on this one machine; LAN=1 opens the page to the network; Ctrl-C ends it
-	@exec $(VENV)/bin/maskd demo $(if $(LAN),--lan)
+demo: $(VENV)/.demo ## Broker, clip, daemon and page on this one machine; LAN=1 opens the page to the network, ACT=1 shows a rule that acts; Ctrl-C ends it
+	@exec $(VENV)/bin/maskd demo $(if $(LAN),--lan) $(if $(ACT),--act)
 
 # QUICK=1: without the longest rounds.
 test: $(VENV)/.test programs ## What the tests need, then the tests; PYTEST="-k tracking" for some of them, QUICK=1 for the short form

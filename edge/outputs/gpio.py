@@ -97,7 +97,7 @@ class Gpio(MomentaryOutput):
                 self._lose(error, now)
                 return IDLE_S
             self._is_on = is_on
-            _log.debug("%s: %s", self.setting, "on" if is_on else "off")
+            _log.info("%s: %s", self.setting, "on" if is_on else "off")
         return min(IDLE_S, left) if is_on else IDLE_S
 
     def _lose(self, error: MaskdError, now: float) -> None:

@@ -394,6 +394,23 @@ def test_a_clip_that_goes_on_is_summed_up_once_everyone_has_left(
     assert "The clip goes on in a loop. Ctrl-C ends the demo." in lines
 
 
+@pytest.mark.slow
+def test_a_rule_acts_on_the_people_of_the_clip() -> None:
+    """The whole demo as it is, with the real daemon."""
+    pytest.importorskip("gpiozero", reason="the demo's lamp is switched by it")
+    command = [sys.executable, "-m", "edge.cli", "demo", "--act"]
+    lines = subprocess.run(
+        command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
+    ).stdout.splitlines()
+    acts = sorted(line.partition("-> ")[2].partition(", for ")[0] for line in lines if "          -> " in line)
+    assert acts == [
+        "gpio.lamp: off",
+        "gpio.lamp: on",
+        "webhook chat: door: a person whose mask is worn wrongly",
+        "webhook chat: door: a person without a mask",
+    ]
+
+
 def test_the_address_that_is_printed_shows_the_page(tmp_path: Path) -> None:
     """The demo's page is open to this machine alone, by a key that works once, unless --lan asks for more."""
     for option, host in (((), "127.0.0.1"), (("--lan",), "")):

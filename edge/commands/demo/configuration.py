@@ -15,6 +15,8 @@ COMMENTS = {
     "mqtt": "The broker of the demo.",
     "storage": "Where events wait until the broker has confirmed them.",
     "web": "The page.",
+    "rules": "What is done about what is seen.",
+    "outputs": "What the rules act through.",
 }
 
 

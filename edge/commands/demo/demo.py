@@ -11,9 +11,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
+from edge.commands.demo.acting import DemoActing, LogFollower
 from edge.commands.demo.broker import HOST, PROTOCOL, Broker, Message, Subscriber
 from edge.commands.demo.configuration import write_config
 from edge.commands.demo.page import DemoPage
@@ -44,11 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--lan", action="store_true", help="other machines on the network, such as a phone, may open the page as well"
     )
+    parser.add_argument(
+        "--act", action="store_true", help="a rule speaks, calls a webhook and switches a pin, none of them real"
+    )
     parser.add_argument("--loop", action="store_true", help="the clip goes on until Ctrl-C, as it does in a terminal")
 
 
 def main(args: argparse.Namespace) -> int:
-    return run_demo(lan=args.lan, loop=args.loop or args.lan or sys.stdout.isatty())
+    return run_demo(lan=args.lan, act=args.act, loop=args.loop or args.lan or sys.stdout.isatty())
 
 
 def run_demo(
@@ -58,19 +63,22 @@ def run_demo(
     settings: Mapping[str, Any] | None = None,
     daemon: Sequence[str] = DAEMON,
     lan: bool = False,
+    act: bool = False,
     loop: bool = False,
 ) -> int:
     """Plays the built-in clip (or `clip`) through the real daemon and prints the events that a subscriber receives.
 
-    `settings` are further sections for the generated config.yaml. `lan`: the page is open to the network. `loop`: the
-    clip goes on, for those who look at the page. Returns the exit status: 0 at the clip's end, and on Ctrl-C or SIGTERM
-    as well, when everything it started has ended. Raises MaskdError where something is missing or the
-    daemon fails. Call it from the main thread, since it takes the signals.
+    `settings` are further sections for the generated config.yaml. `lan`: the page is open to the network. `act`: a rule
+    acts on what happens. `loop`: the clip goes on, for those who look at the page. Returns the exit status: 0 at the
+    clip's end, and on Ctrl-C or SIGTERM as well, when everything it started has ended. Raises MaskdError where
+    something is missing or the daemon fails. Call it from the main thread, since it takes the signals.
     """
     printout = Printout(out or sys.stdout)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _play(printout, clip, settings or {}, daemon, DemoPage(is_open=lan), loop=loop)
+        with ExitStack() as stack:
+            acting = stack.enter_context(DemoActing(printout.acts)) if act else None
+            _play(printout, clip, settings or {}, daemon, DemoPage(is_open=lan), acting, loop=loop)
     except KeyboardInterrupt:
         printout.line()
         printout.line("Stopped.")
@@ -85,6 +93,7 @@ def _play(
     settings: Mapping[str, Any],
     daemon: Sequence[str],
     page: DemoPage,
+    acting: DemoActing | None,
     *,
     loop: bool,
 ) -> None:
@@ -100,6 +109,7 @@ def _play(
     ):
         config = Path(folder) / "config.yaml"
         values = _configuration(broker.port, clip, Path(folder), {"web": page.settings, **settings}, loop=loop)
+        values |= {} if acting is None else acting.settings
         write_config(config, values)
         page.prepare(Path(folder) / "storage")
         printout.line("To see the picture with its boxes, open this address in a browser; its key works once:")
@@ -114,8 +124,11 @@ def _play(
         printout.line(f"  mosquitto_sub -h {HOST} -p {broker.port} -t '{TOPICS.prefix}/#' -v")
         printout.line()
         printout.heading()
-        with _Daemon([*daemon, "-c", str(config)], log=Path(folder) / "maskd.log") as running:
-            _print_events(subscriber.messages, running, printout, loop=loop)
+        log = Path(folder) / "maskd.log"
+        environment = {} if acting is None else acting.environment
+        with _Daemon([*daemon, "-c", str(config)], log=log, environment=environment) as running:
+            told = LogFollower(log) if acting is not None else None
+            _print_events(subscriber.messages, running, printout, told, loop=loop)
             running.check()
         printout.summary()
 
@@ -131,7 +144,9 @@ def _configuration(port: int, clip: Path, folder: Path, settings: Mapping[str, A
     }
 
 
-def _print_events(messages: queue.Queue[Message], daemon: _Daemon, printout: Printout, *, loop: bool) -> None:
+def _print_events(
+    messages: queue.Queue[Message], daemon: _Daemon, printout: Printout, told: LogFollower | None, *, loop: bool
+) -> None:
     """With `loop`, sums up once everyone has left.
 
     Ends once the daemon has ended and said `offline`, which is the last that it publishes."""
@@ -142,6 +157,8 @@ def _print_events(messages: queue.Queue[Message], daemon: _Daemon, printout: Pri
             message = messages.get(timeout=POLL_S)
         except queue.Empty:
             message = None
+        for line in [] if told is None else told.new_lines():
+            printout.acts(line)
         if message is not None and (event := parse_event(message.payload)) is not None:
             printout.event(event)
             if loop and not is_summed_up and printout.left == len(PEOPLE):
@@ -159,8 +176,9 @@ def _print_events(messages: queue.Queue[Message], daemon: _Daemon, printout: Pri
 class _Daemon:
     """The daemon as a process of its own, from `with` to its end; its log goes to a file."""
 
-    def __init__(self, command: Sequence[str], *, log: Path) -> None:
+    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> None:
         self._command = command
+        self._environment = environment
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -172,7 +190,12 @@ class _Daemon:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 # Where maskd runs from a checkout, `-m edge.cli` is found through the path that this process has.
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "PYTHONUNBUFFERED": "1",
+                    **self._environment,
+                },
                 # Ctrl-C reaches this process alone, which then stops the daemon once and in order.
                 start_new_session=True,
             )

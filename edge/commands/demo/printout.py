@@ -28,6 +28,10 @@ class Printout:
             self._events[key] = event
             self._table.event(event)
 
+    def acts(self, what: str) -> None:
+        """Of an output; from any thread."""
+        self._table.line(f"{'':<8}  -> {what}")
+
     @property
     def left(self) -> int:
         """People who have gone."""
