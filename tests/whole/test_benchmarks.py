@@ -10,6 +10,7 @@ import skimage.data
 
 from benchmarks.detectors import main
 from benchmarks.outbox import main as time_outbox
+from benchmarks.outputs import as_table, measure
 from benchmarks.soak import soak
 from benchmarks.soak_report import growth, report
 from tests.support.pictures import write_photo
@@ -81,3 +82,15 @@ def test_the_outbox_is_timed_with_more_and_more_together(tmp_path: Path, capsys:
         ("delete", "20", "0.05"),
     ]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_way_to_a_line_is_timed_in_two_stages(tmp_path: Path) -> None:
+    delays = measure(tmp_path, 5)
+    assert len(delays) == 5
+    assert all(0 < delay.committed < delay.switched for delay in delays)
+    (header, disk, line, whole) = as_table(delays).splitlines()
+    assert header.split() == ["milliseconds", "p50", "p99", "most"]
+    assert [row.rpartition("  ")[0].startswith(name) for row, name in ((disk, "started"), (line, "on the"))] == [
+        True
+    ] * 2
+    assert float(whole.split()[-1]) >= float(line.split()[-1])
