@@ -282,7 +282,7 @@ remove_user() {
 # What outlives a removal, and not a purge.
 purge_data() {
   remove_broker_settings
-  rm -rf "$(dirname "$config")" "$state" "$drop_ins"
+  rm -rf "$(dirname "$config")" "$state" "$drop_ins" "$credentials/maskd.mail-password"
   if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi
   remove_user
 }
@@ -305,6 +305,7 @@ remove_broker_settings() {
 check_installation() {
   systemd-run --quiet --pipe --wait --collect -p User=maskd \
     -p LoadCredential=mqtt-username:maskd.mqtt-username -p LoadCredential=mqtt-password:maskd.mqtt-password \
+    -p LoadCredential=mail-password:maskd.mail-password \
     "$current/bin/maskd" check -c "$config"
 }
 

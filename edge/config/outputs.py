@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from edge.config.fields import HomePath, Name, Settings, Text, contradiction
 from edge.config.gpio_output import GpioSettings
+from edge.config.mail_output import MailSettings
 from edge.config.sound_output import SoundSettings
 from edge.config.template import checked_json_template
 from edge.config.traits import LIVE
@@ -61,6 +62,8 @@ class WebhookSettings(Settings):
 class OutputsSettings(Settings):
     webhook: Annotated[dict[Name, WebhookSettings], LIVE] = {}
     """Servers that are called, each with a name."""
+    mail: Annotated[dict[Name, MailSettings], LIVE] = {}
+    """Mail that is sent, each with a name."""
     gpio: Annotated[dict[Name, GpioSettings], LIVE] = {}
     """Relays, buzzers and lamps at pins, each with a name."""
     sound: Annotated[dict[Name, SoundSettings], LIVE] = {}

@@ -9,10 +9,8 @@ from pathlib import Path
 
 from edge.config import MqttSettings
 from edge.errors import MaskdError
+from edge.system.credentials import CREDENTIAL_STORE, credential
 from edge.system.secret_file import read_secret, readable_by_everybody
-
-CREDENTIAL_STORE = Path("/etc/credstore")
-"""From where systemd/maskd.service has the login handed over; only root can read it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +34,9 @@ def read_login(
     warnings: list[str] = []
     username = settings.username
     if username is None:
-        path = settings.username_file or _credential("mqtt-username", environment, store)
+        path = settings.username_file or credential("mqtt-username", environment, store)
         username = None if path is None else _read(path, "user name", "mqtt.username_file", warnings)
-    path = settings.password_file or _credential("mqtt-password", environment, store)
+    path = settings.password_file or credential("mqtt-password", environment, store)
     password = None if path is None else _read(path, "password", "mqtt.password_file", warnings)
     if password is not None and username is None:
         raise MaskdError(
@@ -60,16 +58,7 @@ def has_login(
     """Whether this device shows the broker who it is, by a user name or by a certificate."""
     has_certificate = settings.tls is not None and settings.tls.cert_file is not None
     has_name = settings.username is not None or settings.username_file is not None
-    return has_certificate or has_name or _credential("mqtt-username", environment, store) is not None
-
-
-def _credential(name: str, environment: Mapping[str, str], store: Path) -> Path | None:
-    """A file that systemd hands over (LoadCredential=, SetCredential= and their like), or would hand to the service."""
-    if folder := environment.get("CREDENTIALS_DIRECTORY"):
-        path = Path(folder, name)
-        return path if path.exists() else None
-    path = store / f"maskd.{name}"
-    return path if os.access(path, os.R_OK, effective_ids=True) else None
+    return has_certificate or has_name or credential("mqtt-username", environment, store) is not None
 
 
 def _is_closed(folder: Path) -> bool:

@@ -6,8 +6,9 @@ import socket
 import ssl
 
 from edge.config import TlsSettings
-from edge.mqtt.login import CREDENTIAL_STORE, Login
+from edge.mqtt.login import Login
 from edge.mqtt.tls_reasons import explain_tls
+from edge.system.credentials import CREDENTIAL_STORE
 
 
 def explain_failed_connect(error: Exception, address: str, tls: TlsSettings | None) -> str:

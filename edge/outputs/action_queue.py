@@ -114,13 +114,15 @@ class ActionQueue:
                 waiting += [Waiting(_IN_MEMORY, action) for action in held[: limit - len(waiting)]]
             return waiting
 
-    def done(self, output: str, waiting: Waiting) -> None:
-        """The output has carried it out, or given it up."""
+    def done(self, output: str, waiting: Sequence[Waiting]) -> None:
+        """The output has carried these out, or given them up."""
+        done = {one.action.id for one in waiting}
+        rows = [one.row for one in waiting if one.row != _IN_MEMORY]
         with self._lock:
-            self._held = [(name, held) for name, held in self._held if (name, held.id) != (output, waiting.action.id)]
-            if waiting.row != _IN_MEMORY:
-                self._depths[output] -= 1
-                self._undeleted.add(waiting.row)
+            self._held = [(name, held) for name, held in self._held if name != output or held.id not in done]
+            if rows:
+                self._depths[output] -= len(rows)
+                self._undeleted.update(rows)
                 self._try(self._delete)
 
     def depth(self, output: str) -> int:

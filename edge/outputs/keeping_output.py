@@ -17,7 +17,6 @@ from edge.system.part import PartStatus
 from edge.system.worker import Worker
 
 IDLE_S = 5.0
-BATCH = 50
 FLUSH_S = 0.4
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 120.0
 
@@ -28,8 +27,8 @@ class NotDeliveredError(Exception):
     """An action was not carried out. Its text: why, and what to do, in a sentence."""
 
     def __init__(self, reason: str, *, is_final: bool = False, retry_after_s: float | None = None) -> None:
-        """`is_final`: this action will never be accepted, so it is given up, and the next one tried. `retry_after_s`:
-        what the other side asks for."""
+        """`is_final`: it will never be accepted, so that what was to be carried out together is given up, and the next
+        one tried. `retry_after_s`: what the other side asks for."""
         super().__init__(reason)
         self.is_final = is_final
         self.retry_after_s = retry_after_s
@@ -39,6 +38,10 @@ class KeepingOutput(Output):
     """The thread `output-<name>`: carries actions out in order, and tries again until that works."""
 
     keeps = True
+    batch = 1
+    """Actions that are read from the queue at a time."""
+    longest_pause_s = LAST_RETRY_S
+    """Between two attempts, whatever the other side asks for."""
 
     def __init__(self, setting: str, queue: ActionQueue, *, on_failure: Callable[[BaseException], None]) -> None:
         """`setting`: where it is in config.yaml, such as outputs.webhook.chat."""
@@ -55,11 +58,22 @@ class KeepingOutput(Output):
         self._delivering = threading.Lock()
         """Held while an action is carried out."""
         self._withholds = False
-        self._worker = Worker(f"output-{self.name}", self._work, on_failure=on_failure)
+        self._worker = Worker(f"output-{self.name}", self._work, on_failure=on_failure, on_stop=self.rest)
 
-    def deliver(self, actions: Sequence[Action]) -> int:
-        """Carries out at least the first of these, and returns how many. Raises NotDeliveredError."""
+    def deliver(self, actions: Sequence[Action]) -> None:
+        """Carries out these, together. Raises NotDeliveredError."""
         raise NotImplementedError
+
+    def together(self, waiting: Sequence[Waiting]) -> Sequence[Waiting]:
+        """Those of what waits, the oldest first, that are carried out together next."""
+        return waiting
+
+    def wait_s(self) -> float:
+        """Seconds until the next is due, where it is not yet."""
+        return 0.0
+
+    def rest(self) -> None:
+        """Nothing is due, or the thread ends: lets go of what was kept open for the next."""
 
     def hurry(self) -> None:
         """From another thread: ends a delivery that waits for the other side. It counts as not carried out."""
@@ -80,7 +94,7 @@ class KeepingOutput(Output):
 
     @property
     def _may_go_out(self) -> bool:
-        return not self._withholds and self._problem is None and self._queue.depth(self.name) > 0
+        return not self._withholds and self._problem is None and self._queue.depth(self.name) > 0 and self.wait_s() <= 0
 
     def wake(self) -> None:
         self._worker.wake()
@@ -104,8 +118,12 @@ class KeepingOutput(Output):
     def _work(self, now: float) -> float:
         if self._withholds or now < self._retry_at:
             return IDLE_S if self._withholds else min(IDLE_S, self._retry_at - now)
-        waiting = self._queue.waiting(self.name, BATCH)
+        if (wait_s := self.wait_s()) > 0:
+            self.rest()
+            return min(IDLE_S, wait_s)
+        waiting = self.together(self._queue.waiting(self.name, self.batch))
         if not waiting:
+            self.rest()
             self._worked()
             return IDLE_S
         with self._delivering:
@@ -116,28 +134,28 @@ class KeepingOutput(Output):
 
     def _try(self, waiting: Sequence[Waiting]) -> None:
         try:
-            count = self.deliver([one.action for one in waiting])
+            self.deliver([one.action for one in waiting])
         except NotDeliveredError as error:
             if error.is_final:
-                self._give_up(waiting[0], str(error))
+                self._give_up(waiting, str(error))
             else:
                 self._try_later(error)
             return
-        for one in waiting[:count]:
-            self._queue.done(self.name, one)
+        self._queue.done(self.name, waiting)
         self._worked()
 
-    def _give_up(self, one: Waiting, reason: str) -> None:
-        self.given_up += 1
+    def _give_up(self, waiting: Sequence[Waiting], reason: str) -> None:
+        self.given_up += len(waiting)
         self._refusal = reason
-        self._queue.done(self.name, one)
-        _log.error("%s: the action %s is given up: %s", self.setting, one.action.id, reason)
+        self._queue.done(self.name, waiting)
+        for one in waiting:
+            _log.error("%s: the action %s is given up: %s", self.setting, one.action.id, reason)
 
     def _try_later(self, error: NotDeliveredError) -> None:
         if self._withholds:  # it was ended by maskd itself
             return
         pause_s = self._backoff.next() if error.retry_after_s is None else error.retry_after_s
-        self._retry_at = time.monotonic() + min(max(pause_s, 0.2), LAST_RETRY_S)
+        self._retry_at = time.monotonic() + min(max(pause_s, 0.2), self.longest_pause_s)
         problem = f"{error}; what it is to do waits, and is tried again"
         if problem != self._problem:
             _log.warning("%s: %s", self.setting, problem)

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from edge.config import Config, Settings
 from edge.config.gpio_output import GpioSettings
+from edge.config.mail_output import MailSettings
 from edge.config.outputs import WebhookSettings
 from edge.config.sound_output import SoundSettings
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.gpio import Gpio
+from edge.outputs.mail import Mail
 from edge.outputs.output import Output
 from edge.outputs.sound import Sound
 from edge.outputs.webhook import Webhook
@@ -140,6 +142,8 @@ def make_output(
             return Webhook(setting, settings, queue, on_failure=on_failure)
         case GpioSettings():
             return Gpio(setting, settings, on_failure=on_failure)
+        case MailSettings():
+            return Mail(setting, settings, queue, on_failure=on_failure)
         case SoundSettings():
             return Sound(setting, settings, on_failure=on_failure)
     raise TypeError(setting)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -62,19 +62,12 @@ class QueueFile:
     def add(self, actions: Sequence[tuple[str, Action]], seen: Sequence[UUID]) -> None:
         """Of each: the output's name and the action, which is left out if it waits already. All in one commit, with the
         ids of the latest events that the rules have seen, unless there are none."""
-        db = self._open_db()
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            rows = [(output, str(action.id), action.model_dump_json(by_alias=True)) for output, action in actions]
+        rows = [(output, str(action.id), action.model_dump_json(by_alias=True)) for output, action in actions]
+        with self._commit() as db:
             db.executemany("INSERT OR IGNORE INTO actions (output, id, payload) VALUES (?, ?, ?)", rows)
             if seen:
                 ids = " ".join(map(str, seen))
                 db.execute("INSERT OR REPLACE INTO notes VALUES ('seen', ?)", (ids,))
-            db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            raise
 
     def seen(self) -> list[UUID]:
         row = self._open_db().execute("SELECT value FROM notes WHERE key = 'seen'").fetchone()
@@ -95,7 +88,9 @@ class QueueFile:
         return found
 
     def delete(self, rows: Iterable[int]) -> None:
-        self._open_db().executemany("DELETE FROM actions WHERE row = ?", [(row,) for row in rows])
+        if gone := [(row,) for row in rows]:
+            with self._commit() as db:
+                db.executemany("DELETE FROM actions WHERE row = ?", gone)
 
     def depths(self) -> dict[str, int]:
         """How many wait for each output."""
@@ -104,6 +99,19 @@ class QueueFile:
     def drop_oldest(self, output: str, count: int) -> None:
         query = "DELETE FROM actions WHERE row IN (SELECT row FROM actions WHERE output = ? ORDER BY row LIMIT ?)"
         self._open_db().execute(query, (output, count))
+
+    @contextmanager
+    def _commit(self) -> Iterator[sqlite3.Connection]:
+        """All of it, or nothing, is on the disk at the end."""
+        db = self._open_db()
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
 
     def _connect(self) -> None:
         self._db = db = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)

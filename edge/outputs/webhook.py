@@ -25,6 +25,7 @@ from edge.config.template import filled_json
 from edge.errors import MaskdError
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.keeping_output import KeepingOutput, NotDeliveredError
+from edge.outputs.servers import reason_of, said, trusting
 from edge.payloads.action import Action
 from edge.system.secret_file import read_secret
 
@@ -50,7 +51,7 @@ class Webhook(KeepingOutput):
         self._ends_at: float | None = None
         """When the request that is under way has taken too long, in monotonic seconds."""
 
-    def deliver(self, actions: Sequence[Action]) -> int:
+    def deliver(self, actions: Sequence[Action]) -> None:
         try:
             target = target_of(self._settings, self.setting)
         except MaskdError as error:
@@ -64,7 +65,6 @@ class Webhook(KeepingOutput):
         finally:
             self._ends_at = None
             connection.close()
-        return 1
 
     def hurry(self) -> None:
         connection = self._connection
@@ -119,7 +119,7 @@ def target_of(settings: WebhookSettings, setting: str) -> Target:
     secret = settings.secret_file
     key = None if secret is None else read_secret(secret, "the webhook's", "secret", f"{setting}.secret_file")
     address = urlsplit(url)
-    context = None if address.scheme == "http" else _trusting(settings.ca_file, setting)
+    context = None if address.scheme == "http" else trusting(settings.ca_file, setting)
     return Target(address, key, context)
 
 
@@ -154,18 +154,6 @@ def signature(secret: str, message_id: str, at: int, body: bytes) -> str:
     return "v1," + base64.b64encode(digest).decode()
 
 
-def _trusting(ca_file: Path | None, setting: str) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        reason = "it contains no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise MaskdError(
-            f"the authority's certificate in {ca_file} cannot be used: {reason}; correct {setting}.ca_file"
-        ) from error
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as for the broker: certificates of one's own authority
-    return context
-
-
 def _post(connection: http.client.HTTPConnection, target: Target, body: bytes, headers: dict[str, str]) -> None:
     try:
         connection.request("POST", target.path, body, headers)
@@ -179,8 +167,7 @@ def _post(connection: http.client.HTTPConnection, target: Target, body: bytes, h
     if 300 <= status < 400:
         raise NotDeliveredError(f"{host} answers {status}: it sends callers to another address; set url to that one")
     if status in _REFUSED_FOR_GOOD:
-        said = " ".join(answer.decode("utf-8", "replace").split())[:120]
-        words = "".join(c for c in said if c.isprintable())
+        words = said(answer)
         raise NotDeliveredError(
             f"{host} answers {status} {_REFUSED_FOR_GOOD[status]}{f': {words}' if words else ''}; check the template "
             "against what the server expects",
@@ -204,19 +191,5 @@ def _retry_after(text: str | None) -> float | None:
 
 
 def _reason(error: Exception, target: Target) -> str:
-    host = target.address.hostname
-    match error:
-        case ssl.SSLCertVerificationError():
-            return (
-                f"the certificate of {host} is not trusted ({error.verify_message}); set ca_file to the certificate of "
-                "the authority that signed it"
-            )
-        case socket.gaierror():
-            return f"the name {host} is not known; check the address and this device's DNS"
-        case TimeoutError():
-            return f"{host} did not answer in time; check that it runs"
-        case ConnectionRefusedError():
-            return f"{host} refuses the connection; check that the server runs, and its port"
-        case OSError() if error.strerror:
-            return f"{host} cannot be reached: {error.strerror}"
-    return f"{host} ended the connection, or does not speak HTTP; check the address"
+    host = target.address.hostname or ""
+    return reason_of(error, host) or f"{host} ended the connection, or does not speak HTTP; check the address"

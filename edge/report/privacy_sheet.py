@@ -153,6 +153,12 @@ def _outputs(config: Config) -> Iterator[str]:
             f"To the server {host}, {_by_rules(config, name)}: camera, zones, how the mask is worn, since when, and "
             "the random number of the visit."
         )
+    for name, mail in config.outputs.mail.items():
+        how = "unencrypted" if mail.tls == "none" else "encrypted (TLS)"
+        yield (
+            f"By mail to {', '.join(mail.recipients)}, through the server {mail.host}, {how}, "
+            f"{_by_rules(config, name)}: camera, zones, how the mask is worn, and since when."
+        )
 
     for name, sound in config.outputs.sound.items():
         what = "a sound" if sound.say is None else f'the sentence "{sound.say}"'

@@ -126,3 +126,35 @@ def test_statuses_are_the_labels_of_the_classifier(labels: tuple[str, ...]) -> N
     require_known_statuses(config(good), labels)
     with pytest.raises(UsageError, match=r'rules.remind.when.status: there is no status "mask_weared_incorrect"'):
         require_known_statuses(config(good.replace(labels[1], "mask_weared_incorrect")), labels)
+
+
+MAIL = "host: mail.example.org, sender: a@example.org, recipients: [b@example.org]"
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        ("{sender: a@b.c, recipients: [a@b.c]}", "outputs.mail.desk.host: is missing"),
+        ("{host: h, sender: a@b.c, recipients: []}", "outputs.mail.desk.recipients: is an empty list"),
+        ("{host: h, sender: Door <a@b.c>, recipients: [a@b.c]}", "it must be a mail address alone"),
+        ("{host: h, sender: a@b.c, recipients: ['a@b.c\\n']}", "it must be a mail address alone"),
+        ("{host: h, sender: a@b.c, recipients: ['a@b.c, d@e.f']}", "it must be a mail address alone"),
+        ("{host: 'smtp://mail.example.org:25', sender: a@b.c, recipients: [a@b.c]}", "its port goes into port"),
+        (f"{{{MAIL}, tls: none, username: x}}", "desk.tls: it would send the login unencrypted"),
+        (f"{{{MAIL}, tls: none, ca_file: /x}}", "desk.ca_file: there is no certificate without TLS"),
+        (f"{{{MAIL}, password_file: /x}}", "a password needs a user name; set username as well"),
+        (f"{{{MAIL}, subject: '{{txt}}'}}", 'there is no placeholder {txt}; did you mean "{text}"?'),
+        (f"{{{MAIL}, digest_min: 0}}", "outputs.mail.desk.digest_min"),
+    ],
+)
+def test_a_mistake_in_mail_is_named(output: str, problem: str) -> None:
+    assert problem in refusal(f"outputs: {{mail: {{desk: {output}}}}}")
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "'::1'"])
+def test_mail_may_log_in_without_tls_at_this_device(host: str) -> None:
+    mail = MAIL.replace("mail.example.org", host)
+    assert (
+        config(f"outputs: {{mail: {{desk: {{{mail}, tls: none, username: x}}}}}}").outputs.mail["desk"].effective_port
+        == 25
+    )

@@ -128,7 +128,7 @@ def test_an_output_that_hangs_keeps_no_other_waiting(tmp_path: Path) -> None:
         slow.hangs.set()
         with acting(config(tmp_path, slow.url, outputs=outputs, rules=rules)) as it:
             it.commit(passers_by(20))
-            wait_until(lambda: len(quick.calls) == 20, what="twenty calls")
+            wait_until(lambda: len(quick.calls) == 20 and it.queue.depth("desk") == 0, what="twenty calls")
             assert len(slow.calls) == 1
             assert it.outputs.status().fields == {"actions": {"waiting": {"chat": 20, "desk": 0}, "dropped": 0}}
 

@@ -180,6 +180,16 @@ def test_when_cameras_gave_pictures_is_noted(tmp_path: Path) -> None:
     assert abs(span.end - time.time()) < 60
 
 
+def test_the_privacy_sheet_names_who_gets_mail() -> None:
+    mail = {"host": "mail.example.org", "sender": "a@example.org", "recipients": ["b@example.org", "c@example.org"]}
+    values = {"outputs": {"mail": {"desk": mail}}, "rules": {"remind": {"do": ["desk"]}}}
+    text = as_text(config_from_values(values), MADE)
+    assert (
+        "By mail to b@example.org, c@example.org, through the server mail.example.org, encrypted (TLS), when the rule "
+        "remind acts" in text
+    )
+
+
 def test_the_privacy_sheet_follows_the_configuration() -> None:
     text = as_text(
         config_from_values({"device": "lobby", "cameras": {"door": {"source": "rtsp://u:s3cret@h/x"}}}), MADE
