@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from edge.config.rules import RuleSettings
 from edge.people.observations import Look, ObservationLog
 from edge.people.replay_observed import Judgements, Replayed, replay_looks
 from edge.people.visit_changes import VisitChange, visit_changes
 from edge.people.watched_camera import CameraRules
+from edge.rules.replay import firings
 from edge.web.trials import Trial
 
 MOST_WAITING = 4
 """Replays that wait for their turn."""
 FRESH_S = 10.0
 """Observations this old are replayed once more, so that the moved slider is all that differs."""
+NO_RULES: Mapping[str, RuleSettings] = {}
 REST_S = 0.002
 """After every few milliseconds of work, so that the cameras' threads come first."""
 
@@ -42,6 +45,15 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleActed:
+    """How often one rule would have acted."""
+
+    rule: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     changes: Sequence[VisitChange]
     begins_at: float
@@ -52,6 +64,7 @@ class Outcome:
     approximate: int
     wall_offset: float | None
     took_ms: float
+    acted: Sequence[RuleActed] = ()
 
 
 @dataclass(slots=True)
@@ -88,19 +101,22 @@ class Replays:
         """Nothing that was observed is kept here."""
         self._snapshots = []
 
-    async def run(self, trial: Trial, seconds: float, clip: Recorded | None = None) -> Outcome:
-        """Of the last seconds, or of a clip. Raises SupersededError and BusyError."""
+    async def run(
+        self, trial: Trial, seconds: float, clip: Recorded | None = None, acting: Mapping[str, RuleSettings] = NO_RULES
+    ) -> Outcome:
+        """Of the last seconds, or of a clip; `acting`: the rules that act on it. Raises SupersededError and
+        BusyError."""
         if self._stopping.is_set():
             raise SupersededError
         if self._waiting >= MOST_WAITING:
             raise BusyError
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._work, self._run, trial, seconds, clip)
+            return await asyncio.get_running_loop().run_in_executor(self._work, self._run, trial, seconds, clip, acting)
         finally:
             self._waiting -= 1
 
-    def _run(self, trial: Trial, seconds: float, clip: Recorded | None) -> Outcome:
+    def _run(self, trial: Trial, seconds: float, clip: Recorded | None, acting: Mapping[str, RuleSettings]) -> Outcome:
         started = time.perf_counter()
 
         def breathe() -> None:
@@ -127,6 +143,7 @@ class Replays:
             approximate=before.approximate + after.approximate,
             wall_offset=snapshot.recorded.wall_offset,
             took_ms=(time.perf_counter() - started) * 1000,
+            acted=_acted(acting, trial, before, after, snapshot.recorded.wall_offset),
         )
 
     def _snapshot(self, camera: str, seconds: float) -> _Snapshot:
@@ -141,6 +158,22 @@ class Replays:
         snapshot = _Snapshot(camera, seconds, now, recorded, Judgements(looks, labels))
         self._snapshots = [snapshot, *self._snapshots[:1]]
         return snapshot
+
+
+def _acted(
+    acting: Mapping[str, RuleSettings], trial: Trial, before: Replayed, after: Replayed, wall_offset: float | None
+) -> list[RuleActed]:
+    """A clip has no time of the day: rules act as if it were shown now."""
+    offset = time.time() if wall_offset is None else wall_offset
+
+    def counts(replayed: Replayed, rules: CameraRules) -> Mapping[str, int]:
+        lost_after_s = rules.people.tracking.lost_after_s
+        acted = firings(acting, replayed.transitions, wall_offset=offset, lost_after_s=lost_after_s)
+        return {name: len(each) for name, each in acted.items()}
+
+    today = counts(before, trial.today)
+    changed = today if after is before else counts(after, trial.changed)
+    return [RuleActed(name, count, changed[name]) for name, count in today.items()]
 
 
 def _of_clip(camera: str, clip: Recorded) -> _Snapshot:

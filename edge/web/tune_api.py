@@ -98,8 +98,9 @@ class TuneApi:
         if trial is None:
             return json_response({"lost": True})
         try:
-            clip = await self._clips.recorded(query["clip"], self._changes.config) if "clip" in query else None
-            outcome = await self._replays.run(trial, _seconds(query.get("seconds", "600")), clip)
+            config = self._changes.config
+            clip = await self._clips.recorded(query["clip"], config) if "clip" in query else None
+            outcome = await self._replays.run(trial, _seconds(query.get("seconds", "600")), clip, config.rules)
         except MaskdError as error:
             return refusal(422, str(error))
         except SupersededError:
@@ -235,6 +236,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "judged": outcome.judged,
         "approximate": outcome.approximate,
         "took_ms": round(outcome.took_ms),
+        "rules": [asdict(each) for each in outcome.acted],
     }
 
 

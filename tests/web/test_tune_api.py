@@ -96,6 +96,20 @@ def revision(client: Client) -> str:
     return str(client.get("/api/tune").json["revision"])
 
 
+def test_how_often_rules_would_have_acted(tmp_path: Path, scenes: list[Scene]) -> None:
+    rules = (
+        "outputs: {webhook: {chat: {url: 'http://localhost/'}}}\n"
+        "rules: {remind: {when: {compliant: false}, do: [chat]}, off: {enabled: false, do: [chat]}}\n"
+    )
+    with running_page(tmp_path, text=TEXT + rules) as page:
+        page.part._device.observations.take(scenes)
+        client = machine(page)
+        send(client, values={"min_votes": 5})
+        assert client.get(f"/api/tune/replay?tab={TAB}").json["rules"] == [{"rule": "remind", "before": 2, "after": 2}]
+        send(client, values={"min_votes": 1000})
+        assert client.get(f"/api/tune/replay?tab={TAB}").json["rules"] == [{"rule": "remind", "before": 2, "after": 0}]
+
+
 def test_what_can_be_tuned_comes_from_the_settings_own_metadata(page: RunningPage) -> None:
     state = machine(page).get("/api/tune").json
     votes = next(each for each in state["settings"] if (each["camera"], each["setting"]) == ("door", "min_votes"))

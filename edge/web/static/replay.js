@@ -80,6 +80,7 @@ export function Replay({ tab, tried, isChanged, onLost }) {
     </div>
     ${problem && html`<p class="error" role="alert">${problem}</p>`}
     ${outcome && html`<p role="status" class="summary">${summary(outcome, isChanged)}</p><${People} outcome=${outcome} isChanged=${isChanged} />`}
+    ${outcome?.rules.map((each) => html`<p class="note" key=${each.rule}>Rule ${each.rule}: ${acts(each.before)}${isChanged && each.after !== each.before ? html`, by yours <strong>${acts(each.after)}</strong>` : ""}.</p>`)}
     ${clips.folder && html`<p class="note">
       A clip in ${clips.folder} on the device can be chosen as well.
       ${clips.refused.map((sentence) => html`<br />Not offered: ${sentence}.`)}
@@ -100,6 +101,8 @@ function joined(known, answer) {
 }
 
 const goneAt = ({ began, before, after }) => began + Math.max(...[...before, ...after].map((each) => each.after_s));
+
+const acts = (n) => (n === 0 ? "does not act" : n === 1 ? "acts once" : `acts ${n} times`);
 
 function summary({ people, older, span_s: span, approximate, judged }, isChanged) {
   const span_ = span < 90 ? `${Math.round(span)} s` : `${Math.round(span / 60)} min`;
