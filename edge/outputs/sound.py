@@ -81,7 +81,10 @@ class Sound(MomentaryOutput):
 
     def _sound(self, action: Action) -> None:
         def play() -> None:
-            self._player.play(self._made(filled(self._settings.say or "", action.model_dump(mode="json"))))
+            sentence = filled(self._settings.say or "", action.model_dump(mode="json"))
+            sound = self._made(sentence)
+            _log.info("%s: %s", self.setting, sentence or f"plays {self._settings.file}")
+            self._player.play(sound)
 
         if not self._do(play):
             self.dropped += 1

@@ -403,7 +403,8 @@ def test_a_rule_acts_on_the_people_of_the_clip() -> None:
         command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
     ).stdout.splitlines()
     acts = sorted(line.partition("-> ")[2].partition(", for ")[0] for line in lines if "          -> " in line)
-    assert acts == [
+    assert any(act.startswith("sound.voice: ") for act in acts)
+    assert [act for act in acts if not act.startswith("sound.voice: ")] == [
         "gpio.lamp: off",
         "gpio.lamp: on",
         "webhook chat: door: a person whose mask is worn wrongly",

@@ -1,4 +1,4 @@
-"""What the demo's rule acts through: a small server, and pins that are not there."""
+"""What the demo's rule acts through: a voice, a small server, and pins that are not there."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class DemoActing:
         """The sections `rules` and `outputs` of the configuration."""
         port = self._server.server_address[1]
         return {
-            "rules": {"remind": {"when": {"compliant": False, "dwell_s": 1.0}, "do": ["chat", "lamp"]}},
+            "rules": {"remind": {"when": {"compliant": False, "dwell_s": 1.0}, "do": ["voice", "chat", "lamp"]}},
             "outputs": {
+                "sound": {"voice": {"say": "Please put on your mask."}},
                 "webhook": {"chat": {"url": f"http://{HOST}:{port}/", "template": '{"text": "{text}"}'}},
                 "gpio": {"lamp": {"pin": 17, "mode": "while"}},
             },

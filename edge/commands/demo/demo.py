@@ -47,7 +47,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--lan", action="store_true", help="other machines on the network, such as a phone, may open the page as well"
     )
     parser.add_argument(
-        "--act", action="store_true", help="a rule speaks, calls a webhook and switches a pin, none of them real"
+        "--act",
+        action="store_true",
+        help="a rule speaks, calls a webhook of the demo, and switches a pin that is not there",
     )
     parser.add_argument("--loop", action="store_true", help="the clip goes on until Ctrl-C, as it does in a terminal")
 
@@ -157,8 +159,6 @@ def _print_events(
             message = messages.get(timeout=POLL_S)
         except queue.Empty:
             message = None
-        for line in [] if told is None else told.new_lines():
-            printout.acts(line)
         if message is not None and (event := parse_event(message.payload)) is not None:
             printout.event(event)
             if loop and not is_summed_up and printout.left == len(PEOPLE):
@@ -166,6 +166,8 @@ def _print_events(
                 printout.summary()
                 printout.line()
                 printout.line("The clip goes on in a loop. Ctrl-C ends the demo.")
+        for line in [] if told is None else told.new_lines():
+            printout.acts(line)
         if ended_at is None and daemon.has_ended():
             ended_at = time.monotonic()
         said_goodbye = message is not None and message == Message(TOPICS.availability, b"offline")
