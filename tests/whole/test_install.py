@@ -164,7 +164,7 @@ def test_unit_and_installer_mean_the_same_places() -> None:
     for credential in re.findall(r"^LoadCredential=(.+)$", unit, flags=re.MULTILINE):
         assert f"LoadCredential={credential}" in installer
         name = credential.split(":")[1]
-        assert f"$credentials/{name}" in (installation if name == "maskd.mail-password" else broker)
+        assert f"$credentials/{name}" in (installer if name == "maskd.mail-password" else broker)
 
 
 def test_nothing_builds_a_wheel_with_what_is_not_locked() -> None:
