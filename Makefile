@@ -84,12 +84,12 @@ bundle: $(VENV)/bin/python ## A folder to install from without a network, in dis
 deb: $(VENV)/bin/python ## The packages for apt, for amd64 and arm64, in dist/
 	@PYTHON='$(VENV)/bin/python' systemd/deb/build.sh
 
-image: $(VENV)/bin/python ## The container's image, with docker or podman; BASE=debootstrap builds it without a registry, as root
+image: $(VENV)/bin/python ## The container's image, with docker or podman; BASE=debootstrap builds it without a registry, as root, ARCH=arm64 for that processor
 ifeq ($(BASE),debootstrap)
 	@$(MAKE) --no-print-directory $(VENV)/.test
-	$(VENV)/bin/python -m tests.system.images
+	$(VENV)/bin/python -m tests.system.images $(ARCH)
 else
-	systemd/container/build.sh $(if $(BASE),--build-arg 'BASE=$(BASE)')
+	systemd/container/build.sh $(if $(ARCH),--platform linux/$(ARCH)) $(if $(BASE),--build-arg 'BASE=$(BASE)')
 endif
 
 container-test: $(VENV)/.dev programs ## Build the image without a registry, run it and replace it, with podman; as root, for some minutes

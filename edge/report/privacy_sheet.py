@@ -95,6 +95,8 @@ def _kept(config: Config) -> Iterator[str]:
         f"Events that the broker has not taken yet, until it has, at most {storage.max_events:,} or "
         f"{_megabytes(storage.max_bytes)}."
     )
+    if config.outputs.webhook and config.privacy == "events":
+        yield "What a server that rules call has not taken yet, until it has; then it goes."
     yield "Numbers of visits and violations of each camera, without a time limit."
     if config.privacy == "events" and storage.keep_days:
         yield f"A coarse map of where people stood, and how many were in each zone, for {storage.keep_days:g} days."
@@ -116,7 +118,7 @@ def _kept(config: Config) -> Iterator[str]:
     yield f"In the system's log, as long as that keeps its lines: {events}the addresses of those who signed in."
     yield (
         "Nothing of it can be looked up by a person's name. It goes by age, or at once: stop maskd, and delete record, "
-        f"places and snapshots in {storage.path}."
+        f"places, snapshots and actions.sqlite3 in {storage.path}."
     )
 
 

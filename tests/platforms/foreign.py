@@ -34,6 +34,17 @@ def why_not(machine: str) -> str | None:
     return None
 
 
+def cpuinfo(processor: str) -> str:
+    """What /proc/cpuinfo says on one of PROCESSORS with two cores. LiteRT reads it: it crashes over the description of
+    this machine's, and without one leaves its fast kernels, XNNPACK's, aside: the others round otherwise, on every
+    processor."""
+    return "".join(
+        f"processor\t: {number}\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
+        f"CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: {PROCESSORS[processor]}\nCPU revision\t: 3\n\n"
+        for number in range(2)
+    )
+
+
 class Foreign:
     """A copy of a bare Debian, with maskd installed from a bundle on entry, removed on exit."""
 
@@ -96,15 +107,8 @@ class Foreign:
         return done.stdout
 
     def _describe_processor(self) -> None:
-        """LiteRT reads what processor it runs on. It crashes over the description of this machine's, and without one
-        leaves its fast kernels, XNNPACK's, aside: the others round otherwise, on every processor."""
         cores = self.inside("/sys/devices/system/cpu")
         cores.mkdir(parents=True, exist_ok=True)
         for name in ("possible", "present"):
             (cores / name).write_text("0-1\n")
-        described = "".join(
-            f"processor\t: {number}\nFeatures\t: fp asimd evtstrm crc32 cpuid\nCPU implementer\t: 0x41\n"
-            f"CPU architecture: 8\nCPU variant\t: 0x0\nCPU part\t: {PROCESSORS[self.processor]}\nCPU revision\t: 3\n\n"
-            for number in range(2)
-        )
-        self.inside("/srv/cpuinfo").write_text(described)
+        self.inside("/srv/cpuinfo").write_text(cpuinfo(self.processor))

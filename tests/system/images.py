@@ -8,12 +8,16 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.platforms import foreign
 from tests.system import roots
 from tests.system.bundles import CHECKOUT
 from tests.system.package_access import CERTIFICATES, PackageAccess
 
 BUILD_SH = CHECKOUT / "systemd/container/build.sh"
-BUILD_S = 1800
+BUILD_S = 3600
+"""An emulated processor takes half an hour."""
+PROCESSOR = "cortex-a72"
+"""Which one is emulated for another architecture: on QEMU's own choice, the models find faces where there are none."""
 CERTIFICATES_INSIDE = "/etc/ssl/this-machine.crt"
 NEEDED = ("debootstrap", "unshare", "podman", "tar")
 
@@ -28,14 +32,16 @@ def why_not() -> str | None:
 def base_image(release: str = "trixie", architecture: str = "") -> str:
     """The name of an image of a bare Debian. Raises RuntimeError with the tools' output."""
     root = roots.cached_root(release, architecture, include=("base-files",), fetch=())
-    name = f"localhost/maskd-base-{root.name}"
+    # The last stage of the Containerfile begins from nothing, so that this is not in the image.
+    emulated = ("--change", f"ENV QEMU_CPU={PROCESSOR}") if _is_emulated(architecture) else ()
+    name = f"localhost/maskd-base-{root.name}{'-emulated' if emulated else ''}"
     if subprocess.run(["podman", "image", "exists", name]).returncode != 0:
         archive = root.with_suffix(".tar")
         # As Debian's own image: without what apt has fetched, and without documentation.
         paths = ("var/cache/apt/*", "var/lib/apt/lists/*", "usr/share/doc/*", "usr/share/locale/*", "usr/share/man/*")
         try:
             run("tar", "-C", str(root), *(f"--exclude=./{path}" for path in paths), "-cf", str(archive), ".")
-            run("podman", "import", "--quiet", *_for(architecture), str(archive), name)
+            run("podman", "import", "--quiet", *_for(architecture), *emulated, str(archive), name)
         finally:
             archive.unlink(missing_ok=True)
     return name
@@ -48,7 +54,8 @@ def build(tag: str, architecture: str = "") -> None:
         # Its own namespaces are more than a machine without unified control groups lets podman have for a build.
         options += ["--isolation", "chroot", "--network", "host", "--tag", tag, *_for(architecture)]
         options += ["--build-arg", f"BASE={base_image(architecture=architecture)}"]
-        run(str(BUILD_SH), *options, BUILDER="podman")
+        emulation = _describe_processor(Path(scratch)) if _is_emulated(architecture) else []
+        run(*emulation, str(BUILD_SH), *options, BUILDER="podman")
 
 
 def size_mb(tag: str) -> float:
@@ -73,6 +80,18 @@ def run(*command: str, **environment: str) -> str:
 
 def _for(architecture: str) -> list[str]:
     return ["--arch", architecture] if architecture else []
+
+
+def _is_emulated(architecture: str) -> bool:
+    return architecture not in ("", foreign.ARCHITECTURES.get(os.uname().machine))
+
+
+def _describe_processor(scratch: Path) -> list[str]:
+    """The beginning of a command for which, and for what it builds, this machine's processor is the emulated one."""
+    described = scratch / "cpuinfo"
+    described.write_text(foreign.cpuinfo(PROCESSOR))
+    mount = 'mount --make-rprivate / && mount --bind "$0" /proc/cpuinfo && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mount, str(described)]
 
 
 def _mounts(scratch: Path) -> list[str]:
