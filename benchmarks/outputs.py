@@ -22,8 +22,10 @@ from edge.config.file import config_from_values
 from edge.errors import UsageError
 from edge.evaluation.tables import Table
 from edge.geometry import Box
+from edge.mqtt import MqttClient
+from edge.mqtt.awaited import AwaitedPublisher
 from edge.outputs.action_queue import ActionQueue
-from edge.outputs.outputs import Outputs
+from edge.outputs.outputs import Means, Outputs
 from edge.outputs.rules import Rules
 from edge.payloads.events import Draft, ModelNames
 from edge.payloads.topics import Topics
@@ -99,7 +101,8 @@ def _running(folder: Path, on_committed: Callable[[float], None]) -> Iterator[Ev
     record = Record(folder, keep_days=1, keep_bytes=100_000_000)
     outbox = Outbox(folder, max_events=10**6, max_bytes=10**9, record=record)
     actions = ActionQueue(folder)
-    outputs = Outputs(config, actions, on_failure=_fail)
+    means = Means(actions, AwaitedPublisher(MqttClient(config.mqtt, config.device)), _fail)
+    outputs = Outputs(config, means)
     rules = Rules(config, outputs, actions, on_failure=_fail)
 
     def committed(_drafts: Sequence[Draft]) -> None:

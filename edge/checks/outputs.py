@@ -8,8 +8,10 @@ from functools import partial
 from edge.checks.jobs import Job
 from edge.checks.row import Row, judged
 from edge.config import Config, Settings
+from edge.mqtt import MqttClient
+from edge.mqtt.awaited import AwaitedPublisher
 from edge.outputs.action_queue import ActionQueue
-from edge.outputs.outputs import make_output
+from edge.outputs.outputs import Means, make_output
 
 LIMIT_S = 16.0
 
@@ -31,5 +33,6 @@ def unused_rows(config: Config) -> Iterator[Row]:
 
 
 def _rows(config: Config, setting: str, settings: Settings) -> Iterator[Row]:
-    output = make_output(setting, settings, ActionQueue(config.storage.path), lambda _error: None)
+    publisher = AwaitedPublisher(MqttClient(config.mqtt, config.device))
+    output = make_output(setting, settings, Means(ActionQueue(config.storage.path), publisher, lambda _error: None))
     yield judged("output", f"{setting.rpartition('.')[2]}: {output.try_out()}")

@@ -12,6 +12,7 @@ from edge.camera.source_masking import secrets_of
 from edge.config.camera import CameraSettings
 from edge.config.fields import NAME_PATTERN, Name, Settings, contradiction, misnamed
 from edge.config.mqtt import MqttSettings
+from edge.config.mqtt_output import may_be_below
 from edge.config.outputs import OutputsSettings
 from edge.config.people import ComplianceSettings, TrackingSettings
 from edge.config.report import ReportSettings
@@ -98,6 +99,22 @@ class Config(Settings):
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise contradiction("outputs", f'two outputs have the name "{twice}"; rename one of them')
+        return self
+
+    @model_validator(mode="after")
+    def _mqtt_outputs_have_topics_of_their_own(self) -> Config:
+        taken = {
+            f"{self.mqtt.prefix}/{self.device}": "maskd's own topics",
+            self.mqtt.homeassistant.prefix: "what Home Assistant is told",
+        }
+        for name, output in self.outputs.mqtt.items():
+            if not self.mqtt.enabled:
+                problem = "it needs the broker, and mqtt.enabled is false; set that to true, or remove this output"
+                raise contradiction(f"outputs.mqtt.{name}", problem)
+            for prefix, whose in taken.items():
+                if may_be_below(output.topic, prefix, self.device):
+                    problem = f"{prefix}/ is for {whose}; begin it with a word of your own, such as alarms/{{camera}}"
+                    raise contradiction(f"outputs.mqtt.{name}.topic", problem)
         return self
 
     @property

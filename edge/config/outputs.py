@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from edge.config.fields import HomePath, Name, Settings, Text, contradiction
 from edge.config.gpio_output import GpioSettings
 from edge.config.mail_output import MailSettings
+from edge.config.mqtt_output import MqttOutputSettings
 from edge.config.sound_output import SoundSettings
 from edge.config.template import checked_json_template
 from edge.config.traits import LIVE
@@ -64,6 +65,8 @@ class OutputsSettings(Settings):
     """Servers that are called, each with a name."""
     mail: Annotated[dict[Name, MailSettings], LIVE] = {}
     """Mail that is sent, each with a name."""
+    mqtt: Annotated[dict[Name, MqttOutputSettings], LIVE] = {}
+    """Messages on topics of your own at the broker of the section mqtt, each with a name."""
     gpio: Annotated[dict[Name, GpioSettings], LIVE] = {}
     """Relays, buzzers and lamps at pins, each with a name."""
     sound: Annotated[dict[Name, SoundSettings], LIVE] = {}

@@ -19,13 +19,14 @@ from edge.daemon.status_line import StatusLine
 from edge.daemon.status_report import StatusReport
 from edge.homeassistant.announcer import Announcer
 from edge.mqtt import MqttClient
+from edge.mqtt.awaited import AwaitedPublisher
 from edge.mqtt.publisher import Publisher
 from edge.mqtt.resender import Resender
 from edge.mqtt.sender import Sender
 from edge.mqtt.snapshot_publisher import SnapshotPublisher
 from edge.mqtt.totals import TotalsPublisher
 from edge.outputs.action_queue import ActionQueue
-from edge.outputs.outputs import Outputs
+from edge.outputs.outputs import Means, Outputs
 from edge.outputs.rules import Rules
 from edge.payloads.events import ModelNames
 from edge.people.known_statuses import require_known_statuses
@@ -113,7 +114,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     snapshot_publisher = SnapshotPublisher(client, config, on_failure=hooks.fail)
     snapshots = Snapshots(config, on_made=[snapshot_publisher.take, page.snapshot_made], on_failure=hooks.fail)
     actions = ActionQueue(config.storage.path)
-    outputs = Outputs(config, actions, on_failure=hooks.fail)
+    outputs = Outputs(config, Means(actions, AwaitedPublisher(client), hooks.fail))
     rules = Rules(config, outputs, actions, on_failure=hooks.fail)
     writer = EventWriter(
         store.outbox,

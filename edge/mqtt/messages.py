@@ -13,10 +13,14 @@ class Message:
     payload: bytes
     qos: int = 1
     retain: bool = False
+    content_type: str = "application/json"
+    """Of MQTT 5."""
     schema: str | None = None
     """Named in an MQTT 5 user property, with `epoch` and `seq`, so that a subscriber need not open the payload."""
     seq: int | None = None
     epoch: str | None = None
+    id: str | None = None
+    """A user property of MQTT 5 by which a repetition is known."""
     resent: bool = False
     """An event that is published again on demand, which a user property says as well."""
     expiry_s: int | None = None

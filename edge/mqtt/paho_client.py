@@ -114,13 +114,14 @@ def make_client(client_id: str, *, is_version_5: bool, keep_session: bool) -> Bo
 def publish_properties(message: Message) -> Properties:
     """What MQTT 5 says about a message in addition to its payload."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    properties.ContentType = "application/json"
+    properties.ContentType = message.content_type
     if message.expiry_s is not None:
         properties.MessageExpiryInterval = message.expiry_s
     named = {
         "schema": message.schema,
         "epoch": message.epoch,
         "seq": message.seq,
+        "id": message.id,
         "resent": "true" if message.resent else None,
     }
     user_properties = [(name, str(value)) for name, value in named.items() if value is not None]

@@ -5,15 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from edge.config import Config, Settings
 from edge.config.gpio_output import GpioSettings
 from edge.config.mail_output import MailSettings
+from edge.config.mqtt_output import MqttOutputSettings
 from edge.config.outputs import WebhookSettings
 from edge.config.sound_output import SoundSettings
+from edge.mqtt.awaited import AwaitedPublisher
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.gpio import Gpio
 from edge.outputs.mail import Mail
+from edge.outputs.mqtt import MqttOutput
 from edge.outputs.output import Output
 from edge.outputs.sound import Sound
 from edge.outputs.webhook import Webhook
@@ -26,16 +30,26 @@ _STOP_S = 0.5
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What outputs are made with."""
+
+    queue: ActionQueue
+    publisher: AwaitedPublisher
+    """At the broker of the section mqtt."""
+    on_failure: Callable[[BaseException], None]
+    """Hears of the error that ended the thread of one of them."""
+
+
 class Outputs(Part):
     """What they do is decided by `edge.outputs.rules.Rules`."""
 
     doing = "the outputs"
     stop_s = 0.6
 
-    def __init__(self, config: Config, queue: ActionQueue, *, on_failure: Callable[[BaseException], None]) -> None:
-        """`on_failure` hears of the error that ended the thread of one of them."""
-        self._queue = queue
-        self._on_failure = on_failure
+    def __init__(self, config: Config, means: Means) -> None:
+        self._means = means
+        self._queue = means.queue
         self._settings: dict[tuple[str, str], Settings] = {}
         self._outputs: dict[str, Output] = {}
         """Replaced as a whole, and never changed: other threads walk it."""
@@ -130,13 +144,12 @@ class Outputs(Part):
                 output.follow(active.get(name, frozenset()))
 
     def _make(self, kind: str, name: str, settings: Settings) -> Output:
-        return make_output(f"outputs.{kind}.{name}", settings, self._queue, self._on_failure)
+        return make_output(f"outputs.{kind}.{name}", settings, self._means)
 
 
-def make_output(
-    setting: str, settings: Settings, queue: ActionQueue, on_failure: Callable[[BaseException], None]
-) -> Output:
+def make_output(setting: str, settings: Settings, means: Means) -> Output:
     """`setting`: where it is in config.yaml, such as outputs.webhook.chat."""
+    queue, on_failure = means.queue, means.on_failure
     match settings:
         case WebhookSettings():
             return Webhook(setting, settings, queue, on_failure=on_failure)
@@ -144,6 +157,8 @@ def make_output(
             return Gpio(setting, settings, on_failure=on_failure)
         case MailSettings():
             return Mail(setting, settings, queue, on_failure=on_failure)
+        case MqttOutputSettings():
+            return MqttOutput(setting, settings, queue, means.publisher, on_failure=on_failure)
         case SoundSettings():
             return Sound(setting, settings, on_failure=on_failure)
     raise TypeError(setting)

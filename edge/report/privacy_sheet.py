@@ -155,6 +155,11 @@ def _outputs(config: Config) -> Iterator[str]:
             f"To the server {host}, {_by_rules(config, name)}: camera, zones, how the mask is worn, since when, and "
             "the random number of the visit."
         )
+    for name, output in config.outputs.mqtt.items():
+        yield (
+            f"To the same broker, on the topic {output.topic}, {_by_rules(config, name)}: camera, zones, how the mask "
+            "is worn, since when, and the random number of the visit."
+        )
     for name, mail in config.outputs.mail.items():
         how = "unencrypted" if mail.tls == "none" else "encrypted (TLS)"
         yield (

@@ -158,3 +158,43 @@ def test_mail_may_log_in_without_tls_at_this_device(host: str) -> None:
         config(f"outputs: {{mail: {{desk: {{{mail}, tls: none, username: x}}}}}}").outputs.mail["desk"].effective_port
         == 25
     )
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        ("{}", "outputs.mqtt.alarm.topic: is missing"),
+        *(
+            (f"{{topic: '{topic}'}}", "alarm.topic: it must be a topic such as alarms/{camera}, without +, #, spaces")
+            for topic in ("a/+", "a/#", "$SYS/x", "/a", "a/", "a//b", "a b", "a\tb", " ")
+        ),
+        ("{topic: 'a/{camra}'}", 'there is no placeholder {camra}; did you mean "{camera}"?'),
+        (
+            "{topic: maskd/lobby/door/event}",
+            "alarm.topic: maskd/lobby/ is for maskd's own topics; begin it with a word",
+        ),
+        ("{topic: maskd/lobby}", "maskd/lobby/ is for maskd's own topics"),
+        ("{topic: 'maskd/{device}/x'}", "maskd/lobby/ is for maskd's own topics"),
+        ("{topic: 'm{rule}/lo{status}/x'}", "maskd/lobby/ is for maskd's own topics"),
+        ("{topic: 'maskd/{zones}'}", "maskd/lobby/ is for maskd's own topics"),
+        ("{topic: homeassistant/sensor/x/config}", "homeassistant/ is for what Home Assistant is told"),
+        ("{topic: '{camera}/x'}", "homeassistant/ is for what Home Assistant is told"),
+        ("{topic: a, payload: '{\"a\": {text}}'}", "alarm.payload: it is not JSON"),
+        ("{topic: a, payload: '{txt}'}", "there is no placeholder {txt}"),
+    ],
+)
+def test_a_mistake_in_a_message_is_named(output: str, problem: str) -> None:
+    assert problem in refusal(f"device: lobby\noutputs: {{mqtt: {{alarm: {output}}}}}")
+
+
+@pytest.mark.parametrize("topic", ["maskd/gate/x", "alarms/{camera}", "maskdx/lobby", "{device}/x", "x{rule}"])
+def test_a_message_may_be_anywhere_else(topic: str) -> None:
+    assert (
+        config(f"device: lobby\noutputs: {{mqtt: {{alarm: {{topic: '{topic}'}}}}}}").outputs.mqtt["alarm"].topic
+        == topic
+    )
+
+
+def test_messages_need_the_broker() -> None:
+    report = refusal("mqtt: {enabled: false}\noutputs: {mqtt: {alarm: {topic: a/b}}}")
+    assert "outputs.mqtt.alarm: it needs the broker, and mqtt.enabled is false; set that to true" in report

@@ -12,8 +12,10 @@ from typing import Any
 
 from edge.config import Config
 from edge.config.file import config_from_values
+from edge.mqtt import MqttClient
+from edge.mqtt.awaited import AwaitedPublisher
 from edge.outputs.action_queue import ActionQueue
-from edge.outputs.outputs import Outputs
+from edge.outputs.outputs import Means, Outputs
 from edge.outputs.rules import Rules
 from edge.payloads.events import Draft
 from edge.store.outbox import Outbox
@@ -45,7 +47,10 @@ class Acting:
         self.outbox = Outbox(storage.path, max_events=1000, max_bytes=1_000_000, record=record)
         self.queue = ActionQueue(storage.path)
         self.failures: list[BaseException] = []
-        self.outputs = Outputs(first, self.queue, on_failure=self.failures.append)
+        self.client = MqttClient(first.mqtt, first.device)
+        """Not started: a test that needs the broker does that."""
+        means = Means(self.queue, AwaitedPublisher(self.client), self.failures.append)
+        self.outputs = Outputs(first, means)
         self.rules = Rules(first, self.outputs, self.queue, on_failure=self.failures.append)
         self.apply(first)
 
