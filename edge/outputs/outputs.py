@@ -44,10 +44,11 @@ class Means:
 class Outputs(Part):
     """What they do is decided by `edge.outputs.rules.Rules`."""
 
-    doing = "the outputs"
     stop_s = 0.6
 
     def __init__(self, config: Config, means: Means) -> None:
+        # The outputs themselves are waited for within limits; a disk may hold the queue for ever.
+        self.doing = f"the disk of {means.queue.folder}"
         self._means = means
         self._queue = means.queue
         self._settings: dict[tuple[str, str], Settings] = {}
