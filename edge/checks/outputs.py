@@ -26,7 +26,7 @@ def output_jobs(config: Config) -> Iterator[Job]:
 
 def unused_rows(config: Config) -> Iterator[Row]:
     """Outputs that no rule uses."""
-    used = {output for rule in config.rules.values() for output in rule.do}
+    used = {output for rule in config.rules.values() for output in rule.do} | {config.report.mail}
     for kind, name, _ in config.outputs.named():
         if name not in used:
             yield judged("output", name, warnings=[f"no rule uses outputs.{kind}.{name}; add it to the `do` of a rule"])

@@ -102,6 +102,12 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _report_names_a_mail_output(self) -> Config:
+        if self.report.mail is not None and self.report.mail not in self.outputs.mail:
+            raise misnamed(("report", "mail"), "output of kind mail", self.report.mail, [*self.outputs.mail])
+        return self
+
+    @model_validator(mode="after")
     def _mqtt_outputs_have_topics_of_their_own(self) -> Config:
         taken = {
             f"{self.mqtt.prefix}/{self.device}": "maskd's own topics",

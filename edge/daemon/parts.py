@@ -27,6 +27,7 @@ from edge.mqtt.snapshot_publisher import SnapshotPublisher
 from edge.mqtt.totals import TotalsPublisher
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.outputs import Means, Outputs
+from edge.outputs.report_mail import mail_report
 from edge.outputs.rules import Rules
 from edge.payloads.events import ModelNames
 from edge.people.known_statuses import require_known_statuses
@@ -165,7 +166,7 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
         watcher,
         cameras,
         uptime,
-        WeeklyReport(config),
+        WeeklyReport(config, mail_report),
         status_line,
         page,
     ]

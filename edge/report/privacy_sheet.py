@@ -139,6 +139,12 @@ def _sent(config: Config) -> Iterator[str]:
         if mqtt.homeassistant.enabled:
             yield "Home Assistant at that broker is told that the device is there, and may read the same."
         yield "What others who may read at that broker do with it is not in the hands of this device."
+    if config.report.mail is not None and config.privacy == "events":
+        mail = config.outputs.mail[config.report.mail]
+        yield (
+            f"By mail to {', '.join(mail.recipients)}, through the server {mail.host}: the report of each week, which "
+            "counts visits and shows no single one."
+        )
     yield from _outputs(config)
     yield "Nothing is sent to the makers of maskd, nor to any cloud."
 

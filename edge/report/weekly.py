@@ -1,4 +1,4 @@
-"""Writes a report of the past week into a folder, each Monday."""
+"""Writes a report of the past week into a folder, each Monday, and mails it."""
 
 from __future__ import annotations
 
@@ -38,15 +38,19 @@ class WeeklyReport(Part):
 
     doing = "the weekly report"
 
-    def __init__(self, config: Config, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, config: Config, mail: Callable[[Config, Path], None], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`mail` sends a report through the output that the settings name, and raises MaskdError."""
         self._config = config
+        self._mail = mail
         self._clock = clock
         self._problem: str | None = None
         self._next_try_at = 0.0
         self._worker = Worker("weekly-report", self._work, on_failure=self._failed)
 
     def apply(self, config: Config) -> None:
-        if config.report != self._config.report:
+        if (config.report, config.outputs.mail) != (self._config.report, self._config.outputs.mail):
             self._next_try_at = 0.0
         self._config = config
         self._worker.wake()
@@ -72,16 +76,22 @@ class WeeklyReport(Part):
             return LOOK_S
         if now < self._next_try_at or self._clock() < EARLIEST_CLOCK:
             return LOOK_S
+        self._next_try_at = now + RETRY_S
+        self._problem = self._problem_of(config, folder)
+        return LOOK_S
+
+    def _problem_of(self, config: Config, folder: Path) -> str | None:
+        """Writes and mails what is due."""
         try:
             write_last_week(config, folder, self._clock())
-            self._problem, self._next_try_at = None, now + RETRY_S
         except (MaskdError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            self._problem = (
-                f"the weekly report cannot be written to {folder}: {reason}; set report.folder to another folder"
-            )
-            self._next_try_at = now + RETRY_S
-        return LOOK_S
+            return f"the weekly report cannot be written to {folder}: {reason}; set report.folder to another folder"
+        try:
+            mail_last_week(config, folder, self._clock(), self._mail)
+        except (MaskdError, OSError) as error:
+            return f"the weekly report is not mailed yet, and tried again each hour: {error}"
+        return None
 
     def _failed(self, error: BaseException) -> None:
         """Never the daemon's end."""
@@ -93,8 +103,7 @@ def write_last_week(config: Config, folder: Path, now: float) -> Path | None:
     """Returns the file; None: it was there already, or nothing is known of that week. Raises MaskdError and OSError."""
     zone, _ = device_zone()
     monday, next_monday = last_week(now, zone)
-    year, week, _ = monday.isocalendar()
-    path = folder / f"maskd-{config.device}-{year}-W{week:02}.html"
+    path = folder / _name(config, monday)
     if path.exists():
         return None
     report = report_of(config, monday.timestamp(), next_monday.timestamp(), pause_s=PAUSE_S)
@@ -106,6 +115,23 @@ def write_last_week(config: Config, folder: Path, now: float) -> Path | None:
     for old in sorted(folder.glob(f"maskd-{config.device}-*-W??.html"))[: -config.report.keep_weeks]:
         old.unlink()
     return path
+
+
+def mail_last_week(config: Config, folder: Path, now: float, mail: Callable[[Config, Path], None]) -> None:
+    """Unless it was mailed already, or there is none. Raises MaskdError and OSError."""
+    zone, _ = device_zone()
+    path = folder / _name(config, last_week(now, zone)[0])
+    note = folder / f"maskd-{config.device}-mailed"
+    if config.report.mail is None or not path.exists() or (note.exists() and note.read_text().strip() == path.name):
+        return
+    mail(config, path)
+    write_own_file(note, f"{path.name}\n".encode(), mode=0o640)
+    _log.info("the report of the past week was mailed through %s", config.report.mail)
+
+
+def _name(config: Config, monday: datetime) -> str:
+    year, week, _ = monday.isocalendar()
+    return f"maskd-{config.device}-{year}-W{week:02}.html"
 
 
 def last_week(now: float, zone: tzinfo) -> tuple[datetime, datetime]:

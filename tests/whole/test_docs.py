@@ -33,7 +33,7 @@ def test_the_payloads_shown_follow_their_schemas() -> None:
         jsonschema.validate(payload, json.loads((DOCS / "schemas" / SCHEMAS[name]).read_text()))
 
 
-@pytest.mark.parametrize("page", ["configuration.md", "page.md", "outputs.md"])
+@pytest.mark.parametrize("page", ["configuration.md", "page.md", "outputs.md", "reports.md"])
 def test_the_configurations_shown_are_valid(tmp_path: Path, page: str) -> None:
     shown = blocks(page, "yaml")
     assert shown
