@@ -79,7 +79,8 @@ class Gpio(MomentaryOutput):
         except MaskdError as error:
             self._lose(error, now)
             return
-        self._is_on = False
+        if settings.mode == "pulse":
+            self._until = -math.inf  # of a pulse that was asked for before, the moment is gone
         self._backoff.reset()
         self.works()
 
@@ -95,7 +96,7 @@ class Gpio(MomentaryOutput):
             except MaskdError as error:
                 self._release()
                 self._lose(error, now)
-                return IDLE_S
+                return self._switch(now)
             self._is_on = is_on
             _log.info("%s: %s", self.setting, "on" if is_on else "off")
         return min(IDLE_S, left) if is_on else IDLE_S

@@ -47,9 +47,9 @@ class GpioLine:
 def board_name() -> str:
     """The board whose GPIO chip can be opened. Raises MaskdError."""
     factory = _opened().Device.pin_factory
-    chip = getattr(factory, "chip", None)
-    where = "" if chip is None else f" at /dev/gpiochip{chip}"
-    return f"Raspberry Pi {factory.board_info.model}{where}"
+    chip, board = (getattr(factory, name, None) for name in ("chip", "board_info"))  # gpiozero 1 has neither
+    model = "a Raspberry Pi" if board is None else f"Raspberry Pi {board.model}"
+    return model if chip is None else f"{model} at /dev/gpiochip{chip}"
 
 
 def _opened() -> Any:

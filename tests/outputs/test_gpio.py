@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -27,7 +25,6 @@ from edge.system.deadline import Deadline
 from tests.support.acting import Acting, config
 from tests.support.actions import action
 from tests.support.documents import blocks
-from tests.support.places import ROOT
 from tests.support.transitions import drafts, passers_by, transition
 from tests.support.waiting import wait_until
 
@@ -115,6 +112,8 @@ def test_while_ends_after_its_limit_until_the_occasion_comes_back(board: MockFac
         it.follow(frozenset({"remind"}))
         wait_until(lambda: levels(board) == [False, True, False], what="the limit")
         it.follow(frozenset({"remind", "crowd"}))
+        it.work(time.monotonic())
+        assert not board.pin(17).state
         it.follow(frozenset())
         it.follow(frozenset({"remind"}))
         wait_until(lambda: levels(board)[3:4] == [True], what="the light")
@@ -149,6 +148,10 @@ def test_while_it_is_withheld_it_is_off_and_nothing_switches_it_on(board: MockFa
         it.withhold(True)
         assert not board.pin(17).state
         it.act(action(2), 0.0)
+        it.take(action(3))  # of a rules' thread that was just about to
+        it.work(time.monotonic())
+        assert not board.pin(17).state
+        it.withhold(True)
         it.withhold(False)
         it.work(time.monotonic())
         assert levels(board) == [False, True, False]
@@ -156,13 +159,14 @@ def test_while_it_is_withheld_it_is_off_and_nothing_switches_it_on(board: MockFa
 
 def test_a_line_that_is_in_use_is_told_and_taken_once_it_is_free(board: MockFactory) -> None:
     other = gpiozero.OutputDevice(17)
-    with lamp(pulse_s=0.1) as it:
+    with lamp(pulse_s=LONG_S) as it:
         assert "GPIO17 is in use by another program or driver" in "; ".join(it.status().problems)
         it.act(action(), 0.0)
         other.close()
         wait_until(lambda: not it.status().problems, what="the line")
+        assert not any(levels(board)), "a pulse whose moment is gone"
         it.act(action(2), 0.0)
-        wait_until(lambda: levels(board)[-2:] == [True, False], what="the pulse")
+        wait_until(lambda: board.pin(17).state, what="the pulse")
 
 
 def test_a_line_that_fails_is_told_and_taken_again(board: MockFactory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,10 +245,17 @@ def test_from_an_event_on_the_disk_to_the_lamp(tmp_path: Path, board: MockFactor
         wait_until(lambda: levels(board, 17) == [False, True, False] and board.pin(18).state, what="bell and lamp")
         it.apply(config(tmp_path, "", outputs={"gpio": {**outputs["gpio"], "bell": {"pin": 19}}}, rules=rules))
         assert board.pin(18).state
+        it.apply(
+            config(
+                tmp_path, "", outputs={"gpio": {"bell": {"pin": 19}, "lamp": {"pin": 21, "mode": "while"}}}, rules=rules
+            )
+        )
+        wait_until(lambda: board.pin(21).state, what="the lamp at its new pin, for who is there already")
+        assert not board.pin(18).state
         moved = {"gpio": {"lamp": {"pin": 20, "mode": "while"}}}
         it.apply(config(tmp_path, "", outputs=moved, rules={"remind": {**rules["remind"], "do": ["lamp"]}}))
-        wait_until(lambda: board.pin(20).state, what="the lamp at its new pin")
-        assert not board.pin(18).state
+        wait_until(lambda: board.pin(20).state, what="the lamp at another pin, by a changed rule")
+        assert not board.pin(21).state
         it.apply(config(tmp_path, "", outputs=moved, rules=rules | {"remind": {"do": ["lamp"]}}, privacy="aggregate"))
         assert not board.pin(20).state
     finally:
@@ -270,6 +281,24 @@ def test_what_was_committed_before_a_crash_switches_nothing_on(tmp_path: Path, b
     assert not any(levels(board))
 
 
-def test_maskd_loads_no_gpio_library_where_no_output_asks_for_it() -> None:
-    code = "import sys, edge.outputs.outputs; sys.exit('gpiozero' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=dict(os.environ)).returncode == 0
+def test_a_visit_that_is_over_when_it_is_read_back_lights_no_lamp(
+    tmp_path: Path, board: MockFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = {"gpio": {"chat": {"pin": 17, "mode": "while"}}}
+    before = Acting(config(tmp_path, "", outputs=outputs))
+    before.start()
+    before.commit(passers_by(1))
+    before.commit(drafts(transition("ended", track="t0")))
+    before.commit(drafts(transition(track="t7"), transition("ended", track="t7")), then_tell=False)
+    before.stop()
+    told: list[object] = []
+    after = Acting(config(tmp_path, "", outputs=outputs))
+    monkeypatch.setattr(after.outputs, "tell_active", told.append)
+    after.start()
+    try:
+        chat = after.outputs._outputs["chat"]
+        assert isinstance(chat, Gpio)
+        wait_until(lambda: chat.ignored == 1, what="the visit")
+    finally:
+        after.stop()
+    assert told == []

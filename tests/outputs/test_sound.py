@@ -98,6 +98,7 @@ def test_a_sentence_is_spoken_with_what_is_known(programs: SoundPrograms) -> Non
 
 
 def test_nothing_in_a_sentence_is_an_option_or_a_command(programs: SoundPrograms, tmp_path: Path) -> None:
+    """Nothing in a sentence that is spoken is an option or a command of another program."""
     say = "--path=/etc {status} `touch " + str(tmp_path / "pwned") + "`; $(id)"
     with sounding(say=say) as it:
         it.act(action(status="-f /etc/passwd\n\x1b]0;x"), 0.0)
@@ -164,6 +165,16 @@ def test_what_is_late_or_of_before_a_restart_is_not_heard(programs: SoundProgram
     assert len(programs.heard) == 1
 
 
+def test_what_has_waited_for_the_device_is_not_heard(programs: SoundPrograms, file: Path) -> None:
+    it = Sound("outputs.sound.please", SoundSettings(file=file), on_failure=lambda _error: None)
+    it.take(action(1))
+    it.work(time.monotonic() + MOST_AGE_S + 1)
+    assert programs.played == []
+    it.take(action(2))
+    it.work(time.monotonic())
+    assert len(programs.heard) == 1
+
+
 def test_in_quiet_hours_nothing_is_heard(programs: SoundPrograms, file: Path) -> None:
     now = datetime.now().astimezone()
     quiet = f"{now - timedelta(hours=1):%H:%M}-{now + timedelta(hours=1):%H:%M}"
@@ -183,7 +194,7 @@ def test_a_stop_ends_the_sound(programs: SoundPrograms, file: Path) -> None:
         wait_until(lambda: programs.heard, what="the sound")
         process = it._player._process
         assert process is not None
-        it.stop(Deadline(5))
+        it.stop(Deadline(1))
         assert process.poll() is not None
         assert not it._worker.is_alive
 
@@ -214,22 +225,28 @@ def test_while_it_is_withheld_nothing_is_heard(programs: SoundPrograms, file: Pa
         ("aplay: main:831: audio open error: No such file or directory", "is not there, or maskd may not use it"),
         (
             "aplay: main:831: audio open error: Permission denied",
-            "allow the service sound as docs/outputs.md describes",
+            "; allow the service sound as docs/outputs.md describes",
         ),
         (
             "aplay: set_params:1416: Sample format non available",
             "cannot play: set_params:1416: Sample format non avail",
         ),
-        ("", "the sound device hw:7 cannot play: no message"),
+        ("", "cannot play: no message; try `aplay` by hand"),
     ],
 )
-def test_a_device_that_fails_is_told_at_the_start(
-    programs: SoundPrograms, file: Path, words: str, expected: str
-) -> None:
+def test_a_device_that_fails_is_one_sentence(programs: SoundPrograms, file: Path, words: str, expected: str) -> None:
     programs.fail(words)
-    with sounding(file=file, device="hw:7") as it:
-        assert problem(it).startswith("outputs.sound.please: the sound device hw:7 ") or "maskd may not" in problem(it)
-        assert expected in problem(it)
+    it = Sound("outputs.sound.please", SoundSettings(file=file, device="hw:7"), on_failure=lambda _error: None)
+    with pytest.raises(MaskdError, match="the sound device hw:7") as caught:
+        it.try_out()
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_device_that_is_not_there_is_told_at_the_start_and_tried_again(programs: SoundPrograms, file: Path) -> None:
+    programs.fail("aplay: main:831: audio open error: No such file or directory")
+    with sounding(file=file) as it:
+        assert problem(it).startswith("outputs.sound.please: the default sound device is not there")
         programs.fail(None)
         wait_until(lambda: not problem(it), what="another trial")
 
