@@ -184,8 +184,7 @@ class CaptureThread:
         if self._connected_since is None:
             self._connected_since = now
             self._reported_lost = False
-            height, width = frame.image.shape[:2]
-            _log.info("camera %s: connected to %s, %d x %d pixels", self.name, camera.describe(), width, height)
+            _log.info("camera %s: connected to %s, %d x %d pixels", self.name, camera.describe(), *frame.pixels.size)
         self._frames += 1
         self._latest.put(frame)
 

@@ -16,6 +16,7 @@ from edge.camera.frame import Frame
 from edge.camera.images import rgb_from_yuv420, rotated
 from edge.config import CameraSettings
 from edge.errors import MaskdError
+from edge.vision.pixels import RgbPixels
 from edge.vision.preprocess import Image
 
 READ_TIMEOUT_S = 5.0
@@ -119,7 +120,7 @@ class PiCamera:
         except Exception as error:  # noqa: BLE001 - as above
             raise MaskdError(self._gives_no_more(str(error) or type(error).__name__)) from None
         self._count += 1
-        return Frame(image, time.monotonic(), self._count - 1, lores)
+        return Frame(RgbPixels(image, lores=lores), time.monotonic(), self._count - 1)
 
     def _capture(self) -> tuple[Image, Image | None]:
         """The full picture and the one for the detector, of one moment."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import time
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import av
@@ -21,8 +19,8 @@ from av.video.stream import VideoStream
 
 from edge import MAX_PIXELS
 from edge.camera.av_errors import Cause, SourceError
-from edge.camera.decoded import RgbConverter
-from edge.vision.preprocess import Image
+from edge.camera.decoded import FrameConverter
+from edge.vision.pixels import Pixels
 
 _ONE_THREAD_PIXELS = 1920 * 1088
 """Up to this size one thread decodes in time, and its pictures come without delay."""
@@ -32,6 +30,7 @@ _ANY_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__versi
 """A title that is not UTF-8 does not hinder opening; PyAV 19 has no such parameter, and does so by itself."""
 _WAIT_S = 0.01
 """A packet that took longer to come was waited for."""
+_TRIAL_STEP = 64
 _INTRA_INTERVAL_S = 0.2
 """Where every picture is a key frame, as in MJPEG, so often one is decoded while it is behind."""
 
@@ -42,8 +41,7 @@ class Picture:
 
     stamp: float | None
     """Seconds on the stream's own clock; None: it has no usable time stamp."""
-    image: Callable[[], Image]
-    """Converts it; any thread may call it."""
+    pixels: Pixels
 
 
 class Pictures:
@@ -56,7 +54,7 @@ class Pictures:
         """
         self._container = container
         self._stream = _video_stream(container)
-        self._converter = RgbConverter(rotate)
+        self._converter = FrameConverter(rotate)
         self._packets = container.demux(self._stream)
         self._decoded: deque[VideoFrame] = deque()
         self._format: tuple[int, int, str] | None = None
@@ -91,15 +89,14 @@ class Pictures:
             if deadline is not None and not self._decoded and time.monotonic() > deadline and not self._is_skipping:
                 raise SourceError(Cause.NO_PICTURE)
         frame = self._decoded.popleft()
-        image = partial(self._converter.convert, frame, self._pixel_aspect())
+        pixels = self._converter.pixels(frame, self._pixel_aspect())
         shape = (frame.width, frame.height, frame.format.name)
         if shape != self._format:
             self._check(frame)
             # At once, so that a format that cannot be converted fails here and not in the thread that looks at it.
-            first = image()
+            pixels.sampled(_TRIAL_STEP)
             self._format = shape
-            return Picture(frame.time, lambda: first)
-        return Picture(frame.time, image)
+        return Picture(frame.time, pixels)
 
     def close(self) -> None:
         self._decoded.clear()

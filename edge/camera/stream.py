@@ -107,7 +107,7 @@ class StreamCamera:
             )
         self._last_at = time.monotonic()
         self._count += 1
-        return Frame(picture.image, self._connection.captured_at(picture), self._count - 1)
+        return Frame(picture.pixels, self._connection.captured_at(picture), self._count - 1)
 
     def close(self) -> None:
         if self._connection is not None:

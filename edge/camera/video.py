@@ -55,7 +55,7 @@ class VideoCamera:
             return None
         position, picture = following
         self._count += 1
-        return Frame(picture.image, self._timeline.wait_for(self._offset + position), self._count - 1)
+        return Frame(picture.pixels, self._timeline.wait_for(self._offset + position), self._count - 1)
 
     def close(self) -> None:
         if self._file is not None:
@@ -76,7 +76,7 @@ def frames(path: Path, rotate: int = 0) -> Iterator[Frame]:
         number = 0
         while (following := file.next()) is not None:
             position, picture = following
-            yield Frame(picture.image, position, number)
+            yield Frame(picture.pixels, position, number)
             number += 1
     finally:
         file.close()

@@ -66,7 +66,7 @@ class Observations:
     def add(self, scene: Scene) -> None:
         """Takes in a scene with a picture."""
         assert scene.frame is not None
-        height, width = scene.frame.image.shape[:2]
+        width, height = scene.frame.pixels.size
         look = self._packed(scene, width, height)
         with self._lock:
             self._looks.append(look)

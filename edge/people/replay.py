@@ -13,7 +13,7 @@ from edge.people.watched_camera import CameraRules, PictureEye
 from edge.vision.faces import Face
 from edge.vision.motion import MotionGate
 from edge.vision.pipeline import Vision, sifted
-from edge.vision.preprocess import Image
+from edge.vision.pixels import Pixels
 
 SAME_EVENT_S = 0.5
 """Two events, or the starts of two visits, that are no further apart may be the same."""
@@ -35,11 +35,11 @@ def replay(frames: Iterable[Frame], vision: Vision, rules: Mapping[str, CameraRu
         max_faces=max(each.thresholds.max_faces for each in rules.values()) * 4,
     )
     for frame in frames:
-        image, at = frame.image, frame.captured_at
-        looking = [crowd for crowd in crowds.values() if crowd.wants(image, at)]
-        faces = vision.detect(image, lowest) if looking else []
+        pixels, at = frame.pixels, frame.captured_at
+        looking = [crowd for crowd in crowds.values() if crowd.wants(pixels, at)]
+        faces = vision.detect(pixels, lowest) if looking else []
         for crowd in looking:
-            crowd.look(vision, image, faces, at)
+            crowd.look(vision, pixels, faces, at)
     return {name: crowd.finish() for name, crowd in crowds.items()}
 
 
@@ -52,13 +52,12 @@ class _Replayed:
         self._gate = MotionGate()
         self._gate_rules = rules.gate
 
-    def wants(self, image: Image, at: float) -> bool:
-        return self._gate.opens(image, at, self._gate_rules, is_empty=self._crowd.is_empty)
+    def wants(self, pixels: Pixels, at: float) -> bool:
+        return self._gate.opens(pixels, at, self._gate_rules, is_empty=self._crowd.is_empty)
 
-    def look(self, vision: Vision, image: Image, faces: Sequence[Face], at: float) -> None:
-        eye = PictureEye(vision, image, self._thresholds)
-        size = (image.shape[1], image.shape[0])
-        self._transitions += self._crowd.follow(sifted(faces, self._thresholds), eye, size, at)
+    def look(self, vision: Vision, pixels: Pixels, faces: Sequence[Face], at: float) -> None:
+        eye = PictureEye(vision, pixels, self._thresholds)
+        self._transitions += self._crowd.follow(sifted(faces, self._thresholds), eye, pixels.size, at)
 
     def finish(self) -> list[Transition]:
         self._transitions += self._crowd.finish().transitions

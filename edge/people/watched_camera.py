@@ -23,7 +23,7 @@ from edge.view.words import sentence
 from edge.vision.masks import Classification
 from edge.vision.motion import GateRules, MotionGate
 from edge.vision.pipeline import Vision
-from edge.vision.preprocess import Image
+from edge.vision.pixels import Pixels
 from edge.vision.thresholds import Recommendations, Thresholds, camera_thresholds
 
 IDLE_S = 0.5
@@ -90,23 +90,22 @@ class WatchedCamera:
         if frame is None:
             return self._without_frame(time.monotonic())
         try:
-            image = frame.image
+            pixels, size = frame.pixels, frame.pixels.size
         except DamagedPictureError:
             return self._without_frame(time.monotonic())
         self._seen_at = frame.captured_at
         self.rate.count(time.monotonic())
-        needed_px = vision.needed_face_px(image, rules.thresholds)
-        small = image if frame.lores is None else frame.lores
-        if not self._gate.opens(image, frame.captured_at, rules.gate, is_empty=self._crowd.is_empty):
-            self._look_at_view(small, (), needed_px, frame.captured_at)  # a covered camera shows no motion
+        needed_px = vision.needed_face_px(size, rules.thresholds)
+        if not self._gate.opens(pixels, frame.captured_at, rules.gate, is_empty=self._crowd.is_empty):
+            self._look_at_view(pixels, (), needed_px, frame.captured_at)  # a covered camera shows no motion
             return Scene(self.name, frame, (), (), needed_px=needed_px, is_still=True)
         started = time.perf_counter()
-        faces = vision.detect(image, rules.thresholds, lores=frame.lores)
+        faces = vision.detect(pixels, rules.thresholds)
         detected = time.perf_counter()
-        eye = PictureEye(vision, image, rules.thresholds)
-        seen = self._crowd.look(faces, eye, (image.shape[1], image.shape[0]), frame.captured_at)
+        eye = PictureEye(vision, pixels, rules.thresholds)
+        seen = self._crowd.look(faces, eye, size, frame.captured_at)
         judged = time.perf_counter()
-        self._look_at_view(small, seen.people, needed_px, frame.captured_at)
+        self._look_at_view(pixels, seen.people, needed_px, frame.captured_at)
         timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
         return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces), needed_px)
 
@@ -115,10 +114,10 @@ class WatchedCamera:
         seen = self._crowd.finish()
         return Scene(self.name, None, seen.people, seen.transitions)
 
-    def _look_at_view(self, image: Image, people: Sequence[Person], needed_px: float, now: float) -> None:
+    def _look_at_view(self, pixels: Pixels, people: Sequence[Person], needed_px: float, now: float) -> None:
         before = self.view.faults
         heights = {each.track: each.box.height for each in people if each.confirmed and each.seen}
-        self.view.look(image, heights, needed_px, now)
+        self.view.look(pixels, heights, needed_px, now)
         for fault in (fault for fault in self.view.faults if fault not in before):
             _log.warning("camera %s: %s", self.name, sentence(fault, needed_px))
         for fault in (fault for fault in before if fault not in self.view.faults):
@@ -146,18 +145,18 @@ class WatchedCamera:
 class PictureEye:
     """The classifier before one picture."""
 
-    def __init__(self, vision: Vision, image: Image, thresholds: Thresholds) -> None:
+    def __init__(self, vision: Vision, pixels: Pixels, thresholds: Thresholds) -> None:
         self._vision = vision
-        self._image = image
+        self._pixels = pixels
         self._thresholds = thresholds
 
     def classify(self, tracks: Sequence[Track]) -> list[Classification]:
-        return self._vision.classify(self._image, [track.box for track in tracks], self._thresholds)
+        return self._vision.classify(self._pixels, [track.box for track in tracks], self._thresholds)
 
     def keep(self, track: Track) -> Callable[[], Classification]:
-        cutout = self._vision.classifier.cut_out(self._image, track.box)
+        cutout = self._vision.classifier.cut_out(self._pixels, track.box)
         vision, thresholds = self._vision, self._thresholds
-        return lambda: vision.classify(cutout.image, [cutout.box], thresholds)[0]
+        return lambda: vision.classify(cutout.image(), [cutout.box], thresholds)[0]
 
 
 @dataclass(slots=True)

@@ -121,7 +121,7 @@ class Places(Part):
         seen = [each for each in scene.people if each.seen and each.confirmed]
         if not seen or not seconds:
             return
-        height, width = scene.frame.image.shape[:2]
+        width, height = scene.frame.pixels.size
         heat = self._of(scene.camera).heat
         for person in seen:
             heat[_cell(person.box, (width, height))] += seconds

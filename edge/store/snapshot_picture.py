@@ -20,7 +20,7 @@ def snapshot(scene: Scene, transition: Transition, faces: Literal["pixelated", "
     assert scene.frame is not None
     picture = shrunk(scene.frame.image)
     height, width = picture.shape[:2]
-    scale = width / scene.frame.image.shape[1]
+    scale = width / scene.frame.pixels.size[0]
     hidden = [box.scaled(scale, scale) for box in boxes_to_hide(scene)]
     own = transition.box.scaled(width, height)
     colour = _UNKNOWN if transition.status == UNKNOWN else _FINE if transition.compliant else _WRONG

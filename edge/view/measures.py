@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.vision.pixels import Pixels
 from edge.vision.preprocess import Image
 
 Grey = NDArray[np.uint8]
@@ -51,10 +52,9 @@ class Measures:
     is_colourless: bool
 
 
-def measured(image: Image) -> Measures:
-    """Of a picture (height, width, 3), RGB."""
-    step = -(-max(image.shape[:2]) // _SAMPLE_SIDE)
-    sample = np.ascontiguousarray(image[::step, ::step, 1])
+def measured(pixels: Pixels) -> Measures:
+    step = -(-max(pixels.size) // _SAMPLE_SIDE)
+    sample = np.ascontiguousarray(pixels.sampled(step)[:, :, 1])
     grey = _fitted(sample, _GREY_SIDE)
     small = _fitted(grey, _SMALL_SIDE)
     highlight = float(np.percentile(small, 95))
@@ -67,7 +67,7 @@ def measured(image: Image) -> Measures:
         shade=float((small < _SHADE).mean()),
         detailed=_detailed(small, max(_PLAIN_LEAST, _PLAIN * highlight)),
         sharpness=_sharpness(grey),
-        is_colourless=_is_colourless(image[:: 16 * step, :: 16 * step]),
+        is_colourless=_is_colourless(pixels.sampled(16 * step)),
     )
 
 

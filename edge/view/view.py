@@ -13,7 +13,7 @@ from edge.view.hold import Hold
 from edge.view.judging import fault_of_light, is_blurred
 from edge.view.measures import Grey, Measures, measured
 from edge.view.scene_memory import SceneMemory
-from edge.vision.preprocess import Image
+from edge.vision.pixels import Pixels
 
 INTERVAL_S = 1.0
 """Between two looks."""
@@ -57,8 +57,8 @@ class View:
         self._memory = SceneMemory()
         self._holds.pop("moved", None)
 
-    def look(self, image: Image, heights: Mapping[str, float], needed_px: float, now: float) -> None:
-        """At a picture (height, width, 3), RGB, at most once a second.
+    def look(self, pixels: Pixels, heights: Mapping[str, float], needed_px: float, now: float) -> None:
+        """At a picture, at most once a second.
 
         `heights`: in pixels, of the faces of people on it, by their tracks."""
         rules, before = self._rules, self._looked_at
@@ -70,16 +70,16 @@ class View:
         if before is None or now - before > _INTERRUPTED_S:
             self._interrupt(now)
         self._looked_at, self.needed_px = now, needed_px
-        found = self._found(image, heights, now)
+        found = self._found(pixels, heights, now)
         self.faults = tuple(fault for fault in VIEW_FAULTS if self._counts(fault, fault in found, now))
 
-    def _found(self, image: Image, heights: Mapping[str, float], now: float) -> set[ViewFault]:
+    def _found(self, pixels: Pixels, heights: Mapping[str, float], now: float) -> set[ViewFault]:
         wanted, found = self._rules.warn_of, set[ViewFault]()
         if "small_faces" in wanted and self._sizes.add(heights, self.needed_px, now):
             found.add("small_faces")
         if wanted == {"small_faces"}:
             return found
-        measures = measured(image)
+        measures = measured(pixels)
         light = fault_of_light(measures, self.faults)
         if self._is_frozen(measures, now) and light != "dark":  # black is black, without any noise
             found.add("frozen")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,11 +14,13 @@ from edge.geometry import Box
 from edge.vision.face_needs import DETECTABLE_PX
 from edge.vision.model import Model, refuse
 from edge.vision.overlap import iou_matrix
-from edge.vision.preprocess import Image, Letterbox, letterbox
+from edge.vision.preprocess import Image, Letterbox, fitted, letterbox
 from edge.vision.tflite import Backend, InterpreterCache, Output, TensorInfo
 
 NMS_IOU = 0.5
 """Overlap from which two boxes are the same face: lower loses neighbours in a crowd, higher counts a face twice."""
+_TOGETHER = 128
+"""Boxes that are compared with each other at a time."""
 MOST_FACES = 300
 """No picture that a detector can resolve shows more; bounds the work where a threshold is set absurdly low."""
 
@@ -84,11 +87,21 @@ class TfliteFaceDetector:
         return self.find(self.prepare(image), min_score)
 
     def smallest_face_px(self, width: int, height: int) -> float:
-        shape = best_input_shape(width, height, base=self._base, stride=self._stride) if self._resizable else self._base
+        shape = self._input_shape(width, height)
         return DETECTABLE_PX / min(shape[0] / height, shape[1] / width, 1.0)
+
+    def fitted(self, width: int, height: int) -> tuple[int, int]:
+        shape = self._input_shape(width, height)
+        return fitted(width, height, shape[1], shape[0])
 
     def prepare(self, image: Image) -> Letterbox:
         return laid_into_input(image, self._base, resizable=self._resizable, stride=self._stride)
+
+    def _input_shape(self, width: int, height: int) -> tuple[int, int]:
+        """Height and width."""
+        if not self._resizable:
+            return self._base
+        return best_input_shape(width, height, base=self._base, stride=self._stride)
 
     def find(self, prepared: Letterbox, min_score: float) -> list[Face]:
         """The faces of a picture from `prepare`, in pixels of the source; see `detect`."""
@@ -100,6 +113,9 @@ class TfliteFaceDetector:
         kept = suppress_repeats(boxes, scores, max_iou=self._nms_iou, limit=MOST_FACES)
         found = np.asarray(boxes[kept] / prepared.scale, dtype=np.float32)
         return faces_on_picture(found, scores[kept], prepared.source_size)
+
+
+_NO_BOXES, _NO_SCORES = np.zeros((0, 4), np.float32), np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +136,12 @@ class Level:
         """Boxes (n, 4) in pixels of the model's input and scores (n,) of the cells of at least `min_score`."""
         scores = outputs[self.score_output].values.reshape(-1)
         # Compared as stored: most cells hold no face, and need no arithmetic at all.
-        least = np.float32(min_score)
-        cells = np.flatnonzero(
-            scores >= (least if self.probabilities is None else np.searchsorted(self.probabilities, least))
-        )
+        least: np.float32 | np.uint16 = np.float32(min_score)
+        if self.probabilities is not None:
+            least = np.uint16(bisect_left(self.probabilities, least))
+        cells = np.flatnonzero(scores >= least)
+        if not cells.size:
+            return _NO_BOXES, _NO_SCORES
         values = outputs[self.box_output].values.reshape(-1, 4)[cells]
         if self.box_values is not None:
             values = self.box_values[values]
@@ -217,13 +235,25 @@ def suppress_repeats(
     `boxes` are rows of x1, y1, x2, y2, shape (n, 4); a box that overlaps a better kept one by more than `max_iou` goes.
     """
     waiting = np.argsort(-scores, kind="stable")
-    kept: list[np.intp] = []
-    while waiting.size and len(kept) < limit:
-        best, waiting = waiting[0], waiting[1:]
-        kept.append(best)
-        overlap = iou_matrix(boxes[best : best + 1], boxes[waiting])[0]
-        waiting = waiting[overlap <= max_iou]
-    return np.array(kept, dtype=np.intp)
+    kept = np.zeros(0, dtype=np.intp)
+    # Many at a time, which costs a tenth of one at a time, but not all: the matrix grows with their square.
+    while waiting.size and kept.size < limit:
+        some, waiting = waiting[:_TOGETHER], waiting[_TOGETHER:]
+        if kept.size:
+            some = some[(iou_matrix(boxes[kept], boxes[some]) <= max_iou).all(axis=0)]
+        kept = np.concatenate([kept, some[_without_repeats(iou_matrix(boxes[some], boxes[some]) > max_iou)]])
+    return kept[:limit]
+
+
+def _without_repeats(repeats: NDArray[np.bool_]) -> list[int]:
+    """Which to keep of boxes, best first: `repeats` says which one is the same as which."""
+    kept: list[int] = []
+    dropped: set[int] = set()
+    for index, same in enumerate(repeats):
+        if index not in dropped:
+            kept.append(index)
+            dropped.update(np.flatnonzero(same).tolist())
+    return kept
 
 
 def faces_on_picture(

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from edge.geometry import Box
 from edge.payloads.statuses import UNKNOWN
+from edge.vision.cutouts import Cutout, cut_out
 from edge.vision.model import Model, refuse
-from edge.vision.preprocess import Cutout, Image, crop_face, cut_out
+from edge.vision.pixels import Pixels, pixels_of
+from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import Backend, InterpreterCache
 
 _BATCH_SIZES = (8, 4, 2, 1)
@@ -65,20 +67,23 @@ class MaskClassifier:
             )
         self._probabilities = None if is_float else output.dequantization_table()
 
-    def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float = 0.0) -> list[Classification]:
+    def classify(
+        self, picture: Image | Pixels, boxes: Sequence[Box], *, min_confidence: float = 0.0
+    ) -> list[Classification]:
         """One classification for each box, in pixels of the picture; below `min_confidence`, 0 to 1, it is `unknown`.
         Raises ValueError for a box off the picture."""
-        return self.classify_crops(self.crop(image, boxes), min_confidence=min_confidence)
+        return self.classify_crops(self.crop(picture, boxes), min_confidence=min_confidence)
 
-    def cut_out(self, image: Image, box: Box) -> Cutout:
+    def cut_out(self, picture: Image | Pixels, box: Box) -> Cutout:
         """A copy of what `classify` looks at, to be classified later."""
-        return cut_out(image, box, margin=self._margin)
+        return cut_out(pixels_of(picture), box, margin=self._margin)
 
-    def crop(self, image: Image, boxes: Sequence[Box]) -> NDArray[np.uint8]:
+    def crop(self, picture: Image | Pixels, boxes: Sequence[Box]) -> NDArray[np.uint8]:
         """What the model sees of each face: shape (n, size, size, 3)."""
         crops = np.empty((len(boxes), self._size, self._size, 3), dtype=np.uint8)
         for crop, box in zip(crops, boxes, strict=True):
-            crop[:] = crop_face(image, box, margin=self._margin, size=self._size)
+            cutout = self.cut_out(picture, box)
+            crop[:] = crop_face(cutout.image(), cutout.box, margin=self._margin, size=self._size)
         return crops
 
     def classify_crops(self, crops: NDArray[np.uint8], *, min_confidence: float = 0.0) -> list[Classification]:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.preprocess import Image
+from edge.vision.pixels import Pixels
 
 AWAKE_S = 2.0
 """For so long after the last motion, or the last person, every picture is looked at."""
@@ -39,22 +39,22 @@ class MotionGate:
     """One camera's. Pure logic, apart from the arithmetic: times are the pictures' own, in monotonic seconds."""
 
     def __init__(self) -> None:
-        self._reference: _Small | None = None
-        """The small picture of the last look."""
+        self._reference: _Look | None = None
+        """The last one."""
         self._timing = GateTiming()
 
-    def opens(self, image: Image, now: float, rules: GateRules, *, is_empty: bool) -> bool:
-        """Whether the detector is to look at this picture of shape (height, width, 3), taken at `now`. `is_empty`:
-        nobody is followed, not even somebody who was just lost."""
+    def opens(self, pixels: Pixels, now: float, rules: GateRules, *, is_empty: bool) -> bool:
+        """Whether the detector is to look at this picture, taken at `now`. `is_empty`: nobody is followed, not even
+        somebody who was just lost."""
         if not rules.enabled:
             self._reference = None
             return True
-        small, before = _small(image), self._reference
+        look, before = _Look(pixels), self._reference
         if not self._timing.opens(
-            now, rules, is_empty=is_empty, has_moved=lambda: before is None or _differ(before, small)
+            now, rules, is_empty=is_empty, has_moved=lambda: before is None or _differ(before.small, look.small)
         ):
             return False
-        self._reference = small
+        self._reference = look
         return True
 
 
@@ -85,9 +85,9 @@ class MotionMarks:
         self._recent: deque[tuple[float, _Small]] = deque()
         """The newest first."""
 
-    def mark(self, image: Image, now: float) -> int:
+    def mark(self, pixels: Pixels, now: float) -> int:
         """Bit n is set where something has moved since the picture n + 1 before this one."""
-        small = _small(image)
+        small = _small(pixels)
         marks = sum(_differ(before, small) << back for back, (_, before) in enumerate(self._recent))
         self._recent.appendleft((now, small))
         while now - self._recent[-1][0] >= self._still_s:
@@ -116,6 +116,21 @@ class MarkedGate:
         return True
 
 
+class _Look:
+    """At one picture. It makes the small one when that is compared, which it is not while someone is there."""
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._pixels: Pixels | None = pixels
+        self._small: _Small | None = None
+
+    @property
+    def small(self) -> _Small:
+        if self._pixels is not None:
+            self._small, self._pixels = _small(self._pixels), None
+        assert self._small is not None
+        return self._small
+
+
 def _differ(before: _Small, after: _Small) -> bool:
     """Whether something has moved between two small pictures."""
     if before.shape != after.shape:
@@ -133,9 +148,9 @@ def _median(values: _Small) -> float:
     return float(np.median(values.reshape(-1)[::8]))
 
 
-def _small(image: Image) -> _Small:
-    """Its green channel, which is most of its light, with about `_ROWS` rows."""
-    step = max(1, min(image.shape[:2]) // (2 * _ROWS))
-    sampled = np.ascontiguousarray(image[::step, ::step, 1])
+def _small(pixels: Pixels) -> _Small:
+    """Its brightness, with about `_ROWS` rows."""
+    step = max(1, min(pixels.size) // (2 * _ROWS))
+    sampled = np.ascontiguousarray(pixels.brightness(step))
     size = max(1, sampled.shape[1] // 2), max(1, sampled.shape[0] // 2)
     return np.asarray(cv2.resize(sampled, size, interpolation=cv2.INTER_AREA), dtype=np.float32)

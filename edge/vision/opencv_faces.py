@@ -12,7 +12,7 @@ from edge.errors import MaskdError
 from edge.geometry import Box
 from edge.vision.face_needs import DETECTABLE_PX
 from edge.vision.faces import MOST_FACES, NMS_IOU, Face, best_input_shape, faces_on_picture, suppress_repeats
-from edge.vision.preprocess import Image, Letterbox, letterbox
+from edge.vision.preprocess import Image, Letterbox, fitted, letterbox
 
 _RES10_SIZE = 300
 _RES10_SMALLEST_PX = 32.0
@@ -54,6 +54,10 @@ class YuNetFaceDetector:
     def smallest_face_px(self, width: int, height: int) -> float:
         shape = _input_shape(width, height, self._longer_side)
         return DETECTABLE_PX / min(shape[0] / height, shape[1] / width, 1.0)
+
+    def fitted(self, width: int, height: int) -> tuple[int, int]:
+        shape = _input_shape(width, height, self._longer_side)
+        return fitted(width, height, shape[1], shape[0])
 
     def landmarks(
         self, image: Image, min_score: float, *, longer_side: int | None = None
@@ -102,6 +106,9 @@ class Res10FaceDetector:
 
     def smallest_face_px(self, width: int, height: int) -> float:  # noqa: ARG002 - it is stretched to a square
         return _RES10_SMALLEST_PX / min(_RES10_SIZE / height, 1.0)
+
+    def fitted(self, width: int, height: int) -> tuple[int, int]:  # noqa: ARG002 - it is stretched to a square
+        return _RES10_SIZE, _RES10_SIZE
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         height, width = image.shape[:2]

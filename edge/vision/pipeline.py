@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Protocol, runtime_checkable
 
 from edge.geometry import Box
 from edge.vision.face_needs import needed_face_px
 from edge.vision.faces import Face, FaceDetector
 from edge.vision.masks import Classification, MaskClassifier
+from edge.vision.pixels import Pixels, pixels_of
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Recommendations, Thresholds
 
@@ -40,22 +43,21 @@ class Vision:
     def __init__(self, detector: FaceDetector, classifier: MaskClassifier) -> None:
         self.detector = detector
         self.classifier = classifier
+        self._needed_px = lru_cache(maxsize=64)(partial(needed_face_px, detector))
+        self._fitted = detector.fitted if isinstance(detector, KnowsFittedSize) else _unchanged
 
     @property
     def recommended(self) -> Recommendations:
         """What holds where the configuration says nothing."""
         return Recommendations(self.detector.recommended_min_score, self.classifier.recommended_min_confidence)
 
-    def observe(self, image: Image, thresholds: Thresholds, *, lores: Image | None = None) -> Result:
-        """What a picture of shape (height, width, 3), RGB, shows; every face of at least `min_score` is classified.
-
-        `lores`: the same picture smaller, where there is one: faces are looked for there, and cut out of `image`.
-        """
+    def observe(self, picture: Image | Pixels, thresholds: Thresholds) -> Result:
+        """What a picture shows; every face of at least `min_score` is classified."""
         started = time.perf_counter()
-        faces = self.detect(image, thresholds, lores=lores)
+        faces = self.detect(picture, thresholds)
         detected = time.perf_counter()
         sure = [face for face in faces if face.score >= thresholds.min_score]
-        classifications = self.classify(image, [face.box for face in sure], thresholds)
+        classifications = self.classify(picture, [face.box for face in sure], thresholds)
         # Best first, so the sure ones are the first ones.
         unsure = [None] * (len(faces) - len(sure))
         observations = tuple(
@@ -65,23 +67,40 @@ class Vision:
         classified = time.perf_counter()
         return Result(observations, (detected - started) * 1000, (classified - detected) * 1000)
 
-    def detect(self, image: Image, thresholds: Thresholds, *, lores: Image | None = None) -> list[Face]:
-        """The faces of a picture, best first, in pixels of `image`, whichever of the two pictures they are found on."""
-        return sifted(self._detect(image, thresholds.low_score, lores), thresholds)
+    def detect(self, picture: Image | Pixels, thresholds: Thresholds) -> list[Face]:
+        """The faces of a picture, best first, in its pixels, also if they are found on a smaller copy of it."""
+        return sifted(self._detect(pixels_of(picture), thresholds.low_score), thresholds)
 
-    def needed_face_px(self, image: Image, thresholds: Thresholds) -> float:
-        """Height in pixels of the smallest face that the models find and judge reliably on such a picture."""
-        return needed_face_px(self.detector, thresholds, image.shape[1], image.shape[0])
+    def needed_face_px(self, size: tuple[int, int], thresholds: Thresholds) -> float:
+        """Height in pixels of the smallest face that the models find and judge reliably on a picture of this width and
+        height."""
+        return self._needed_px(thresholds, *size)
 
-    def classify(self, image: Image, boxes: Sequence[Box], thresholds: Thresholds) -> list[Classification]:
+    def classify(self, picture: Image | Pixels, boxes: Sequence[Box], thresholds: Thresholds) -> list[Classification]:
         """One classification for each box, in pixels of the picture."""
-        return self.classifier.classify(image, boxes, min_confidence=thresholds.min_confidence)
+        return self.classifier.classify(picture, boxes, min_confidence=thresholds.min_confidence)
 
-    def _detect(self, image: Image, min_score: float, lores: Image | None) -> list[Face]:
-        if lores is None:
-            return self.detector.detect(image, min_score)
-        x, y = image.shape[1] / lores.shape[1], image.shape[0] / lores.shape[0]
-        return [Face(face.box.scaled(x, y), face.score) for face in self.detector.detect(lores, min_score)]
+    def _detect(self, pixels: Pixels, min_score: float) -> list[Face]:
+        width, height = pixels.size
+        image = pixels.shrunk(*self._fitted(width, height))
+        faces = self.detector.detect(image, min_score)
+        if image.shape[:2] == (height, width):
+            return faces
+        x, y = width / image.shape[1], height / image.shape[0]
+        return [Face(face.box.scaled(x, y), face.score) for face in faces]
+
+
+@runtime_checkable
+class KnowsFittedSize(Protocol):
+    """A detector that shrinks pictures, and can tell how far."""
+
+    def fitted(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height to which it shrinks a picture of this size."""
+        ...
+
+
+def _unchanged(width: int, height: int) -> tuple[int, int]:
+    return width, height
 
 
 def sifted(faces: Sequence[Face], thresholds: Thresholds) -> list[Face]:

@@ -35,15 +35,23 @@ def resize(image: Image, width: int, height: int) -> Image:
     return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), dtype=np.uint8)
 
 
+def fitted(source_width: int, source_height: int, width: int, height: int) -> tuple[int, int]:
+    """Width and height of a picture of the first two, scaled to fit into the others, its proportions kept."""
+    scale = min(width / source_width, height / source_height)
+    return min(width, max(1, round(source_width * scale))), min(height, max(1, round(source_height * scale)))
+
+
 def letterbox(image: Image, width: int, height: int) -> Letterbox:
     """The whole picture in an input of (height, width, 3), its proportions kept."""
     source_height, source_width = image.shape[:2]
+    inner_width, inner_height = fitted(source_width, source_height, width, height)
     scale = min(width / source_width, height / source_height)
-    inner_width = min(width, max(1, round(source_width * scale)))
-    inner_height = min(height, max(1, round(source_height * scale)))
-    canvas = np.full((height, width, 3), PADDING_GREY, dtype=np.uint8)
-    halved = _halved_towards(image, inner_width, inner_height)
-    canvas[:inner_height, :inner_width] = resize(halved, inner_width, inner_height)
+    if (source_width, source_height) != (inner_width, inner_height):
+        image = resize(_halved_towards(image, inner_width, inner_height), inner_width, inner_height)
+    canvas = np.empty((height, width, 3), dtype=np.uint8)
+    canvas[:inner_height, :inner_width] = image
+    canvas[inner_height:] = PADDING_GREY
+    canvas[:inner_height, inner_width:] = PADDING_GREY
     return Letterbox(canvas, scale, (source_width, source_height))
 
 
@@ -71,26 +79,6 @@ def _rounded(pixels: float) -> int:
     return round(round(pixels, 6))
 
 
-@dataclass(frozen=True, slots=True)
-class Cutout:
-    """A face, and as much of its picture as the classifier needs."""
-
-    image: Image
-    box: Box
-    """In pixels of `image`."""
-
-
-def cut_out(image: Image, box: Box, *, margin: float) -> Cutout:
-    """A copy of the face and its surroundings, of which `crop_face` makes the same as of the whole picture."""
-    height, width = image.shape[:2]
-    square = crop_square(box, margin)
-    # One pixel more on each side for the rounding of crop_face, and moved by an even number, since it rounds halves to
-    # the even neighbour.
-    x1, y1 = (max(0, int(edge) - 1) // 2 * 2 for edge in (square.x1, square.y1))
-    x2, y2 = min(width, int(square.x2) + 2), min(height, int(square.y2) + 2)
-    return Cutout(image[y1:y2, x1:x2].copy(), box.moved(-x1, -y1))
-
-
 def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
     """The classifier's input for one face, shape (size, size, 3), RGB uint8.
 
@@ -98,8 +86,7 @@ def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
     proportions. Raises ValueError for a box without area or off the picture.
     """
     height, width = image.shape[:2]
-    if not box.clipped(width, height).area > 0:
-        raise ValueError(f"the box {box} has no area on a picture of {width}x{height} pixels")
+    require_area(box, width, height)
     square = crop_square(box, margin)
     x1, y1 = _rounded(square.x1), _rounded(square.y1)
     side = max(1, _rounded(square.width))
@@ -110,3 +97,9 @@ def crop_face(image: Image, box: Box, *, margin: float, size: int) -> Image:
             inner, max(0, -y1), max(0, y2 - height), max(0, -x1), max(0, x2 - width), cv2.BORDER_REPLICATE
         )
     return resize(inner, size, size)
+
+
+def require_area(box: Box, width: int, height: int) -> None:
+    """Raises ValueError for a box without area on a picture of this size."""
+    if not box.clipped(width, height).area > 0:
+        raise ValueError(f"the box {box} has no area on a picture of {width}x{height} pixels")

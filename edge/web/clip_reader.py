@@ -52,18 +52,18 @@ def looks(clip: Iterable[Frame], config: Config, vision: Vision) -> Iterator[lis
     for frame in clip:
         if frame.captured_at > LONGEST_S:
             raise MaskdError(f"it is longer than {LONGEST_S / 60:.0f} minutes; cut it shorter")
-        image = frame.image
-        found = vision.detect(image, low)
+        pixels = frame.pixels
+        found = vision.detect(pixels, low)
         count += len(found)
         if count > MOST_FACES:
             raise MaskdError("it shows too many faces; cut it shorter")
-        answers = vision.classify(image, [face.box for face in found], low)
+        answers = vision.classify(pixels, [face.box for face in found], low)
         faces = []
         for face, answer in zip(found, answers, strict=True):
             box = face.box
             said = [answer.probabilities[label] for label in labels]
             faces.append([0, box.x1, box.y1, box.x2, box.y2, face.score, said])
-        yield [frame.captured_at, image.shape[1], image.shape[0], faces, motion.mark(image, frame.captured_at)]
+        yield [frame.captured_at, *pixels.size, faces, motion.mark(pixels, frame.captured_at)]
 
 
 if __name__ == "__main__":

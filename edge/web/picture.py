@@ -12,6 +12,6 @@ def encoded(scene: Scene, *, show_faces: bool) -> bytes:
     assert scene.frame is not None
     picture = shrunk(scene.frame.image)
     if not show_faces:
-        scale = picture.shape[1] / scene.frame.image.shape[1]
+        scale = picture.shape[1] / scene.frame.pixels.size[0]
         picture = pixelated(picture, [box.scaled(scale, scale) for box in boxes_to_hide(scene)])
     return as_jpeg(picture)

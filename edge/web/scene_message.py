@@ -33,7 +33,7 @@ def scene_message(
 
 def scene_fields(scene: Scene, config: Config, now: float, wall_offset: float) -> dict[str, Any]:
     assert scene.frame is not None
-    height, width = scene.frame.image.shape[:2]
+    width, height = scene.frame.pixels.size
     timings = scene.timings
     return {
         "camera": scene.camera,

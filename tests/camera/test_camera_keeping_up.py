@@ -104,7 +104,7 @@ def test_many_cameras_do_not_start_threads_of_their_own(tmp_path: Path) -> None:
         for _ in range(5):
             picture = pictures.next()
             assert picture is not None
-            assert picture.image().shape == (480, 640, 3)
+            assert picture.pixels.rgb.shape == (480, 640, 3)
     assert threads_of_this_process() <= before
     for pictures in opened:
         pictures.close()

@@ -24,6 +24,7 @@ from edge.vision.faces import Face, TfliteFaceDetector
 from edge.vision.masks import Classification, MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.pipeline import Vision
+from edge.vision.pixels import Pixels, RgbPixels, pixels_of
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds
 from tests.support.places import ROOT
@@ -55,15 +56,17 @@ class Colours(MaskClassifier):
     def __init__(self) -> None:
         self.judged: list[tuple[Image, Box]] = []
 
-    def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float = 0) -> list[Classification]:
-        self.judged += [(image, box) for box in boxes]
+    def classify(
+        self, picture: Image | Pixels, boxes: Sequence[Box], *, min_confidence: float = 0
+    ) -> list[Classification]:
+        self.judged += [(pixels_of(picture).rgb, box) for box in boxes]
         return [Classification("with_mask", 1.0, {"with_mask": 1.0}) for _ in boxes]
 
 
 def test_faces_are_found_on_the_small_picture_and_cut_out_of_the_full_one() -> None:
     image, lores = np.zeros((720, 1280, 3), np.uint8), np.zeros((360, 320, 3), np.uint8)  # the hardware may stretch
     detector, classifier = OneFace(), Colours()
-    result = Vision(detector, classifier).observe(image, THRESHOLDS, lores=lores)
+    result = Vision(detector, classifier).observe(RgbPixels(image, lores=lores), THRESHOLDS)
     assert detector.shown == [lores]
     box = Box(1280 / 3, 240, 1280 * 2 / 3, 480)
     assert [o.face.box.iou(box) for o in result.observations] == [pytest.approx(1)]  # the other one is too small
@@ -79,7 +82,7 @@ def test_a_watched_camera_hands_both_pictures_over() -> None:
     camera = WatchedCamera("door", latest, CameraRules(THRESHOLDS, PEOPLE))
     image, lores = np.zeros((720, 1280, 3), np.uint8), np.zeros((396, 704, 3), np.uint8)
     for number, small in enumerate((lores, None)):
-        latest.put(Frame(image, float(number), number, small))
+        latest.put(Frame(RgbPixels(image, lores=small), float(number), number))
         camera.watch(Vision(detector, Colours()))
     assert detector.shown[0] is lores
     assert detector.shown[1] is image
@@ -106,7 +109,9 @@ def test_the_small_picture_loses_no_faces(model: str) -> None:
             for small in (None, as_the_hardware_makes_it(image, size)):
                 found = [
                     o.face.box
-                    for o in Vision(detector, Colours()).observe(image, of(detector), lores=small).observations
+                    for o in Vision(detector, Colours())
+                    .observe(RgbPixels(image, lores=small), of(detector))
+                    .observations
                 ]
                 hits = len(matched(found, labels))
                 on_full, on_small = (on_full + hits, on_small) if small is None else (on_full, on_small + hits)

@@ -20,10 +20,12 @@ from edge.people.transition import Transition
 from edge.people.watched_camera import CameraRules, WatchedCamera, camera_rules
 from edge.people.watcher import Watcher
 from edge.system.deadline import Deadline
+from edge.vision.cutouts import Cutout
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
-from edge.vision.preprocess import Cutout, Image
+from edge.vision.pixels import Pixels
+from edge.vision.preprocess import Image
 from edge.vision.thresholds import Recommendations
 from tests.support.waiting import wait_until
 
@@ -64,10 +66,10 @@ class OneFace:
             raise self.error
         return [Face(Box(20, 20, 60, 60), self.score)] if self.score >= min_score else []
 
-    def cut_out(self, image: Image, box: Box) -> Cutout:
-        return Cutout(image, box)
+    def cut_out(self, pixels: Pixels, box: Box) -> Cutout:
+        return Cutout(lambda: pixels.rgb, box)
 
-    def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float) -> list[Classification]:
+    def classify(self, _picture: Pixels, boxes: Sequence[Box], *, min_confidence: float) -> list[Classification]:
         self.thresholds.append(min_confidence)
         return [Classification(self.status, 0.9, {self.status: 0.9}) for _ in boxes]
 

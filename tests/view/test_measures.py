@@ -12,6 +12,7 @@ from edge.payloads.view_fault import ViewFault
 from edge.view.edges import edges, has_features, match
 from edge.view.judging import fault_of_light, is_blurred
 from edge.view.measures import measured
+from edge.vision.pixels import RgbPixels
 from edge.vision.preprocess import Image
 from tests.view.scenes import FRAMES, another_room, blurred, brightened, covered, infrared, noisy, room, shifted
 
@@ -20,7 +21,7 @@ SCENES = (FRAMES[0], FRAMES[10], room(), another_room())
 
 
 def faults(picture: Image, *before: ViewFault) -> set[ViewFault]:
-    measures = measured(picture)
+    measures = measured(RgbPixels(picture))
     light = fault_of_light(measures, before)
     if light is not None:
         return {light}
@@ -68,7 +69,7 @@ def test_what_was_wrong_stays_so_until_it_is_clearly_better() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (16, 16), (3, 2000), (2160, 3840)])
 def test_pictures_of_any_size(size: tuple[int, int]) -> None:
     picture = np.zeros((*size, 3), np.uint8)
-    measures = measured(picture)
+    measures = measured(RgbPixels(picture))
     assert faults(picture) == {"dark"}
     found = edges(measures.small)
     assert not has_features(found)
@@ -78,7 +79,7 @@ def test_pictures_of_any_size(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("light", [lambda p: brightened(p, 0.3), lambda p: noisy(brightened(p, 0.6), 8), infrared])
 def test_edges_stay_where_they_are_by_any_light(light: Change) -> None:
     for scene in SCENES:
-        found = match(edges(measured(light(scene)).small), edges(measured(scene).small))
+        found = match(edges(measured(RgbPixels(light(scene))).small), edges(measured(RgbPixels(scene)).small))
         assert found.here > 0.4
         assert found.shift == 0
 
@@ -86,10 +87,10 @@ def test_edges_stay_where_they_are_by_any_light(light: Change) -> None:
 @pytest.mark.parametrize("share", [0.08, 0.2])
 def test_a_shift_is_measured(share: float) -> None:
     for scene in SCENES:
-        found = match(edges(measured(shifted(scene, share)).small), edges(measured(scene).small))
+        found = match(edges(measured(RgbPixels(shifted(scene, share))).small), edges(measured(RgbPixels(scene)).small))
         assert found.shift == pytest.approx(share, abs=0.02)
         assert found.best > max(0.8, found.here + 0.2)
 
 
 def test_two_rooms_are_not_alike() -> None:
-    assert match(edges(measured(room()).small), edges(measured(another_room()).small)).here < 0.15
+    assert match(edges(measured(RgbPixels(room())).small), edges(measured(RgbPixels(another_room())).small)).here < 0.15

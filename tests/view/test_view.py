@@ -14,6 +14,7 @@ from edge.view.measures import measured
 from edge.view.scene_memory import SceneMemory
 from edge.view.view import MOVED_AFTER_S, View, ViewRules
 from edge.view.words import sentence
+from edge.vision.pixels import RgbPixels
 from edge.vision.preprocess import Image
 from tests.view.scenes import FRAMES, another_room, blurred, brightened, covered, infrared, noisy, room, shifted, small
 
@@ -40,7 +41,7 @@ class Days:
 
     def show_all(self, pictures: Iterable[Image], heights: Mapping[str, float] | None = None) -> None:
         for picture in pictures:
-            self.view.look(picture, heights or {}, NEEDED_PX, self.now)
+            self.view.look(RgbPixels(picture), heights or {}, NEEDED_PX, self.now)
             self.told.append(self.view.faults)
             self.now += 1.0
 
@@ -154,14 +155,14 @@ def test_what_it_shows_now_can_be_made_the_scene_to_show() -> None:
 def test_a_scene_that_changes_bit_by_bit_is_learned() -> None:
     memory, now = SceneMemory(), 1000.0
     for step in range(31):  # within five hours, all of it
-        measures = measured((ROOM * (1 - step / 30) + OTHER * (step / 30)).astype(np.uint8))
+        measures = measured(RgbPixels((ROOM * (1 - step / 30) + OTHER * (step / 30)).astype(np.uint8)))
         for _ in range(60):
             now += 9
             assert not memory.is_moved(measures, now), step
     for _ in range(1200):  # three more hours
         now += 9
         assert not memory.is_moved(measures, now)
-    assert any(memory.is_moved(measured(ROOM), now + second) for second in range(60))
+    assert any(memory.is_moved(measured(RgbPixels(ROOM)), now + second) for second in range(60))
 
 
 def test_small_faces_are_told_by_the_largest_moment_of_most_visits() -> None:
@@ -204,9 +205,9 @@ def test_a_pause_is_no_evidence() -> None:
 def test_it_looks_once_a_second() -> None:
     view = View(ViewRules(warn_after_s=0))
     for step in range(10):
-        view.look(CLOTH if step else ROOM, {}, NEEDED_PX, 100 + step / 10)
+        view.look(RgbPixels(CLOTH if step else ROOM), {}, NEEDED_PX, 100 + step / 10)
     assert [*view.faults] == []
-    view.look(CLOTH, {}, NEEDED_PX, 101)
+    view.look(RgbPixels(CLOTH), {}, NEEDED_PX, 101)
     assert [*view.faults] == ["covered"]
 
 

@@ -17,6 +17,7 @@ from edge.vision.build import build_vision
 from edge.vision.faces import Face
 from edge.vision.motion import AWAKE_S, GateRules, MotionGate
 from edge.vision.pipeline import Vision
+from edge.vision.pixels import Pixels, RgbPixels
 from edge.vision.preprocess import Image
 
 FPS = 10
@@ -45,7 +46,7 @@ def looks(gate: MotionGate, pictures: Sequence[Image], *, start: float = 0.0, is
     return [
         at
         for at, picture in zip(times, pictures, strict=True)
-        if gate.opens(picture, start + at, RULES, is_empty=is_empty)
+        if gate.opens(RgbPixels(picture), start + at, RULES, is_empty=is_empty)
     ]
 
 
@@ -94,15 +95,15 @@ def test_it_stays_open_while_somebody_is_followed() -> None:
 
 def test_switched_off_it_is_always_open() -> None:
     gate = MotionGate()
-    assert all(gate.opens(corridor(0), n / FPS, GateRules(enabled=False), is_empty=True) for n in range(50))
+    assert all(gate.opens(RgbPixels(corridor(0)), n / FPS, GateRules(enabled=False), is_empty=True) for n in range(50))
 
 
 def test_a_picture_of_another_size_opens_it() -> None:
     gate = MotionGate()
     start = awake(gate)
-    assert gate.opens(corridor(1), start + 1.0, RULES, is_empty=True)
-    assert not gate.opens(corridor(2), start + 1.1, RULES, is_empty=True)
-    assert gate.opens(corridor(3, size=(240, 320)), start + 1.2, RULES, is_empty=True)
+    assert gate.opens(RgbPixels(corridor(1)), start + 1.0, RULES, is_empty=True)
+    assert not gate.opens(RgbPixels(corridor(2)), start + 1.1, RULES, is_empty=True)
+    assert gate.opens(RgbPixels(corridor(3, size=(240, 320))), start + 1.2, RULES, is_empty=True)
 
 
 class Counting(Vision):
@@ -110,9 +111,9 @@ class Counting(Vision):
         super().__init__(vision.detector, vision.classifier)
         self.looks = 0
 
-    def _detect(self, image: Image, min_score: float, lores: Image | None) -> list[Face]:
+    def _detect(self, pixels: Pixels, min_score: float) -> list[Face]:
         self.looks += 1
-        return super()._detect(image, min_score, lores)
+        return super()._detect(pixels, min_score)
 
 
 def test_the_clip_gives_the_same_events_with_it() -> None:

@@ -21,10 +21,12 @@ from edge.people.replay_observed import Judgements, replay_looks
 from edge.people.transition import Transition
 from edge.people.watched_camera import camera_rules
 from edge.vision.build import build_vision
+from edge.vision.cutouts import Cutout
 from edge.vision.faces import Face
 from edge.vision.masks import Classification
 from edge.vision.pipeline import Vision
-from edge.vision.preprocess import Cutout, Image
+from edge.vision.pixels import Pixels, pixels_of
+from edge.vision.preprocess import Image
 from edge.web.clip_reader import looks
 from tests.people.test_replay import anonymous, live
 
@@ -42,11 +44,11 @@ class Painted:
         score = float(image[0, 0, 2]) / 255
         return [Face(Box(20, 20, 60, 60), score)] if score >= min_score else []
 
-    def cut_out(self, image: Image, box: Box) -> Cutout:
-        return Cutout(image, box)
+    def cut_out(self, pixels: Pixels, box: Box) -> Cutout:
+        return Cutout(lambda: pixels.rgb, box)
 
-    def classify(self, image: Image, boxes: Sequence[Box], *, min_confidence: float) -> list[Classification]:
-        sure = float(image[0, 1, 2]) / 255
+    def classify(self, picture: Image | Pixels, boxes: Sequence[Box], *, min_confidence: float) -> list[Classification]:
+        sure = float(pixels_of(picture).rgb[0, 1, 2]) / 255
         return [self._answer(sure, min_confidence) for _ in boxes]
 
     def _answer(self, sure: float, min_confidence: float) -> Classification:

@@ -1,0 +1,159 @@
+"""Pixels as a video decoder leaves them: one plane of brightness, and two smaller ones of colour.
+
+Converting a whole picture to RGB and shrinking that costs more than the detector's network does. So the planes are
+shrunk first, and of the full picture only the faces are converted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from edge.camera.images import rotated
+from edge.vision.pixels import Grey
+from edge.vision.preprocess import Image
+
+_SUBSAMPLED = {
+    "yuv420p": (2, 2),
+    "yuvj420p": (2, 2),
+    "yuv422p": (2, 1),
+    "yuvj422p": (2, 1),
+    "yuv444p": (1, 1),
+    "yuvj444p": (1, 1),
+}
+"""Pixels that share a value of colour: side by side, and one above the other."""
+_RED_AND_BLUE = {1: (0.2126, 0.0722), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
+"""Their shares of brightness by FFmpeg's number of the colour space: BT.709, SMPTE 240M, BT.2020; see ITU-T H.273."""
+_BT601 = (0.299, 0.114)
+"""For all others, and for streams that do not say, as FFmpeg assumes."""
+_FULL_RANGE = 2
+"""FFmpeg's number for brightness from 0 to 255 instead of 16 to 235."""
+_STRETCHED = np.clip((np.arange(256) - 16) * 255 / 219 + 0.5, 0, 255).astype(np.uint8)
+"""The brightness that each value of limited range means."""
+
+
+class YuvPixels:
+    """One decoded frame."""
+
+    def __init__(
+        self,
+        frame: VideoFrame,
+        degrees: int,
+        *,
+        to_rgb: Callable[[], Image],
+        shrink: Callable[[VideoFrame, int, int], VideoFrame],
+    ) -> None:
+        """`degrees`: by which it is to be turned clockwise, in quarters. `to_rgb` converts all of it, turned; `shrink`
+        scales a frame to a width and a height, with a value of colour for each pixel."""
+        self._frame = frame
+        self._degrees = degrees
+        self._to_rgb = to_rgb
+        self._shrink = shrink
+        self._shared = _SUBSAMPLED[frame.format.name]
+        if degrees in (90, 270):
+            self._shared = self._shared[::-1]
+
+    @cached_property
+    def rgb(self) -> Image:
+        return self._to_rgb()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width, height = self._frame.width, self._frame.height
+        return (height, width) if self._degrees in (90, 270) else (width, height)
+
+    def shrunk(self, width: int, height: int) -> Image:
+        if width >= self.size[0] or height >= self.size[1]:
+            return self.part(0, 0, *self.size)()
+        if self._degrees in (90, 270):
+            width, height = height, width
+        factor = self._frame.width // width
+        if (width * factor, height * factor) == (self._frame.width, self._frame.height):
+            planes = [_fitted(plane, width, height) for plane in _planes(self._frame)]
+        else:
+            planes = _planes(self._shrink(self._frame, width, height))
+        return rotated(self._converted(planes), self._degrees)
+
+    def part(self, x1: int, y1: int, x2: int, y2: int) -> Callable[[], Image]:
+        light, *colours = self._turned
+        across, down = self._shared
+        left, top = x1 // across, y1 // down
+        right, bottom = -(-x2 // across), -(-y2 // down)
+        copies = [light[y1:y2, x1:x2].copy(), *(colour[top:bottom, left:right].copy() for colour in colours)]
+        return lambda: self._joined(copies, x1 - left * across, y1 - top * down)
+
+    def brightness(self, step: int) -> Grey:
+        sampled = self._turned[0][::step, ::step]
+        return sampled if self._is_full_range else np.asarray(cv2.LUT(sampled, _STRETCHED), np.uint8)
+
+    def sampled(self, step: int) -> Image:
+        width, height = self.size
+        light, *colours = self._turned
+        across, down = self._shared
+        rows, columns = np.arange(0, height, step) // down, np.arange(0, width, step) // across
+        return self._converted([light[::step, ::step], *(colour[rows[:, None], columns] for colour in colours)])
+
+    @cached_property
+    def _turned(self) -> list[Grey]:
+        return [np.rot90(plane, -self._degrees // 90) if self._degrees else plane for plane in _planes(self._frame)]
+
+    @cached_property
+    def _is_full_range(self) -> bool:
+        return self._frame.color_range == _FULL_RANGE or self._frame.format.name.startswith("yuvj")
+
+    def _joined(self, planes: Sequence[Grey], x: int, y: int) -> Image:
+        """RGB of the first plane, which begins at `x` and `y` of the others, once each of their values is repeated for
+        the pixels that share it."""
+        light, *colours = planes
+        height, width = light.shape
+        across, down = self._shared
+        repeated = (
+            cv2.resize(c, (c.shape[1] * across, c.shape[0] * down), interpolation=cv2.INTER_NEAREST) for c in colours
+        )
+        return self._converted([light, *(np.asarray(c, np.uint8)[y : y + height, x : x + width] for c in repeated)])
+
+    def _converted(self, planes: Sequence[Grey]) -> Image:
+        matrix = _rgb_matrix(int(self._frame.colorspace), is_full=self._is_full_range)
+        return np.asarray(cv2.transform(cv2.merge([np.ascontiguousarray(plane) for plane in planes]), matrix), np.uint8)
+
+
+def keeps_planes(frame: VideoFrame, size: tuple[int, int]) -> bool:
+    """Whether YuvPixels can hold it: its format is one of theirs, and it is not to be stretched to another `size`."""
+    across, down = _SUBSAMPLED.get(frame.format.name, (0, 0))
+    return across > 0 and size == (frame.width, frame.height) and frame.width % across == frame.height % down == 0
+
+
+def _planes(frame: VideoFrame) -> list[Grey]:
+    return [
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in frame.planes
+    ]
+
+
+def _fitted(plane: Grey, width: int, height: int) -> Grey:
+    if plane.shape == (height, width):
+        return plane
+    interpolation = cv2.INTER_AREA if plane.shape[1] >= width else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(plane, (width, height), interpolation=interpolation), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _rgb_matrix(colorspace: int, *, is_full: bool) -> NDArray[np.float32]:
+    """Of shape (3, 4): by it, (Y, U, V, 1) becomes (R, G, B)."""
+    red, blue = _RED_AND_BLUE.get(colorspace, _BT601)
+    green = 1 - red - blue
+    light, colour, black = (1.0, 1.0, 0.0) if is_full else (255 / 219, 255 / 224, 16.0)
+    matrix = np.array(
+        [
+            [light, 0, 2 * (1 - red) * colour],
+            [light, -2 * blue * (1 - blue) / green * colour, -2 * red * (1 - red) / green * colour],
+            [light, 2 * (1 - blue) * colour, 0],
+        ]
+    )
+    offset = -matrix @ np.array([black, 128, 128])
+    return np.hstack([matrix, offset[:, None]]).astype(np.float32)
