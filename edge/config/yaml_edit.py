@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from edge.config.yaml_source import SyntaxProblem, read_yaml
+from edge.config.yaml_source import SyntaxProblem, compose, read_yaml
 
 Value = bool | int | float | str | None
 AnyValue = Value | list[Any] | dict[str, Any]
@@ -35,7 +35,7 @@ def edit_yaml(text: str, location: tuple[str, ...], value: AnyValue) -> str:
     before: dict[str, Any] = read_yaml(text).value
     if _is_set(before, location, value):
         return text
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    root = compose(text)
     assert isinstance(root, yaml.MappingNode)
     edited = _Edit(text).set(root, location, value)
     try:

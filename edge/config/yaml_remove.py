@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from edge.config.yaml_edit import LINE_END, CannotEdit, end_of, in_style
-from edge.config.yaml_source import SyntaxProblem, read_yaml
+from edge.config.yaml_source import SyntaxProblem, compose, read_yaml
 
 Entry = tuple[yaml.Node, yaml.Node]
 
@@ -43,7 +43,7 @@ def rename_in_yaml(text: str, location: tuple[str, ...], name: str) -> str:
 
 
 def _section_at(text: str, location: Sequence[str]) -> yaml.MappingNode:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = compose(text)
     for key in location:
         node = next((value for name, value in _entries(node) if name.value == key), None)
     if not isinstance(node, yaml.MappingNode):

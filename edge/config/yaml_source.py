@@ -7,6 +7,7 @@ none of YAML 1.1's surprises (on is true, 1:30 is 90) reaches a person. Only nul
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -69,23 +70,56 @@ class Document:
 
 def read_yaml(text: str) -> Document:
     """Parses one document. Raises SyntaxProblem, with one sentence and the place."""
-    if len(text) > MAX_CHARACTERS:
-        raise SyntaxProblem(f"is longer than {MAX_CHARACTERS:,} characters, too long for a configuration of maskd")
     document = Document()
+    node = compose(text)
     try:
-        _check_nesting(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is not None:
             document.value = _Builder(document).build(node, ())
+    except RecursionError as error:
+        raise SyntaxProblem(f"is not valid YAML: {error}") from None
+    return document
+
+
+@lru_cache(maxsize=4)  # an edit looks at the text before it and after it several times
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of one document, to be left as they are; None: it is empty. Raises SyntaxProblem as read_yaml."""
+    if len(text) > MAX_CHARACTERS:
+        raise SyntaxProblem(f"is longer than {MAX_CHARACTERS:,} characters, too long for a configuration of maskd")
+    try:
+        loader = _ShallowLoader(text)
+        try:
+            node: yaml.Node | None = loader.get_single_node()
+        finally:
+            loader.dispose()
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         place = Place(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
         raise SyntaxProblem(f"the character U+{ord(text[error.position]):04X} is not allowed in YAML", place) from None
     except yaml.MarkedYAMLError as error:
+        if "<stream end>" in (error.problem or "") and loader.opened:
+            raise SyntaxProblem("a bracket that opens here is never closed", loader.opened[-1]) from None
         raise _in_words(error) from None
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise SyntaxProblem(f"is not valid YAML: {error}") from None
-    return document
+    return node
+
+
+class _ShallowLoader(yaml.SafeLoader):
+    """Refuses what nests too deeply, before composing recurses into it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.opened: list[Place] = []
+
+    def get_event(self) -> Any:
+        event = super().get_event()
+        if isinstance(event, yaml.CollectionStartEvent):
+            self.opened.append(_place(event.start_mark))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.opened.pop()
+        if len(self.opened) > MAX_DEPTH:
+            raise SyntaxProblem(f"is nested more than {MAX_DEPTH} levels deep; no setting is", self.opened[-1])
+        return event
 
 
 class _Builder:
@@ -132,23 +166,6 @@ class _Builder:
 
     def _report(self, node: yaml.Node, location: Location, text: str) -> None:
         self._document.problems.append(Problem(_place(node.start_mark), location, text))
-
-
-def _check_nesting(text: str) -> None:
-    """Composing recurses, so what nests too deeply is refused before, while it is still a flat row of events."""
-    opened: list[Place] = []
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.CollectionStartEvent):
-                opened.append(_place(event.start_mark))
-            elif isinstance(event, yaml.CollectionEndEvent):
-                opened.pop()
-            if len(opened) > MAX_DEPTH:
-                raise SyntaxProblem(f"is nested more than {MAX_DEPTH} levels deep; no setting is", opened[-1])
-    except yaml.MarkedYAMLError as error:
-        if "<stream end>" in (error.problem or "") and opened:
-            raise SyntaxProblem("a bracket that opens here is never closed", opened[-1]) from None
-        raise
 
 
 def _place(mark: Any) -> Place:
