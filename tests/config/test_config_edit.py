@@ -226,9 +226,10 @@ def expected(values: dict[str, Any], location: tuple[str, ...], value: Value) ->
     return values
 
 
-@settings(max_examples=300)
+@settings(max_examples=int(os.environ.get("MASKD_SETTING_EDITS", "300")))
 @given(edits())
 def test_every_style_keeps_all_other_lines_to_the_byte(edit: tuple[str, tuple[str, ...], Value]) -> None:
+    """MASKD_SETTING_EDITS=10000 for many more."""
     text, location, value = edit
     before = read_yaml(text)
     assert before.problems == []

@@ -5,7 +5,7 @@ import { freshName } from "./zones.js";
 
 const STEP = 0.01;
 const BIG_STEP = 0.05;
-const CLOSE_PX = 14;
+const CLOSE_PX = { mouse: 14, touch: 28 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const within = (value) => Math.round(Math.min(1, Math.max(0, value)) * 1000) / 1000;
 const moved = ([x, y], [dx, dy]) => [within(x + dx), within(y + dy)];
@@ -54,7 +54,7 @@ export function ZoneEditor({ size, zones, setZones, picture, children }) {
     const at = place(event);
     const box = svg.current.getBoundingClientRect();
     const [first] = drawn;
-    const isClosed = first && Math.hypot((at[0] - first[0]) * box.width, (at[1] - first[1]) * box.height) < CLOSE_PX;
+    const isClosed = first && Math.hypot((at[0] - first[0]) * box.width, (at[1] - first[1]) * box.height) < (CLOSE_PX[event.pointerType] ?? CLOSE_PX.mouse);
     if (isClosed && drawn.length >= 3) add(drawn);
     else if (!isClosed) setDrawn([...drawn, at]);
   };
@@ -85,6 +85,7 @@ export function ZoneEditor({ size, zones, setZones, picture, children }) {
       viewBox=${`0 0 ${width} ${height}`}
       onPointerDown=${draw}
       onPointerMove=${drag}
+      onTouchMove=${(event) => grabbed.current && event.preventDefault() /* else the browser takes the finger to scroll */}
       onPointerUp=${() => (grabbed.current = null)}
       onPointerCancel=${() => (grabbed.current = null)}
       role="group"
