@@ -112,7 +112,7 @@ class _ShallowLoader(yaml.SafeLoader):
         self.opened: list[Place] = []
 
     def get_event(self) -> Any:
-        event = super().get_event()
+        event = super().get_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.CollectionStartEvent):
             self.opened.append(_place(event.start_mark))
         elif isinstance(event, yaml.CollectionEndEvent):
