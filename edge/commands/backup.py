@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--with-secrets",
         action="store_true",
-        help="also the broker's login, private keys and the service's credentials, to which the configuration leads",
+        help="also the logins of broker and outputs, private keys and the service's credentials, to which the "
+        "configuration leads",
     )
     add_config(parser)
 
@@ -70,6 +71,9 @@ def _secrets(config: Config) -> dict[str, Path]:
         "web.tls.cert_file": None if web.tls is None else web.tls.cert_file,
         "web.tls.key_file": None if web.tls is None else web.tls.key_file,
     }
+    for kind, output, settings in config.outputs.named():
+        for field in ("url_file", "secret_file", "password_file"):
+            named[f"outputs.{kind}.{output}.{field}"] = getattr(settings, field, None)
     found = {name: path for name, path in named.items() if path is not None}
     if os.access(CREDENTIALS, os.R_OK | os.X_OK):
         found |= {f"credstore.{path.name}": path for path in CREDENTIALS.glob("maskd.*")}

@@ -23,7 +23,7 @@ MOST_FILES = 20_000
 _LINES = re.compile(
     r"(record/\d{4}-\d{2}-\d{2}|(audit|uptime)/\d{4}-\d{2})\.jsonl|audit/last\.json|places/\d{4}-\d{2}-\d{2}\.json"
 )
-_SECRET = re.compile(r"[a-z][a-z0-9._-]{0,60}")
+_SECRET = re.compile(r"[a-z][A-Za-z0-9._-]{0,120}")
 
 
 def is_known(name: str) -> bool:

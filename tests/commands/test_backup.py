@@ -28,8 +28,12 @@ class Device:
         self.password.write_text("s3cret")
         self.password.chmod(0o600)
         login = {"username": "lobby", "password_file": str(self.password)}
+        mail = {"host": "localhost", "sender": "a@b.c", "recipients": ["a@b.c"], "username": "a"}
+        outputs = {"mail": {"Desk": {**mail, "password_file": str(self.password)}}}
         self.config.write_text(
-            json.dumps({"device": "lobby", "mqtt": login, "cameras": {"door": {"source": "demo"}}})[:-1]
+            json.dumps({"device": "lobby", "mqtt": login, "cameras": {"door": {"source": "demo"}}, "outputs": outputs})[
+                :-1
+            ]
             + f', "storage": {{"path": "{self.storage}"}}}}'
         )
 
@@ -89,7 +93,8 @@ def test_secrets_only_if_asked(device: Device, tmp_path: Path) -> None:
     assert run("backup", tmp_path / "b.tar.gz", "-c", device.config, "--with-secrets") == 0
     device.password.unlink()
     assert run("restore", tmp_path / "b.tar.gz", "-c", device.config) == 0
-    assert (device.storage / "restored-secrets" / "mqtt.password_file").read_text() == "s3cret"
+    for name in ("mqtt.password_file", "outputs.mail.Desk.password_file"):
+        assert (device.storage / "restored-secrets" / name).read_text() == "s3cret"
     assert not device.password.exists()
 
 
