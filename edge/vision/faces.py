@@ -103,9 +103,13 @@ class TfliteFaceDetector:
             return self._base
         return best_input_shape(width, height, base=self._base, stride=self._stride)
 
+    def run(self, prepared: Letterbox) -> list[Output]:
+        """The network's answers alone."""
+        return self._interpreters.for_shape((1, *prepared.image.shape)).run(prepared.image[None])
+
     def find(self, prepared: Letterbox, min_score: float) -> list[Face]:
         """The faces of a picture from `prepare`, in pixels of the source; see `detect`."""
-        outputs = self._interpreters.for_shape((1, *prepared.image.shape)).run(prepared.image[None])
+        outputs = self.run(prepared)
         size = prepared.image.shape[:2]
         decoded = [level.decode(outputs, size, min_score) for level in self._levels]
         boxes = np.concatenate([boxes for boxes, _ in decoded])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,11 +90,17 @@ class MaskClassifier:
     def classify_crops(self, crops: NDArray[np.uint8], *, min_confidence: float = 0.0) -> list[Classification]:
         """One classification for each crop of shape (n, size, size, 3) from `crop`."""
         classifications: list[Classification] = []
-        for batch in _batches(crops, self._batch_sizes):
-            answers = self._interpreters.for_shape(batch.shape).run(batch)[0].values
+        for answers in self.run(crops):
             rows = answers if self._probabilities is None else self._probabilities[answers]
             classifications += [self._judge(row, min_confidence) for row in rows]
         return classifications
+
+    def run(self, crops: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """The network's answers alone, in batches: a row of each has a value for each label."""
+        return [
+            self._interpreters.for_shape(batch.shape).run(batch)[0].values
+            for batch in _batches(crops, self._batch_sizes)
+        ]
 
     def _judge(self, row: NDArray[np.float32], min_confidence: float) -> Classification:
         # Rounded to 1/256 each, the probabilities add up to nearly 1 only.

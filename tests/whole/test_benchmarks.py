@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import skimage.data
 from benchmarks.detectors import main
 from benchmarks.outbox import main as time_outbox
 from benchmarks.outputs import as_table, measure
+from benchmarks.peers import main as time_peers
 from benchmarks.soak import soak
 from benchmarks.soak_report import growth, report
 from tests.support.pictures import write_photo
@@ -52,6 +54,17 @@ def test_a_folder_without_photos(folder: str, tmp_path: Path, capsys: pytest.Cap
     assert main(["--data", str(tmp_path / folder)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("holds no photo that can be read; give another folder with --data")
+
+
+def test_peers_without_their_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert time_peers(["--repeat", "1", "--out", str(tmp_path), "--weights", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    (row,) = [line for line in printed.splitlines() if line.startswith("| maskd |")]
+    assert [cell.partition("(")[2] for cell in row.split("|")[2:-1]] == ["0) ", "1) ", "4) ", "16) "], "faces found"
+    assert "left out: AIZOO: there is no file aizoo*.tflite in" in printed
+    found = json.loads((tmp_path / "peers.json").read_text())
+    assert found["faces"]["4"]["maskd"]["faces"] == 4
+    assert (tmp_path / "peers.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_soak_sees_every_event_arrive(mosquitto_folder: Path) -> None:
