@@ -62,11 +62,12 @@ N ?= 10000
 fuzz: $(VENV)/.dev ## Feed N (10000) hostile files and messages of each kind; with atheris too where it is installed
 	$(VENV)/bin/python -m tests.fuzz --examples $(N)
 
-bench: $(VENV)/.dev ## Time the shipped models next to YuNet and res10; PEERS=1: maskd next to whole stacks; DATA=folder has photos, WEIGHTS_DIR=folder the others' files
+bench: $(VENV)/.dev ## Time the shipped models next to YuNet and res10, and each stage of a picture; PEERS=1: maskd next to whole stacks; DATA=folder has photos, WEIGHTS_DIR=folder the others' files
 ifdef PEERS
 	$(VENV)/bin/python -m benchmarks.peers $(if $(wildcard $(WEIGHTS_DIR)),--weights '$(WEIGHTS_DIR)')
 else
 	$(VENV)/bin/python -m benchmarks.detectors $(if $(wildcard $(DATA)/kaggle_voc),--data '$(DATA)/kaggle_voc') $(if $(wildcard $(WEIGHTS_DIR)),--weights '$(WEIGHTS_DIR)')
+	$(VENV)/bin/python -m benchmarks.stages
 endif
 
 instructions: $(VENV)/.test ## Count the instructions of each picture with Valgrind, against a reference; UPDATE=1 writes a new one

@@ -144,8 +144,10 @@ def _differ(before: _Small, after: _Small) -> bool:
 
 
 def _median(values: _Small) -> float:
-    """Of every eighth value, which is near enough."""
-    return float(np.median(values.reshape(-1)[::8]))
+    """Of every eighth value, the upper of the middle two, which is near enough; np.median takes several times as
+    long."""
+    some = values.reshape(-1)[::8]
+    return float(np.partition(some, some.size // 2)[some.size // 2])
 
 
 def _small(pixels: Pixels) -> _Small:

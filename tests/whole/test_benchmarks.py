@@ -15,6 +15,8 @@ from benchmarks.outputs import as_table, measure
 from benchmarks.peers import main as time_peers
 from benchmarks.soak import soak
 from benchmarks.soak_report import growth, report
+from benchmarks.stages import STAGES
+from benchmarks.stages import main as time_stages
 from tests.support.pictures import write_photo
 from training.evaluation.latency import Timing, latency_table
 
@@ -65,6 +67,15 @@ def test_peers_without_their_files_are_named(tmp_path: Path, capsys: pytest.Capt
     found = json.loads((tmp_path / "peers.json").read_text())
     assert found["faces"]["4"]["maskd"]["faces"] == 4
     assert (tmp_path / "peers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_stage_of_a_picture_is_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert time_stages(["--rounds", "1", "--pictures", "8", "--json", str(tmp_path / "stages.json")]) == 0
+    rows = [line.split(" | ")[0].strip("| ") for line in capsys.readouterr().out.splitlines()[4:] if line]
+    assert rows == list(STAGES)
+    found = json.loads((tmp_path / "stages.json").read_text())["stages_ms"]
+    assert list(found) == ["640x480", "1280x720", "1920x1080"]
+    assert all(0 < of["median"] <= of["p95"] <= of["p99"] for stages in found.values() for of in stages.values())
 
 
 def test_a_soak_sees_every_event_arrive(mosquitto_folder: Path) -> None:
