@@ -12,9 +12,9 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from edge.payloads.action import Action
+from edge.store.state_files import ACTIONS
 
-FILE_NAME = "actions.sqlite3"
-"""Below `storage.path`."""
+FILE_NAME = ACTIONS
 _LAYOUT = 1
 _BUSY_S = 0.3
 

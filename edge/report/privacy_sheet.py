@@ -118,7 +118,7 @@ def _kept(config: Config) -> Iterator[str]:
     yield f"In the system's log, as long as that keeps its lines: {events}the addresses of those who signed in."
     yield (
         "Nothing of it can be looked up by a person's name. It goes by age, or at once: stop maskd, and delete record, "
-        f"places, snapshots and actions.sqlite3 in {storage.path}."
+        f"places, snapshots and actions.db in {storage.path}."
     )
 
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 from edge.errors import MaskdError
 from edge.store.backup_names import (
+    ACTIONS,
     CONFIG,
     DATABASE,
     FOLDERS,
@@ -85,7 +86,9 @@ def _fill(
     small = [SEQ, *PLAIN, *(SECRET_STATE if secrets is not None else ())]
     for name in small:
         _copy(storage / name, scratch, STATE + name, parts)
-    newest_row = _copy_database(storage / DATABASE, scratch, parts)
+    # Actions first: what a rule has not seen by then is in the record.
+    _copy_database(storage / ACTIONS, scratch, parts)
+    newest_row = _newest_row(_copy_database(storage / DATABASE, scratch, parts))
     for folder in FOLDERS:
         for path in _lines_in(storage / folder):
             last_row = newest_row if folder == "record" else None
@@ -104,8 +107,8 @@ def _fill(
     return list(parts)
 
 
-def _copy_database(path: Path, scratch: Path, parts: dict[str, Path]) -> int | None:
-    """By SQLite's own backup, which sees one moment. Returns the newest row; None: there is no database."""
+def _copy_database(path: Path, scratch: Path, parts: dict[str, Path]) -> Path | None:
+    """By SQLite's own backup, which sees one moment. Returns the copy; None: there is no database."""
     if not path.exists():
         return None
     copy = _scratch(scratch, len(parts))
@@ -115,8 +118,15 @@ def _copy_database(path: Path, scratch: Path, parts: dict[str, Path]) -> int | N
     ):
         source.backup(target)
         target.execute("PRAGMA journal_mode=DELETE")
-        parts[STATE + DATABASE] = copy
-        return get_meta(target).get("next_seq", 1) - 1
+        parts[STATE + path.name] = copy
+    return copy
+
+
+def _newest_row(outbox: Path | None) -> int | None:
+    if outbox is None:
+        return None
+    with closing(sqlite3.connect(outbox)) as db:
+        return get_meta(db).get("next_seq", 1) - 1
 
 
 def _copy(path: Path, scratch: Path, name: str, parts: dict[str, Path], *, last_row: int | None = None) -> None:

@@ -10,7 +10,7 @@ CONFIG = "config.yaml"
 STATE = "state/"
 """Before the names of files in `storage.path`."""
 SECRETS = "secrets/"
-DATABASE, SEQ = "outbox.db", "seq"
+DATABASE, SEQ, ACTIONS = "outbox.db", "seq", "actions.db"
 PLAIN = ("overrides.json", "totals.json", "logins.json", "announced.json", "resend.json")
 """Small files of the state."""
 SECRET_STATE = ("page.pem",)
@@ -35,9 +35,9 @@ def is_known(name: str) -> bool:
     if not name.startswith(STATE):
         return False
     state = name.removeprefix(STATE)
-    return state in (DATABASE, SEQ, *PLAIN, *SECRET_STATE) or _LINES.fullmatch(state) is not None
+    return state in (DATABASE, SEQ, ACTIONS, *PLAIN, *SECRET_STATE) or _LINES.fullmatch(state) is not None
 
 
 def largest(name: str) -> int:
-    is_large = name == STATE + DATABASE or name.endswith(".jsonl")
+    is_large = name in (STATE + DATABASE, STATE + ACTIONS) or name.endswith(".jsonl")
     return LARGEST_FILE if is_large else LARGEST_SMALL

@@ -31,6 +31,7 @@ from edge.store.backup_names import (
 )
 from edge.store.folder_lock import FolderLock
 from edge.store.outbox_file import put_meta, transaction, verify
+from edge.store.state_files import PREFIXES
 from edge.system.atomic_file import sync_folder
 
 STAGING = "restore.new"
@@ -173,7 +174,7 @@ class Restore:
     def _present(self) -> list[str]:
         known = (SEQ, *PLAIN, *SECRET_STATE, *FOLDERS)
         names = [path.name for path in self._storage.iterdir()]
-        return [name for name in names if name in known or name.startswith("outbox.")]
+        return [name for name in names if name in known or name.startswith(PREFIXES)]
 
     def _write(self, name: str, content: IO[bytes], wanted: str) -> None:
         """The name is a known one, so it leads nowhere else."""

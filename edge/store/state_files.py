@@ -25,8 +25,10 @@ FILES = (
 )
 FRESH = ".new"
 """At the end of the name of what is about to take a file's place."""
-PREFIX = "outbox."
-"""Of the database, its log, its lock, and what is made of it after damage."""
+PREFIXES = ("outbox.", "actions.")
+"""Of a database, its log, its lock, and what is made of it after damage."""
+ACTIONS = "actions.db"
+"""Where actions of rules wait for their outputs."""
 _KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a FIFO",
@@ -66,7 +68,7 @@ def _own(folder: Path) -> Iterator[tuple[Path, int]]:
             yield from ((folder / name / day, stat.S_IFREG) for day in days)
         elif name in (SNAPSHOTS, AUDIT, UPTIME, PLACES):
             yield folder / name, stat.S_IFDIR
-        elif name.removesuffix(FRESH) in FILES or name.startswith(PREFIX):
+        elif name.removesuffix(FRESH) in FILES or name.startswith(PREFIXES):
             yield folder / name, stat.S_IFREG
 
 

@@ -15,8 +15,10 @@ import pytest
 
 from edge.cli import main
 from edge.control.audit import kept_lines
+from edge.outputs.action_queue import ActionQueue
 from edge.store.outbox import Outbox
 from edge.store.record import Record
+from tests.support.actions import action as an_action
 from tests.support.transitions import passers_by
 
 
@@ -81,6 +83,23 @@ def test_a_backup_of_a_running_device_comes_back_and_uses_no_number_twice(device
         assert new[0] not in {epoch for epoch, _ in published}
     assert (device.storage / "before-restore" / "outbox.db").exists()
     assert [each["setting"] for each in kept_lines(device.storage)] == ["restore"]
+
+
+def test_actions_that_wait_for_an_output_come_back(device: Device, tmp_path: Path) -> None:
+    archive = tmp_path / "lobby.tar.gz"
+    with closing(device.outbox()):
+        queue = ActionQueue(device.storage)
+        queue.open()
+        queue.add([("Desk", an_action(number)) for number in (1, 2)])
+        assert run("backup", archive, "-c", device.config) == 0
+        queue.add([("Desk", an_action(3))])
+        queue.close()
+    assert run("restore", archive, "-c", device.config) == 0
+    queue = ActionQueue(device.storage)
+    queue.open()
+    assert [one.action.track for one in queue.waiting("Desk", 10)] == ["t1", "t2"]
+    queue.close()
+    assert (device.storage / "before-restore" / "actions.db").exists()
 
 
 def test_secrets_only_if_asked(device: Device, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ class Rig:
 
     def waiting_actions(self) -> set[str]:
         """Ids of events whose action waits on the disk. No daemon may run."""
-        with sqlite3.connect(self.storage / "actions.sqlite3") as db:
+        with sqlite3.connect(self.storage / "actions.db") as db:
             return {json.loads(payload)["event_id"] for (payload,) in db.execute("SELECT payload FROM actions")}
 
     def newest(self, topic_end: str, since: float) -> bytes | None:

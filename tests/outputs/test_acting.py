@@ -231,12 +231,12 @@ def test_what_a_disk_does_not_let_go_is_not_done_again(tmp_path: Path) -> None:
 
 
 def test_a_damaged_queue_is_set_aside_and_told(tmp_path: Path) -> None:
-    (tmp_path / "actions.sqlite3").write_bytes(b"SQLite format 3\x00" + os.urandom(8000))
+    (tmp_path / "actions.db").write_bytes(b"SQLite format 3\x00" + os.urandom(8000))
     with WebhookServer() as server, acting(config(tmp_path, server.url)) as it:
         it.commit(passers_by(1))
         wait_until(lambda: server.calls, what="the call")
         assert "was damaged" in "; ".join(it.outputs.status().problems)
-        assert (tmp_path / "actions.sqlite3.damaged").exists()
+        assert (tmp_path / "actions.db.damaged").exists()
 
 
 def test_a_kill_in_the_middle_loses_nothing_and_repeats_only_under_its_key(tmp_path: Path) -> None:
