@@ -85,6 +85,9 @@ class RuntimeSettings(Settings):
     are cores, at most 4; 1 with a delegate."""
     threads: Annotated[int, Field(ge=1, le=64)] | None = None
     """CPU threads per model; null: the cores that the vision threads leave each other, at most 2."""
+    hot_fps: Annotated[Annotated[float, Field(ge=1, le=60)] | None, LIVE] = 5.0
+    """Pictures a second of each camera that vision looks at while the processor throttles from heat; null: every
+    picture that it manages."""
     delegate: Annotated[Text, AfterValidator(_edgetpu_or_library), AfterValidator(text_at_home)] | None = None
     """edgetpu, or the path of another TFLite delegate's library (.so); null: the CPU runs the models."""
     delegate_options: dict[Text, Annotated[str, BeforeValidator(_text_if_scalar)]] = {}

@@ -11,12 +11,10 @@ from edge.config import Config
 from edge.payloads.events import ModelNames
 from edge.payloads.payload import timestamp
 from edge.payloads.reports import Status
-from edge.system.board import temperature_c
+from edge.system.board import HOT_C, temperature_c
 from edge.system.masking import hide
 from edge.system.part import Part
 
-HOT_C = 85.0
-"""From here on a Raspberry Pi slows its processor down."""
 EARLIEST_CLOCK = 1_704_067_200.0
 """2024-01-01 in seconds since 1970; a clock that says less was never set."""
 

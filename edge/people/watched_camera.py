@@ -77,6 +77,8 @@ class WatchedCamera:
         self.rate = FrameRate()
         self.rules = rules
         """Replaced as a whole, by any thread; the next picture is judged by them. No person in view is lost."""
+        self.rest_s = 0.0
+        """Pictures that come sooner after the one before are not looked at; set by any thread."""
         self.view = View(rules.view)
         self._rules_in_use = rules
         self._crowd = Crowd(rules.people, camera=name, new_id=lambda: secrets.token_hex(6))
@@ -87,7 +89,7 @@ class WatchedCamera:
         """Judges the waiting frame, if there is one."""
         rules = self._take_over_rules()
         frame = self.latest.take(timeout=0)
-        if frame is None:
+        if frame is None or self._is_too_soon(frame.captured_at):
             return self._without_frame(time.monotonic())
         try:
             pixels, size = frame.pixels, frame.pixels.size
@@ -108,6 +110,9 @@ class WatchedCamera:
         self._look_at_view(pixels, seen.people, needed_px, frame.captured_at)
         timings = LookTimings((detected - started) * 1000, (judged - detected) * 1000, seen.classified)
         return Scene(self.name, frame, seen.people, seen.transitions, timings, tuple(faces), needed_px)
+
+    def _is_too_soon(self, captured_at: float) -> bool:
+        return self._seen_at is not None and 0 <= captured_at - self._seen_at < self.rest_s
 
     def finish(self) -> Scene:
         """Ends the visits of the people still in view."""

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
+from edge.config import Config
+from edge.people.cooling import Cooling, problem
 from edge.people.scene import Scene
 from edge.people.vision_thread import VisionThread, Watch
 from edge.people.watched_camera import WatchedCamera
+from edge.system.board import temperature_c
 from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
 from edge.vision.pipeline import Vision
+
+_MEASURE_EVERY_S = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -30,12 +36,17 @@ class Watcher(Part):
         problems: Sequence[str] = (),
         on_round: Callable[[list[Scene]], None],
         on_end: Callable[[BaseException | None], None],
+        temperature: Callable[[], float | None] = temperature_c,
     ) -> None:
-        """`problems`: what the status tells of `visions`.
+        """`problems`: what the status tells of `visions`. `temperature`: the processor's, in degrees Celsius.
 
         Both calls are made in a vision thread. `on_round`: after every round of a thread's cameras, with one scene of
         each; never by two threads at once. `on_end`: when the last thread has ended, or the first by an error."""
         self._problems = problems
+        self._temperature = temperature
+        self._cooling = Cooling()
+        self._hot_fps: float | None = None
+        self._measure_at = -math.inf
         self._on_round = on_round
         self._on_end = on_end
         self._handing_on = threading.Lock()
@@ -66,6 +77,19 @@ class Watcher(Part):
             thread.watch = Watch(own, tuple(cameras), endless)
         self._wake_all()
 
+    def apply(self, config: Config) -> None:
+        self._hot_fps = config.runtime.hot_fps
+        self._measure_at = -math.inf
+
+    def tick(self, now: float) -> None:
+        if now >= self._measure_at:
+            self._cooling.update(self._temperature())
+            self._measure_at = now + _MEASURE_EVERY_S
+        fps = self._saving_fps
+        for camera in tuple(self._thread_of):
+            # A tenth less, or pictures that come at that very rate would be dropped by turns.
+            camera.rest_s = 0.9 / fps if fps else 0.0
+
     def start(self) -> None:
         for thread in self.threads:
             thread.start()
@@ -82,7 +106,13 @@ class Watcher(Part):
     def status(self) -> PartStatus:
         timings = [thread.timings for thread in self.threads]
         detect, classify = _mean(t.detect_ms for t in timings), _mean(t.classify_ms for t in timings)
-        return PartStatus(self._problems, {"inference_ms": {"detect": detect, "classify": classify}})
+        fps = self._saving_fps
+        problems = [*self._problems, problem(fps)] if fps else self._problems
+        return PartStatus(problems, {"inference_ms": {"detect": detect, "classify": classify}})
+
+    @property
+    def _saving_fps(self) -> float | None:
+        return self._hot_fps if self._cooling.is_on else None
 
     @property
     def progress(self) -> int:

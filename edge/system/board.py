@@ -7,6 +7,8 @@ import subprocess
 from enum import IntFlag
 from pathlib import Path
 
+HOT_C = 85.0
+"""From here on a Raspberry Pi slows its processor down."""
 _VCGENCMD_TIMEOUT_S = 2.0
 
 
