@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 CANDIDATES := $(or $(PYTHON),python3.13 python3.12 python3.11 python3.10 python3)
 CAN_RUN := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test training-test accuracy check format bench instructions faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb image container-test system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
+.PHONY: help demo test training-test accuracy check format bench instructions performance faults every-fault fuzz soak fleet models face-detector face-detector-far mask-classifier pictures data clean programs bundle deb image container-test system-test fresh-test homeassistant-test arm64-test matrix lock audit vendor page-test
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -72,6 +72,9 @@ endif
 
 instructions: $(VENV)/.test ## Count the instructions of each picture with Valgrind, against a reference; UPDATE=1 writes a new one
 	$(VENV)/bin/python -m benchmarks.instructions $(if $(UPDATE),--update)
+
+performance: $(VENV)/.dev ## Measure and write the tables of docs/performance.md; WEIGHTS_DIR=folder has the others' files
+	$(VENV)/bin/python -m benchmarks.report $(if $(wildcard $(WEIGHTS_DIR)),--weights '$(WEIGHTS_DIR)')
 
 MINUTES ?= 60
 soak: $(VENV)/.dev programs ## MINUTES (60) of 50 events a second through outbox and broker; writes runs/soak/

@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.callgrind import read_counts
 from benchmarks.instructions import table, warnings
+from benchmarks.report import BENCHMARKS, PAGE, replaced
+from edge.errors import MaskdError
 
 DUMP = """\
 # callgrind format
@@ -64,3 +66,12 @@ def test_a_reference_of_other_versions_is_named() -> None:
 def test_the_table_compares_with_the_reference() -> None:
     rows = table({"judge": 1_100_000, "new": 5_000_000}, PARTS).splitlines()[2:]
     assert rows == ["| judge | 1.10 | 1.00 | 1.100 |", "| new | 5.00 |  |  |"]
+
+
+def test_a_page_gets_what_a_benchmark_prints_between_its_marks() -> None:
+    page = "# Speed\n<!-- a -->\nold\n<!-- end of a -->\nmore\n"
+    assert replaced(page, "a", "new\n") == "# Speed\n<!-- a -->\n\nnew\n\n<!-- end of a -->\nmore\n"
+    with pytest.raises(MaskdError, match="the page has no lines <!-- b --> and <!-- end of b -->"):
+        replaced(page, "b", "new")
+    for name in BENCHMARKS:
+        replaced(PAGE.read_text(), name, "")
