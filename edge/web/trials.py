@@ -24,7 +24,7 @@ class Trial:
     is_over: bool = False
     """A newer one has taken its place."""
     shadow: Shadow | None = field(default=None, repr=False)
-    """Of the thread that makes pictures."""
+    """Of the thread that makes pictures, once it is put."""
 
 
 class Trials:
@@ -36,6 +36,10 @@ class Trials:
         self._of_tabs: OrderedDict[str, Trial] = OrderedDict()
 
     def put(self, tab: str, trial: Trial) -> None:
+        """Learns who is there first, so that the next picture shows what the trial makes of them."""
+        if (observed := self._observations.of_camera(trial.camera)) is not None:
+            trial.shadow = Shadow(observed, self._observations.labels, trial.changed)
+            trial.shadow.people()
         with self._lock:
             over = [self._of_tabs.pop(tab, None)]
             while len(self._of_tabs) >= MOST:

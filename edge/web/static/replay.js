@@ -5,7 +5,7 @@ import { html, useEffect, useRef, useState } from "./vendor/preact.js";
 import { deviceTime, inWords } from "./words.js";
 
 // The last seconds are replayed first; how many, follows the pace of the device.
-const FIRST_S = { least: 5, begin: 30, most: 60 };
+const FIRST_S = { least: 5, begin: 15, most: 60 };
 const FIRST_MS = { quick: 40, slow: 120 };
 const SPANS = { 60: "the last minute", 600: "the last 10 minutes" };
 const VERDICTS = {
