@@ -158,9 +158,9 @@ def make_parts(changes: Changes, accelerator: Accelerator, hooks: Hooks) -> list
     status_line = StatusLine(hooks.tell_systemd, cameras, known_client, store.outbox, models, lambda: changes.notes)
     uptime = Uptime(config, lambda: cameras.status().fields["cameras"])
     parts += [
+        snapshots,
         outputs,
         rules,
-        snapshots,
         places,
         writer,
         watcher,

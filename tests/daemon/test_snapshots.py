@@ -108,4 +108,4 @@ def test_what_is_retained_is_cleared_by_the_next_start_without_snapshots(tmp_pat
     write_config(tmp_path, mosquitto.port, cameras=door)
     with Subscriber(mosquitto.port, TOPIC) as after, running(config):
         wait_until(lambda: after.messages and after.messages[-1].payload == b"", what="the cleared topic")
-    assert kept(tmp_path) == set()
+        wait_until(lambda: not kept(tmp_path), what="the deleted snapshots")
