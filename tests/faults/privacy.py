@@ -8,6 +8,7 @@ import signal
 import time
 from typing import Any
 
+from edge.store.record_line import read_line
 from tests.faults.disk import Disk
 from tests.faults.fault import Expectations, Fault
 from tests.faults.proxy import Conditions
@@ -93,8 +94,7 @@ def _wait_for_privacy(rig: Rig, privacy: str, since: float) -> None:
 
 def _excuse_the_rules(rig: Rig) -> None:
     """In aggregate no rule acts, neither on what was committed before nor on the end of visits."""
-    rig.wait_until(lambda: not rig.daemon.committed() - rig.arrived(), what="what was withheld", timeout=WITHIN_S)
-    rig.excused_actions |= rig.unacted()
+    rig.excused_actions |= {json.loads(line)["id"] for line in rig.recorded() if read_line(line.encode())}
 
 
 def _value(rig: Rig, setting: str, since: float) -> object:
