@@ -9,7 +9,7 @@ import threading
 from edge.errors import MaskdError
 from edge.outputs.pcm import Pcm
 
-_SLACK_S = 2.0
+_SLACK_S = 5.0
 """Seconds that aplay may take beyond the sound itself."""
 
 

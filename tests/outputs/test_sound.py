@@ -20,7 +20,7 @@ from edge.config.sound_output import SoundSettings
 from edge.errors import MaskdError
 from edge.outputs.momentary_output import MOST_AGE_S
 from edge.outputs.pcm import LONGEST_S, decode
-from edge.outputs.sound import Sound
+from edge.outputs.sound import Sound, _speaking
 from edge.system.deadline import Deadline
 from tests.support.acting import Acting, config
 from tests.support.actions import action
@@ -316,7 +316,7 @@ def test_the_documented_example_works(tmp_path: Path, programs: SoundPrograms) -
     it = Acting(config(tmp_path / "state", "", **documented))
     it.start()
     try:
-        wait_until(lambda: programs.played, what="the trial")
+        wait_until(lambda: programs.played and not _speaking.locked(), what="the end of the trial")
         now = time.monotonic()
         it.commit(drafts(transition(started_at=now, at=now)))
         wait_until(lambda: programs.heard, what="the sentence")

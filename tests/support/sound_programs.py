@@ -14,7 +14,7 @@ import pytest
 
 RATE = 8000
 
-_APLAY = """#!{python}
+_APLAY = """#!{python} -IS
 import json, pathlib, sys, time
 folder = pathlib.Path({folder!r})
 samples = sys.stdin.buffer.read()
@@ -28,7 +28,7 @@ if any(samples):
         time.sleep(0.01)
 """
 
-_ESPEAK = """#!{python}
+_ESPEAK = """#!{python} -IS
 import pathlib, sys
 folder = pathlib.Path({folder!r})
 with (folder / "spoken").open("a") as spoken:
