@@ -8,6 +8,7 @@ from pathlib import Path
 from edge.config import TlsSettings
 from edge.errors import MaskdError
 from edge.system.secret_file import readable_by_everybody
+from edge.system.tls_trust import trusting
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -26,11 +27,10 @@ class TidySslSocket(ssl.SSLSocket):
 def tls_context(tls: TlsSettings) -> ssl.SSLContext:
     """Made for every connection, so that renewed files need no restart. Raises MaskdError for a file that is of no
     use."""
-    context = _trusting(tls.ca_file)
+    remedy = "set mqtt.tls.ca_file to the certificate of the authority that signed the broker's"
+    context = trusting(tls.ca_file, remedy)
     context.sslsocket_class = TidySslSocket
     context.minimum_version = _VERSIONS[tls.min_version]
-    # Python 3.13 insists on key identifiers, which an authority made after mosquitto's manual does not write.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if tls.cert_file is not None:
         _show(context, tls.cert_file, tls.key_file)
     return context
@@ -40,17 +40,6 @@ def key_warning(tls: TlsSettings) -> str | None:
     """A sentence about a private key that is not kept; None where there is nothing to say."""
     key_file = tls.key_file or tls.cert_file
     return None if key_file is None else readable_by_everybody(key_file)
-
-
-def _trusting(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        reason = "it contains no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise MaskdError(
-            f"the authority's certificate in {ca_file} cannot be used: {reason}; set mqtt.tls.ca_file to the "
-            "certificate of the authority that signed the broker's"
-        ) from error
 
 
 def _show(context: ssl.SSLContext, cert_file: Path, key_file: Path | None) -> None:

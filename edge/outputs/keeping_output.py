@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.output import Output
@@ -57,6 +58,8 @@ class KeepingOutput(Output):
         self._refusal: str | None = None
         self._delivering = threading.Lock()
         """Held while an action is carried out."""
+        self._ends_at: float | None = None
+        """When the delivery that is under way has taken too long, in monotonic seconds."""
         self._withholds = False
         self._worker = Worker(f"output-{self.name}", self._work, on_failure=on_failure, on_stop=self.rest)
 
@@ -74,6 +77,20 @@ class KeepingOutput(Output):
 
     def rest(self) -> None:
         """Nothing is due, or the thread ends: lets go of what was kept open for the next."""
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """A delivery that is ended by hurry() once it has taken this long."""
+        self._ends_at = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._ends_at = None
+
+    def tick(self, now: float) -> None:
+        ends_at = self._ends_at
+        if ends_at is not None and now >= ends_at:
+            self.hurry()
 
     def hurry(self) -> None:
         """From another thread: ends a delivery that waits for the other side. It counts as not carried out."""

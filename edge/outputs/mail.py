@@ -41,8 +41,6 @@ class Mail(KeepingOutput):
         self.batch = 1 if settings.digest_min is None else DIGEST_LIMIT
         self._session: MailSession | None = None
         """Open while messages follow each other."""
-        self._ends_at: float | None = None
-        """When the delivery that is under way has taken too long, in monotonic seconds."""
         self._first: tuple[UUID, float] | None = None
         """The oldest action that waits, and since when it has been seen to wait, in monotonic seconds."""
         self._tried: frozenset[UUID] = frozenset()
@@ -83,14 +81,12 @@ class Mail(KeepingOutput):
             self._message_id, self._reached = id_, set()
         recipients = [one for one in self._settings.recipients if one not in self._reached]
         message = message_of(actions, self._settings, datetime.now().astimezone()).as_bytes()
-        self._ends_at = time.monotonic() + self._settings.timeout_s
         try:
-            outcome = self._open_session().send(sender, recipients, message)
+            with self.within(self._settings.timeout_s):
+                outcome = self._open_session().send(sender, recipients, message)
         except NotDeliveredError:
             self._close_session()
             raise
-        finally:
-            self._ends_at = None
         self._judge(outcome, time.monotonic())
 
     def rest(self) -> None:
@@ -99,11 +95,6 @@ class Mail(KeepingOutput):
     def hurry(self) -> None:
         if (session := self._session) is not None:
             session.interrupt()
-
-    def tick(self, now: float) -> None:
-        ends_at = self._ends_at
-        if ends_at is not None and now >= ends_at:
-            self.hurry()
 
     def status(self) -> PartStatus:
         left_out = [

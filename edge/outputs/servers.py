@@ -4,24 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from pathlib import Path
-
-from edge.errors import MaskdError
 
 _SAID_LENGTH = 120
-
-
-def trusting(ca_file: Path | None, setting: str) -> ssl.SSLContext:
-    """Made for each connection, so that renewed files need no restart. `setting`: of the output. Raises MaskdError."""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        reason = "it contains no PEM certificate" if isinstance(error, ssl.SSLError) else error.strerror
-        raise MaskdError(
-            f"the authority's certificate in {ca_file} cannot be used: {reason}; correct {setting}.ca_file"
-        ) from error
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # as for the broker: certificates of one's own authority
-    return context
 
 
 def reason_of(error: Exception, host: str) -> str | None:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from edge.config.mail_output import MailSettings
 from edge.errors import MaskdError
 from edge.outputs.keeping_output import NotDeliveredError
-from edge.outputs.servers import reason_of, said, trusting
+from edge.outputs.servers import reason_of, said
 from edge.system.credentials import credential
 from edge.system.secret_file import read_secret
+from edge.system.tls_trust import trusting
 
 CONNECT_S = 10.0
 LINE_BYTES = 4096
@@ -117,7 +118,7 @@ class MailSession:
     def open(self) -> None:
         settings = self._settings
         try:
-            context = None if settings.tls == "none" else trusting(settings.ca_file, self._setting)
+            context = None if settings.tls == "none" else trusting(settings.ca_file, f"correct {self._setting}.ca_file")
             password = None if settings.username is None else self._password()
         except MaskdError as error:
             raise NotDeliveredError(str(error)) from None

@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -25,9 +25,10 @@ from edge.config.template import filled_json
 from edge.errors import MaskdError
 from edge.outputs.action_queue import ActionQueue
 from edge.outputs.keeping_output import KeepingOutput, NotDeliveredError
-from edge.outputs.servers import reason_of, said, trusting
+from edge.outputs.servers import reason_of, said
 from edge.payloads.action import Action
 from edge.system.secret_file import read_secret
+from edge.system.tls_trust import trusting
 
 _REFUSED_FOR_GOOD = {400: "Bad Request", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable"}
 """Answers that are about what was sent, and not about the server or the login: the same would be refused again."""
@@ -48,8 +49,6 @@ class Webhook(KeepingOutput):
         super().__init__(setting, queue, on_failure=on_failure)
         self._settings = settings
         self._connection: http.client.HTTPConnection | None = None
-        self._ends_at: float | None = None
-        """When the request that is under way has taken too long, in monotonic seconds."""
 
     def deliver(self, actions: Sequence[Action]) -> None:
         try:
@@ -59,22 +58,14 @@ class Webhook(KeepingOutput):
         body = body_of(actions[0], self._settings.template)
         headers = headers_of(actions[0], body, target.secret, time.time())
         self._connection = connection = target.connection(self._settings.timeout_s)
-        self._ends_at = time.monotonic() + self._settings.timeout_s + SLACK_S
-        try:
+        with self.within(self._settings.timeout_s + SLACK_S), closing(connection):
             _post(connection, target, body, headers)
-        finally:
-            self._ends_at = None
-            connection.close()
 
     def hurry(self) -> None:
         connection = self._connection
         if connection is not None and connection.sock is not None:
             with suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
-
-    def tick(self, now: float) -> None:
-        if self._ends_at is not None and now >= self._ends_at:
-            self.hurry()
 
     def try_out(self) -> str:
         target = target_of(self._settings, self.setting)
@@ -119,7 +110,7 @@ def target_of(settings: WebhookSettings, setting: str) -> Target:
     secret = settings.secret_file
     key = None if secret is None else read_secret(secret, "the webhook's", "secret", f"{setting}.secret_file")
     address = urlsplit(url)
-    context = None if address.scheme == "http" else trusting(settings.ca_file, setting)
+    context = None if address.scheme == "http" else trusting(settings.ca_file, f"correct {setting}.ca_file")
     return Target(address, key, context)
 
 
