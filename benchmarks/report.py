@@ -22,7 +22,9 @@ BENCHMARKS: Mapping[str, Sequence[str]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description="Rewrite the tables of docs/performance.md.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.report", description="Rewrite the tables of docs/performance.md."
+    )
     parser.add_argument("--only", choices=BENCHMARKS, nargs="+", default=[*BENCHMARKS], help="default: all")
     parser.add_argument("--weights", metavar="DIR", help="where the files of the other detectors lie")
     parser.add_argument("--page", type=Path, default=PAGE, metavar="FILE", help="default: docs/performance.md")
