@@ -22,6 +22,7 @@ from training.face_loss import DetectorTrainer
 from training.face_network import build_face_detector, with_logits
 from training.face_targets import targets
 from training.face_teacher import taught
+from training.fused_normalization import fused
 from training.imitation import imitate
 from training.patch_backbone import FIRST_AFTER_STEM, STEM_FEATURE, STEM_OUTPUT, take_over
 from training.weights import averaged_weights
@@ -141,7 +142,8 @@ def train_faces(
                 layer.trainable = False
     elif options.imitate and not resume:
         _begin_as(network, options.imitate, examples, options)
-    trainer = DetectorTrainer(with_logits(network))
+    learner = fused(network)
+    trainer = DetectorTrainer(with_logits(learner))
     batches = FaceBatches(examples, options, workers=2, max_queue_size=8)
     steps = len(batches) * options.epochs
     peak = options.learning_rate or (7e-4 if options.start_from else 2e-3)
@@ -157,6 +159,7 @@ def train_faces(
     checkpoint = out / "checkpoint"
     batches.epoch = prepare(checkpoint, resume=resume)
     trainer.fit(batches, epochs=options.epochs, callbacks=[Checkpoint(checkpoint)])
+    network.set_weights(learner.get_weights())
     return network, kept_figures(checkpoint)
 
 

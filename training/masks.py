@@ -17,6 +17,7 @@ from edge.vision.preprocess import crop_face
 from training.architectures import BASELINE
 from training.checkpoint import Checkpoint, kept_figures, prepare
 from training.dataset import FaceSample
+from training.fused_normalization import fused
 from training.imitation import imitate
 from training.mask_augment import random_crop
 from training.mask_network import build_mask_classifier
@@ -254,7 +255,8 @@ def _fit(
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=options.weight_decay, use_ema=not head, ema_momentum=0.998
     )
-    model.compile(
+    learner = fused(model)
+    learner.compile(
         optimizer=optimizer,
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=options.label_smoothing),
         metrics=["accuracy"],
@@ -270,6 +272,7 @@ def _fit(
         callbacks.append(
             keras.callbacks.EarlyStopping("val_loss", patience=options.patience, restore_best_weights=True)
         )
-    model.fit(batches, validation_data=held_out, epochs=epochs, callbacks=callbacks)
+    learner.fit(batches, validation_data=held_out, epochs=epochs, callbacks=callbacks)
+    model.set_weights(learner.get_weights())
     for name, values in kept_figures(checkpoint).items():
         history.setdefault(name, []).extend(values)
