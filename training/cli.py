@@ -224,7 +224,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--split",
-        choices=("test", "validation", "train", "all"),
+        choices=("test", "validation", "held-out", "train", "all"),
         default="test",
         help="the photos to measure on (default: test)",
     )

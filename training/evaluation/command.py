@@ -92,7 +92,8 @@ def _labels(classifiers: Sequence[ClassifierEntry]) -> list[str]:
 
 
 def _chosen(data: PhotoData, split: str) -> list[LabelledPhoto]:
-    photos = [photo for name, part in data.splits.items() if split in (name, "all") for photo in part]
+    names = {"all": tuple(data.splits), "held-out": ("validation", "test")}.get(split, (split,))
+    photos = [photo for name, part in data.splits.items() if name in names for photo in part]
     if not photos:
         raise MaskdError(f"the folders given with --data hold no photo of the split {split}; give more of them")
     return photos

@@ -15,6 +15,7 @@ from edge.vision.faces import Face
 from edge.vision.opencv_faces import YuNetFaceDetector
 from edge.vision.preprocess import Image
 from training.evaluation.contenders import ClassifierEntry, DetectorEntry
+from training.evaluation.marks import marks_of
 from training.evaluation.slices import POSE_LEAST_PX, Points, measure_traits
 
 _LANDMARK_SCORE = 0.3
@@ -60,7 +61,10 @@ def record_photos(
             photo,
             {entry.name: entry.detector.detect(image, LOWEST_SCORE) for entry in asked},
             {entry.name: entry.classifier.probabilities(image, boxes) for entry in classifiers},
-            tuple(measure_traits(image, box, _landmarks(pose, image, box)) for box in boxes),
+            tuple(
+                measure_traits(image, box, _landmarks(pose, image, box)) | dict.fromkeys(marks, 1.0)
+                for box, marks in zip(boxes, marks_of(photo), strict=True)
+            ),
         )
 
 

@@ -90,7 +90,7 @@ lower score (down to 0.02) matches; a box of any score overlaps by 0.3 or more, 
 or there is no box, by the face's height in the photo. Then the false faces at the recommended score."""
 
 _SLICES_TEXT = f"""\
-All sets with people together, sliced by what can be measured in the pixels; these traits were not labelled. Accuracy is
+All sets with people together, sliced by what can be measured in the pixels, and by marks. Accuracy is
 a classifier's on the labels it knows, recall a detector's at its recommended score. Slices of fewer than {FEW_FACES}
 faces are marked: they mean almost nothing."""
 

@@ -1,7 +1,8 @@
-"""What the pixels of a labelled face tell about how it was taken: the slices of an evaluation.
+"""How a labelled face was taken, and what is seen on it: the slices of an evaluation.
 
-These traits were not labelled. Each is measured on the pixels inside and around the face's box, as described next to
-it; a mask changes some of them, and a face that is too small for one has none.
+Most traits were not labelled. Each of them is measured on the pixels inside and around the face's box, as described
+next to it; a mask changes some of them, and a face that is too small for one has none. The last ones were marked by
+looking at the faces; see `marks`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge.geometry import Box
 from edge.vision.preprocess import Image, resize
+from training.evaluation.marks import BEARD, BEFORE_MOUTH, DARK_MASK
 
 Floats = NDArray[np.float32]
 Points = NDArray[np.float32]
@@ -27,6 +29,8 @@ FOREHEAD_LEAST_PX = 24
 """Height of a face below which its forehead is a few pixels."""
 POSE_LEAST_PX = 16
 """Height of a face below which five landmarks lie within a pixel or two of each other."""
+
+_MARKED = "Marked by eye on faces of 32 px and more; `unknown` holds all others."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,14 @@ TRAITS = (
         (15, 30),
         ("upright", "tilted (15–30°)", "strongly tilted"),
     ),
+    Trait(
+        BEFORE_MOUTH,
+        "A hand, a cup, a microphone, a cloth or another thing before or at the mouth. " + _MARKED,
+        (),
+        ("marked",),
+    ),
+    Trait(BEARD, "A beard that shows, also beside a mask. " + _MARKED, (), ("marked",)),
+    Trait(DARK_MASK, "A black, navy or dark grey mask. " + _MARKED, (), ("marked",)),
 )
 
 
