@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from edge.errors import MaskdError
 from edge.system.arguments import (
     CommandParser,
+    add_data,
     existing_file,
     number,
     of_the_disk,
@@ -22,6 +23,7 @@ from training.arguments import add_places, add_training
 MASK_DESCRIPTION = "Train the mask classifier on labelled faces."
 FACE_DESCRIPTION = "Train the face detector on labelled photos."
 EVALUATE_DESCRIPTION = "Measure detectors and classifiers side by side on labelled photos."
+VISITS_DESCRIPTION = "Count the visits that detectors lead to, with each photo shown as a clip."
 REVIEW_DESCRIPTION = "Show the labels that a classifier doubts, and the faces without a label."
 
 
@@ -39,6 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from training.evaluation import command
 
             command.run(arguments)
+        elif arguments.command == "visits":
+            from training.evaluation import visits
+
+            visits.run(arguments)
         elif arguments.command == "mask":
             _require_keras()
             from training import mask_command
@@ -78,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_face(commands.add_parser("face", help=FACE_DESCRIPTION, description=FACE_DESCRIPTION))
     _add_review(commands.add_parser("review", help=REVIEW_DESCRIPTION, description=REVIEW_DESCRIPTION))
     _add_evaluate(commands.add_parser("evaluate", help=EVALUATE_DESCRIPTION, description=EVALUATE_DESCRIPTION))
+    _add_visits(commands.add_parser("visits", help=VISITS_DESCRIPTION, description=VISITS_DESCRIPTION))
     return parser
 
 
@@ -206,14 +213,7 @@ def _add_review(parser: argparse.ArgumentParser) -> None:
 
 def _add_evaluate(parser: argparse.ArgumentParser) -> None:
     add_places(parser, data="labelled photos, or photos without people", out="runs/evaluate")
-    parser.add_argument(
-        "--detector",
-        action="append",
-        default=[],
-        metavar="MODEL",
-        help="a shipped model's name, a .tflite, a model.keras, or the file of YuNet (.onnx), the res10 SSD (.pb) or "
-        "AIZOO (.tflite); may be given several times (default: the shipped ones)",
-    )
+    _add_detectors(parser)
     parser.add_argument(
         "--classifier",
         action="append",
@@ -222,6 +222,38 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="a shipped model's name, a .tflite, a model.keras or AIZOO's .tflite; may be given several times "
         "(default: the shipped one)",
     )
+    _add_split(parser)
+    parser.add_argument(
+        "--published-labels", action="store_true", help="use the published labels, without the corrections"
+    )
+
+
+def _add_visits(parser: argparse.ArgumentParser) -> None:
+    add_data(parser, "labelled photos, or photos without people")
+    _add_detectors(parser)
+    parser.add_argument(
+        "--score",
+        type=number(0, 1),
+        action="append",
+        default=[],
+        metavar="S",
+        help="detector.min_score; may be given several times (default: what each detector recommends)",
+    )
+    _add_split(parser)
+
+
+def _add_detectors(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--detector",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="a shipped model's name, a .tflite, a model.keras, or the file of YuNet (.onnx), the res10 SSD (.pb) or "
+        "AIZOO (.tflite); may be given several times (default: the shipped ones)",
+    )
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split",
         choices=("test", "validation", "held-out", "train", "all"),
@@ -229,9 +261,6 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="the photos to measure on (default: test)",
     )
     parser.add_argument("--seed", type=int, default=1, help="seed of the split, as in training (default: 1)")
-    parser.add_argument(
-        "--published-labels", action="store_true", help="use the published labels, without the corrections"
-    )
 
 
 if __name__ == "__main__":

@@ -136,3 +136,12 @@ def _surroundings(image: Image, box: Box) -> tuple[Image, tuple[int, int]]:
     x1, y1 = int(part.x1) // 2 * 2, int(part.y1) // 2 * 2
     x2, y2 = int(np.ceil(part.x2)), int(np.ceil(part.y2))
     return np.ascontiguousarray(image[y1:y2, x1:x2]), (-x1, -y1)
+
+
+def chosen_photos(data: PhotoData, split: str) -> list[LabelledPhoto]:
+    """Those of `--split`. Raises MaskdError where there is none."""
+    names = {"all": tuple(data.splits), "held-out": ("validation", "test")}.get(split, (split,))
+    photos = [photo for name, part in data.splits.items() if name in names for photo in part]
+    if not photos:
+        raise MaskdError(f"the folders given with --data hold no photo of the split {split}; give more of them")
+    return photos

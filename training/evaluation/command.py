@@ -13,9 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from edge.errors import MaskdError
-from edge.evaluation.examples import PhotoData, face_finder, load_photos
-from edge.evaluation.labelled import LabelledPhoto, read_photo
+from edge.evaluation.examples import face_finder, load_photos
+from edge.evaluation.labelled import read_photo
 from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import precision_recall
 from edge.system.printable import one_line
@@ -23,7 +22,7 @@ from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots
 from training import report as run_report
-from training.dataset import require_different_names
+from training.dataset import chosen_photos, require_different_names
 from training.evaluation import report
 from training.evaluation.classifier_figures import answers_of, classifier_figures
 from training.evaluation.contenders import (
@@ -64,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
         names=LabelNames(_labels(classifiers), dict(arguments.label_map)),
     )
     require_different_names(data.sets)
-    photos = _chosen(data, arguments.split)
+    photos = chosen_photos(data, arguments.split)
     # A detector made the boxes of class folders: to ask detectors for them would prove nothing.
     without_boxes = frozenset(found.name for found in data.sets if found.kind == "classes")
     for problem in data.problems:
@@ -89,14 +88,6 @@ def run(arguments: argparse.Namespace) -> None:
 def _labels(classifiers: Sequence[ClassifierEntry]) -> list[str]:
     """Every label that one of them knows."""
     return list(dict.fromkeys(label for entry in classifiers for label in entry.classifier.labels))
-
-
-def _chosen(data: PhotoData, split: str) -> list[LabelledPhoto]:
-    names = {"all": tuple(data.splits), "held-out": ("validation", "test")}.get(split, (split,))
-    photos = [photo for name, part in data.splits.items() if name in names for photo in part]
-    if not photos:
-        raise MaskdError(f"the folders given with --data hold no photo of the split {split}; give more of them")
-    return photos
 
 
 def _counted(records: Iterable[PhotoRecord], total: int) -> Iterator[PhotoRecord]:
