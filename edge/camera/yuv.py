@@ -7,7 +7,8 @@ shrunk first, and of the full picture only the faces are converted.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 
 import cv2
 import numpy as np
@@ -54,9 +55,11 @@ class YuvPixels:
         self._degrees = degrees
         self._to_rgb = to_rgb
         self._shrink = shrink
-        self._shared = _SUBSAMPLED[frame.format.name]
-        if degrees in (90, 270):
-            self._shared = self._shared[::-1]
+        shared = _SUBSAMPLED[frame.format.name]
+        self._is_full_range = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
+        self._colours = _Colours(
+            shared[::-1] if degrees in (90, 270) else shared, int(frame.colorspace), self._is_full_range
+        )
 
     @cached_property
     def rgb(self) -> Image:
@@ -77,15 +80,16 @@ class YuvPixels:
             planes = [_fitted(plane, width, height) for plane in _planes(self._frame)]
         else:
             planes = _planes(self._shrink(self._frame, width, height))
-        return rotated(self._converted(planes), self._degrees)
+        return rotated(self._colours.rgb(planes), self._degrees)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Callable[[], Image]:
         light, *colours = self._turned
-        across, down = self._shared
+        across, down = self._colours.shared
         left, top = x1 // across, y1 // down
         right, bottom = -(-x2 // across), -(-y2 // down)
         copies = [light[y1:y2, x1:x2].copy(), *(colour[top:bottom, left:right].copy() for colour in colours)]
-        return lambda: self._joined(copies, x1 - left * across, y1 - top * down)
+        # What is returned may be kept for a while, so it must not hold the frame, of which the decoder has few.
+        return partial(self._colours.joined, copies, x1 - left * across, y1 - top * down)
 
     def brightness(self, step: int) -> Grey:
         sampled = self._turned[0][::step, ::step]
@@ -94,31 +98,39 @@ class YuvPixels:
     def sampled(self, step: int) -> Image:
         width, height = self.size
         light, *colours = self._turned
-        across, down = self._shared
+        across, down = self._colours.shared
         rows, columns = np.arange(0, height, step) // down, np.arange(0, width, step) // across
-        return self._converted([light[::step, ::step], *(colour[rows[:, None], columns] for colour in colours)])
+        return self._colours.rgb([light[::step, ::step], *(colour[rows[:, None], columns] for colour in colours)])
 
     @cached_property
     def _turned(self) -> list[Grey]:
         return [np.rot90(plane, -self._degrees // 90) if self._degrees else plane for plane in _planes(self._frame)]
 
-    @cached_property
-    def _is_full_range(self) -> bool:
-        return self._frame.color_range == _FULL_RANGE or self._frame.format.name.startswith("yuvj")
 
-    def _joined(self, planes: Sequence[Grey], x: int, y: int) -> Image:
+@dataclass(frozen=True, slots=True)
+class _Colours:
+    """How the values of a frame's planes become RGB."""
+
+    shared: tuple[int, int]
+    """Pixels that share a value of colour: side by side, and one above the other."""
+    space: int
+    """FFmpeg's number."""
+    is_full_range: bool
+
+    def joined(self, planes: Sequence[Grey], x: int, y: int) -> Image:
         """RGB of the first plane, which begins at `x` and `y` of the others, once each of their values is repeated for
         the pixels that share it."""
         light, *colours = planes
         height, width = light.shape
-        across, down = self._shared
+        across, down = self.shared
         repeated = (
             cv2.resize(c, (c.shape[1] * across, c.shape[0] * down), interpolation=cv2.INTER_NEAREST) for c in colours
         )
-        return self._converted([light, *(np.asarray(c, np.uint8)[y : y + height, x : x + width] for c in repeated)])
+        return self.rgb([light, *(np.asarray(c, np.uint8)[y : y + height, x : x + width] for c in repeated)])
 
-    def _converted(self, planes: Sequence[Grey]) -> Image:
-        matrix = _rgb_matrix(int(self._frame.colorspace), is_full=self._is_full_range)
+    def rgb(self, planes: Sequence[Grey]) -> Image:
+        """Of planes of one size."""
+        matrix = _rgb_matrix(self.space, is_full=self.is_full_range)
         return np.asarray(cv2.transform(cv2.merge([np.ascontiguousarray(plane) for plane in planes]), matrix), np.uint8)
 
 

@@ -42,7 +42,7 @@ from edge.store.store import Store
 from edge.store.uptime import Uptime
 from edge.system.part import Part
 from edge.vision.accelerator import Accelerator
-from edge.vision.build import build_vision
+from edge.vision.build import build_visions
 from edge.vision.cores import workers
 from edge.vision.pipeline import Vision
 from edge.vision.thresholds import effective_setting
@@ -189,4 +189,4 @@ def _build_visions(accelerator: Accelerator) -> tuple[list[Vision], list[str]]:
     verdict = accelerator.begin(time.time(), time.monotonic())
     if verdict.problem is not None:
         degraded(verdict.problem)
-    return [build_vision(verdict.config, degraded) for _ in range(workers(verdict.config))], list(problems)
+    return build_visions(verdict.config, workers(verdict.config), degraded), list(problems)

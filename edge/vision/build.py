@@ -31,33 +31,48 @@ def build_vision(config: Config, on_problem: OnProblem = _warn) -> Vision:
 
     Sets OpenCV's number of threads for the whole process. Raises MaskdError where a model cannot be used.
     """
+    return build_visions(config, 1, on_problem)[0]
+
+
+def build_visions(config: Config, count: int, on_problem: OnProblem = _warn) -> list[Vision]:
+    """As build_vision, for `count` threads: each has interpreters of its own, but the models' files are read once."""
     cv2.setNumThreads(threads(config))
-    return Vision(build_detector(config, on_problem), build_classifier(config, on_problem))
+    new_detector, new_classifier = _detectors(config, on_problem), _classifiers(config, on_problem)
+    return [Vision(new_detector(), new_classifier()) for _ in range(count)]
 
 
 def build_detector(config: Config, on_problem: OnProblem = _warn) -> FaceDetector:
     """The detector of config.detector; raises MaskdError where its model cannot be used."""
+    return _detectors(config, on_problem)()
+
+
+def build_classifier(config: Config, on_problem: OnProblem = _warn) -> MaskClassifier:
+    """The classifier of config.classifier; raises MaskdError where its model cannot be used."""
+    return _classifiers(config, on_problem)()
+
+
+def _detectors(config: Config, on_problem: OnProblem) -> Callable[[], FaceDetector]:
     settings = config.detector
     if settings.kind == "yunet":
-        return YuNetFaceDetector(Path(settings.model), nms_iou=settings.nms_iou)
+        return lambda: YuNetFaceDetector(Path(settings.model), nms_iou=settings.nms_iou)
     if settings.kind == "res10":
-        return Res10FaceDetector(Path(settings.model), nms_iou=settings.nms_iou)
+        return lambda: Res10FaceDetector(Path(settings.model), nms_iou=settings.nms_iou)
 
     def make(model: Model) -> TfliteFaceDetector:
         return TfliteFaceDetector(
             model, threads=threads(config), backend=config.runtime.backend, nms_iou=settings.nms_iou
         )
 
-    return _on_delegate_or_cpu(config, open_model(settings.model, "face_detection"), make, on_problem)
+    model = open_model(settings.model, "face_detection")
+    return lambda: _on_delegate_or_cpu(config, model, make, on_problem)
 
 
-def build_classifier(config: Config, on_problem: OnProblem = _warn) -> MaskClassifier:
-    """The classifier of config.classifier; raises MaskdError where its model cannot be used."""
-
+def _classifiers(config: Config, on_problem: OnProblem) -> Callable[[], MaskClassifier]:
     def make(model: Model) -> MaskClassifier:
         return MaskClassifier(model, threads=threads(config), backend=config.runtime.backend)
 
-    return _on_delegate_or_cpu(config, open_model(config.classifier.model, "mask_classification"), make, on_problem)
+    model = open_model(config.classifier.model, "mask_classification")
+    return lambda: _on_delegate_or_cpu(config, model, make, on_problem)
 
 
 def _on_delegate_or_cpu(config: Config, model: Model, make: Callable[[Model], Part], on_problem: OnProblem) -> Part:

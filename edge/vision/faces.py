@@ -75,7 +75,7 @@ class TfliteFaceDetector:
         self._nms_iou = nms_iou
         self._interpreters = InterpreterCache(lambda: model.interpreter(threads, backend))
         try:
-            outputs = self._interpreters.for_shape((1, *self._base, 3)).outputs
+            outputs = self._interpreters.inspected().outputs
             is_quantized = manifest.quantization is not None
             self._levels = [
                 find_level(outputs, self._base, stride, is_quantized=is_quantized) for stride in self._strides

@@ -57,7 +57,7 @@ class MaskClassifier:
         self._margin = manifest.crop_margin
         self._batch_sizes = _BATCH_SIZES if manifest.input.resizable else (1,)
         self._interpreters = InterpreterCache(lambda: model.interpreter(threads, backend), capacity=len(_BATCH_SIZES))
-        output = self._interpreters.for_shape((1, self._size, self._size, 3)).outputs[0]
+        output = self._interpreters.inspected().outputs[0]
         is_float = manifest.quantization is None
         fits = output.dtype == "float32" if is_float else output.dtype == "uint8" and output.scale > 0
         if output.shape != (1, len(self.labels)) or not fits:

@@ -124,13 +124,20 @@ class InterpreterCache:
         self._load = load
         self._capacity = capacity
         self._interpreters: OrderedDict[Shape, Interpreter] = OrderedDict()
+        self._unused: Interpreter | None = None
+
+    def inspected(self) -> Interpreter:
+        """One at the shape that it was loaded with, to be looked at alone: the first shape asked for takes it over."""
+        if self._unused is None:
+            self._unused = self._load()
+        return self._unused
 
     def for_shape(self, shape: Shape) -> Interpreter:
         interpreter = self._interpreters.pop(shape, None)
         if interpreter is None:
             if len(self._interpreters) >= self._capacity:
                 self._interpreters.popitem(last=False)
-            interpreter = self._load()
+            interpreter, self._unused = self.inspected(), None
             interpreter.resize(shape)
         self._interpreters[shape] = interpreter
         return interpreter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,14 @@ def test_a_part_outlives_its_frame() -> None:
     for plane in frame.planes:
         np.frombuffer(memoryview(plane), np.uint8)[:] = 0
     assert difference(part(), expected) == 0
+
+
+def test_a_part_does_not_keep_its_frame() -> None:
+    whole = pixels(decoded())
+    is_kept, part = weakref.ref(whole), whole.part(10, 10, 60, 60)
+    del whole
+    assert is_kept() is None
+    assert part().shape == (50, 50, 3)
 
 
 def test_a_small_picture_is_not_enlarged() -> None:

@@ -213,7 +213,7 @@ def a_config(folder: Path, source: str, **camera: Any) -> Config:
 
 def test_a_hanging_detector_gives_no_sign_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     detector = Stubborn()
-    monkeypatch.setattr("edge.daemon.parts.build_vision", lambda *_: vision_of(detector))
+    monkeypatch.setattr("edge.daemon.parts.build_visions", lambda *_: [vision_of(detector)])
     a_photo(tmp_path)
     config = a_config(tmp_path, str(tmp_path / "photos"), loop=True, photo_seconds=0.05)
     with Supervisor(watchdog_s=1) as supervisor:
@@ -234,7 +234,7 @@ def test_ready_waits_for_a_camera_that_has_not_been_tried_but_not_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector = Stubborn()
-    monkeypatch.setattr("edge.daemon.parts.build_vision", lambda *_: vision_of(detector))
+    monkeypatch.setattr("edge.daemon.parts.build_visions", lambda *_: [vision_of(detector)])
     monkeypatch.setattr("edge.daemon.daemon.FIRST_ATTEMPTS_S", 1.5)
     with Supervisor(watchdog_s=1) as supervisor, MjpegServer() as camera:
         camera.silent.set()
