@@ -128,6 +128,7 @@ class _Device:
     def status(self, _now: float) -> None:
         status = status_of(self._config, started_at=self._started_at, depth=len(self._unacknowledged))
         self._publish(self._topics.status, status.to_json(), retain=True)
+        self._publish(self._topics.camera(CAMERA), b"online", retain=True)
 
     def window(self, now: float) -> None:
         for window in self._windows.close(now, wall_offset=time.time() - now):

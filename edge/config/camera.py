@@ -54,7 +54,7 @@ class CameraSettings(Settings):
     source: Annotated[CameraSource, REOPENS]
     """auto, demo, picamera (picamera:1 the second one), csi (a Jetson's), a V4L2 device (/dev/video0 or 0), an RTSP or
     HTTP URL, a GStreamer pipeline (gst: ...), a video file, a folder of photos."""
-    enabled: Annotated[bool, Traits(effect="live", control=Control("camera", icon="mdi:cctv", is_primary=True))] = True
+    enabled: Annotated[bool, Traits(effect="live", control=Control("camera", is_primary=True))] = True
     """false: the camera is not opened until it is switched on."""
     loop: Annotated[bool, REOPENS] = False
     """true: restart a video file or a folder of photos at its end."""

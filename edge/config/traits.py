@@ -26,7 +26,8 @@ class Control:
     least: float | None = None
     most: float | None = None
     """Ends of the range that is shown of a number without ends of its own; commands may go beyond them."""
-    icon: str = "mdi:tune-variant"
+    icon: str | None = None
+    """In Home Assistant; None: its own for such a setting."""
     is_primary: bool = False
     """Shown with what its camera sees, instead of among the configuration."""
 

@@ -1,7 +1,8 @@
 """Shorter keys for discovery messages, which Home Assistant expands again.
 
 From https://www.home-assistant.io/integrations/mqtt/#supported-abbreviations-in-mqtt-discovery-messages; only keys that
-maskd uses. A base topic `~` holds within one component only, so it is used where one has two topics.
+maskd uses. A base topic `~` belongs to one component, and takes its place at the beginning or the end of every topic of
+that component, also of those that all components share.
 """
 
 from __future__ import annotations
@@ -47,19 +48,28 @@ _COMPONENT = {
 }
 
 
-def abbreviated(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A discovery message for a device, with every key as short as Home Assistant takes it."""
+def abbreviated(message: Mapping[str, Any], base: str) -> dict[str, Any]:
+    """A discovery message for a device, with every key and topic as short as Home Assistant takes it.
+
+    `base`: what most state topics begin with. The message has it once, as a state topic that its components share and
+    that ends with `~`; each component has the rest as its base topic."""
     short = _renamed(message, _MESSAGE | _COMPONENT)
     short["dev"] = _renamed(message["device"], _DEVICE)
     short["o"] = _renamed(message["origin"], _ORIGIN)
-    short["cmps"] = {key: _component(component) for key, component in message["components"].items()}
+    short["stat_t"] = f"{base}/~"
+    short["cmps"] = {key: _component(component, base) for key, component in message["components"].items()}
     _shorten_availability(short)
     return short
 
 
-def _component(component: Mapping[str, Any]) -> dict[str, Any]:
+def _component(component: Mapping[str, Any], base: str) -> dict[str, Any]:
     short = _renamed(component, _COMPONENT)
     _shorten_availability(short)
+    state_topic = short.get("stat_t", "")
+    if state_topic.startswith(f"{base}/"):
+        short["~"] = short.pop("stat_t").removeprefix(f"{base}/")
+    elif state_topic and state_topic == short.get("json_attr_t"):
+        short |= {"~": state_topic, "stat_t": "~", "json_attr_t": "~"}
     return short
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from edge.config import Config
-from edge.homeassistant.entity import Entity, Section, available_with, diagnostic
+from edge.homeassistant.entity import Entity, Group, available_with, diagnostic
 from edge.homeassistant.settings import device_controls
 from edge.homeassistant.templates import attributes, switch, template
 from edge.payloads.topics import Topics
 
 
-def box_sections(config: Config, topics: Topics, *, commands_on: bool, tells_temperature: bool) -> list[Section]:
+def box_group(config: Config, topics: Topics, *, commands_on: bool, tells_temperature: bool) -> Group:
     entities = {
         "online": _online(topics),
-        "problem": diagnostic(
+        "problem": _of_status(
+            topics,
             platform="binary_sensor",
             name="Problem",
             device_class="problem",
@@ -20,7 +21,8 @@ def box_sections(config: Config, topics: Topics, *, commands_on: bool, tells_tem
             json_attributes_topic=topics.status,
             json_attributes_template=attributes(problems="value_json.problems"),
         ),
-        "outbox_depth": diagnostic(
+        "outbox_depth": _of_status(
+            topics,
             platform="sensor",
             name="Events waiting",
             icon="mdi:tray-full",
@@ -28,7 +30,8 @@ def box_sections(config: Config, topics: Topics, *, commands_on: bool, tells_tem
             unit_of_measurement="events",
             value_template=template("value_json.outbox.depth"),
         ),
-        "events_lost": diagnostic(
+        "events_lost": _of_status(
+            topics,
             platform="sensor",
             name="Events lost",
             icon="mdi:tray-remove",
@@ -36,11 +39,12 @@ def box_sections(config: Config, topics: Topics, *, commands_on: bool, tells_tem
             unit_of_measurement="events",
             value_template=template("value_json.outbox.lost"),
         ),
-        "detect_ms": _milliseconds("Time to find faces", "detect"),
-        "classify_ms": _milliseconds("Time to judge a face", "classify"),
+        "detect_ms": _milliseconds(topics, "Time to find faces", "detect"),
+        "classify_ms": _milliseconds(topics, "Time to judge a face", "classify"),
     }
     if tells_temperature:
-        entities["temperature"] = diagnostic(
+        entities["temperature"] = _of_status(
+            topics,
             platform="sensor",
             name="Processor temperature",
             device_class="temperature",
@@ -49,11 +53,13 @@ def box_sections(config: Config, topics: Topics, *, commands_on: bool, tells_tem
             suggested_display_precision=0,
             value_template=template("value_json.temperature_c"),
         )
-    available = available_with((topics.availability, None))
-    sections = [Section("", entities, {**available, "state_topic": topics.status})]
     if commands_on:
-        sections.append(Section("settings", device_controls(config, topics), available))
-    return sections
+        entities |= device_controls(config, topics)
+    return Group(entities, available_with(topics.availability), topics.base)
+
+
+def _of_status(topics: Topics, **entity: object) -> Entity:
+    return diagnostic(state_topic=topics.status, **entity)
 
 
 def _online(topics: Topics) -> Entity:
@@ -69,8 +75,9 @@ def _online(topics: Topics) -> Entity:
     )
 
 
-def _milliseconds(name: str, stage: str) -> Entity:
-    return diagnostic(
+def _milliseconds(topics: Topics, name: str, stage: str) -> Entity:
+    return _of_status(
+        topics,
         platform="sensor",
         name=name,
         device_class="duration",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 Entity = dict[str, Any]
@@ -12,27 +12,21 @@ TRIGGER = "device_automation"
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """Entities that are announced together."""
+class Group:
+    """The entities of one device, and its triggers."""
 
-    name: str
-    """Lower-case letters only; empty: the first of its device."""
     entities: Mapping[str, Entity]
-    """By key, unique in the device."""
-    shared: Mapping[str, Any] = field(default_factory=dict)
-    """What holds for each entity that does not say otherwise: `availability`, `state_topic`."""
+    """By a name, unique in the device."""
+    availability: Mapping[str, Any]
+    """Of each entity that does not say otherwise."""
+    base: str
+    """What most of their state topics begin with, without the slash."""
 
 
 def diagnostic(**entity: Any) -> Entity:
     return {**entity, "entity_category": "diagnostic"}
 
 
-def available_with(*sources: tuple[str, str | None]) -> dict[str, Any]:
-    """Available while all of these say `online`. Each is a topic, and a template or None; no topic may come twice,
-    since Home Assistant keeps the last template of a topic only."""
-    availability = [
-        {"topic": topic} if template is None else {"topic": topic, "value_template": template}
-        for topic, template in sources
-    ]
-    several = {"availability_mode": "all"} if len(availability) > 1 else {}
-    return {"availability": availability, **several}
+def available_with(*topics: str) -> dict[str, Any]:
+    """Available while all of these say `online`."""
+    return {"availability": [{"topic": topic} for topic in topics]}

@@ -1,8 +1,7 @@
 """What this device says of itself to Home Assistant: MQTT discovery messages for it and for each of its cameras.
 
 The form is that of https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload, understood by Home
-Assistant 2024.12 and newer. A device's entities come in several messages, so that each has at most 4 kB. Which one an
-entity comes in never depends on what the others need: Home Assistant would forget an entity that moved to another.
+Assistant 2024.12 and newer. Each device has one message. The broker keeps it, so it is small: 4 kB with usual names.
 """
 
 from __future__ import annotations
@@ -10,22 +9,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import islice
 from typing import Any
 
 from edge.config import Config, MqttSettings
 from edge.config.settable import settables
 from edge.homeassistant.abbreviations import abbreviated
-from edge.homeassistant.box_entities import box_sections
-from edge.homeassistant.camera_entities import camera_sections
-from edge.homeassistant.entity import TRIGGER, Entity, Section
+from edge.homeassistant.box_entities import box_group
+from edge.homeassistant.camera_entities import camera_group
+from edge.homeassistant.entity import TRIGGER, Group
 from edge.payloads.topics import Topics
-
-MOST_ENTITIES = 7
-"""In one message: as many as fit into 4 kB with the longest names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,9 @@ class Announcement:
 
     topic: str
     message: dict[str, Any]
-    """With unabbreviated keys."""
+    """With unabbreviated keys and topics."""
+    base: str
+    """What most of its state topics begin with, without the slash."""
 
     @property
     def platforms(self) -> dict[str, str]:
@@ -44,7 +41,7 @@ class Announcement:
     def to_json(self, removed: Mapping[str, str] | None = None) -> bytes:
         """`removed`: platforms, by their keys, of components that Home Assistant is to forget."""
         gone = {key: {"platform": platform} for key, platform in (removed or {}).items()}
-        message = abbreviated({**self.message, "components": {**self.message["components"], **gone}})
+        message = abbreviated({**self.message, "components": {**self.message["components"], **gone}}, self.base)
         return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -56,66 +53,44 @@ def announce(
     `labels`: the classifier's; `commands_on`: numbers and switches, too; `tells_temperature`: the board does;
     `page_url`: the address of this device's web page, where it has one."""
     topics = Topics(config.mqtt.prefix, config.device)
-    identity = _identity(config)
-    name = f"maskd {config.device}"
-    box = {"identifiers": [identity], "name": name, "manufacturer": "maskd", "model": "Mask compliance box"}
+    identity, name = _identity(config), f"maskd {config.device}"
+    box = {"identifiers": [_short(identity)], "name": name, "manufacturer": "maskd", "model": "Mask compliance box"}
     box["sw_version"] = version("maskd")
     if page_url is not None:
         box["configuration_url"] = page_url
-    announcements = list(
-        _announcements(
-            config,
-            box,
-            box_sections(config, topics, commands_on=commands_on, tells_temperature=tells_temperature),
-            unique=identity,
-        )
-    )
+    group = box_group(config, topics, commands_on=commands_on, tells_temperature=tells_temperature)
+    announcements = [_announcement(discovery_topic(config), box, group, identity)]
     for camera in config.cameras:
         device = {
-            "identifiers": [f"{identity}/{camera}"],
+            "identifiers": [_short(identity, camera)],
             "name": f"{name} {' '.join(camera.replace('-', ' ').replace('_', ' ').split())}",
-            "manufacturer": "maskd",
             "model": "Camera",
-            "via_device": identity,
+            "via_device": _short(identity),
         }
-        sections = camera_sections(camera, config, topics, labels, commands_on=commands_on)
-        # Each entity has it; the names could be long.
-        unique = base64.b32encode(hashlib.sha256(f"{identity}/{camera}".encode()).digest())[:8].decode().lower()
-        announcements += _announcements(config, device, sections, unique=unique, camera=camera)
+        group = camera_group(camera, config, topics, labels, commands_on=commands_on)
+        announcements.append(_announcement(f"{_node(config)}/{camera}/config", device, group, f"{identity}/{camera}"))
     return announcements
 
 
-def _announcements(
-    config: Config, device: Mapping[str, Any], sections: Sequence[Section], *, unique: str, camera: str | None = None
-) -> Iterator[Announcement]:
-    origin = {"name": "maskd", "sw_version": version("maskd")}
-    for section in sections:
-        for page, entities in enumerate(_pages(section.entities)):
-            components = {key: _with_id(entity, f"{unique}_{key}") for key, entity in entities.items()}
-            message = {"device": device, "origin": origin, **section.shared, "components": components}
-            yield Announcement(_topic(config, section.name, page, camera), message)
+def _announcement(topic: str, device: Mapping[str, Any], group: Group, owner: str) -> Announcement:
+    """`owner`: tells this device from all others."""
+    components = {}
+    for name, entity in group.entities.items():
+        key = _short(owner, name)
+        components[key] = entity if entity["platform"] == TRIGGER else {**entity, "unique_id": key}
+    origin = {"name": "maskd"}
+    message = {"device": device, "origin": origin, **group.availability, "components": components}
+    return Announcement(topic, message, group.base)
 
 
-def _with_id(entity: Entity, unique_id: str) -> Entity:
-    return entity if entity["platform"] == TRIGGER else {**entity, "unique_id": unique_id}
-
-
-def _pages(entities: Mapping[str, Entity]) -> Iterator[dict[str, Entity]]:
-    rest = iter(entities.items())
-    while page := dict(islice(rest, MOST_ENTITIES)):
-        yield page
-
-
-def _topic(config: Config, section: str, page: int, camera: str | None) -> str:
-    """A camera's name begins with a letter or a digit, so that what is put before it makes no other camera's name."""
-    part = f"{section}{page + 1 if page else ''}"
-    if camera is None:
-        return f"{_node(config)}/_{part}/config" if part else discovery_topic(config)
-    return f"{_node(config)}/{f'_{part}_' if part else ''}{camera}/config"
+def _short(*names: str) -> str:
+    """An id that is as unique as these names. They could be long, and each entity has one: 30 bits are enough for
+    those of one platform in one Home Assistant."""
+    return base64.urlsafe_b64encode(hashlib.sha256("/".join(names).encode()).digest())[:5].decode()
 
 
 def discovery_topic(config: Config) -> str:
-    """Of the first message, the device's own."""
+    """Of the box's own message."""
     return f"{_node(config)}/config"
 
 
@@ -137,7 +112,9 @@ def retained_topics(config: Config, *, commands_on: bool) -> list[str]:
     """Everything that the broker may keep of this device, apart from the discovery messages."""
     topics = Topics(config.mqtt.prefix, config.device)
     of_cameras = [
-        topic(camera) for camera in config.cameras for topic in (topics.presence, topics.compliance, topics.totals)
+        topic(camera)
+        for camera in config.cameras
+        for topic in (topics.camera, topics.presence, topics.compliance, topics.totals)
     ]
     of_cameras += map(topics.snapshot, config.cameras if config.publishes_snapshots else ())
     of_settings = [topics.state(each.setting, each.camera) for each in settables(config)] if commands_on else []

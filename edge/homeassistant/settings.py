@@ -25,13 +25,13 @@ def _entity(each: Settable, config: Config, topics: Topics) -> Entity:
     control = each.declared.control
     entity: Entity = {
         "name": control.name.capitalize(),
-        "icon": control.icon,
-        "~": topics.setting(each.setting, each.camera),
-        "command_topic": "~/set",
-        "state_topic": "~/state",
+        "command_topic": topics.set(each.setting, each.camera),
+        "state_topic": topics.state(each.setting, each.camera),
         "value_template": template("value_json.value"),
         **_widget(each, config),
     }
+    if control.icon is not None:
+        entity["icon"] = control.icon
     return entity if control.is_primary else entity | {"entity_category": "config"}
 
 
@@ -46,8 +46,7 @@ def _widget(each: Settable, config: Config) -> Entity:
     if value is not None:
         # Home Assistant shows nothing for a value outside of the bounds, so the configured one is always inside.
         least, most = min(least, float(value)), max(most, math.ceil(float(value)))
-    control = declared.control
-    entity = {"platform": "number", "mode": control.widget, "min": least, "max": most, "step": control.step}
-    if control.unit is not None:
-        entity["unit_of_measurement"] = control.unit
-    return entity | {"device_class": "duration"} if control.unit == "s" else entity
+    # Home Assistant itself shows a slider where it has few steps, otherwise a box, and its own step is 1.
+    step = {} if declared.control.step == 1 else {"step": declared.control.step}
+    unit = {} if declared.control.unit is None else {"unit_of_measurement": declared.control.unit}
+    return {"platform": "number", "min": least, "max": most, **step, **unit}

@@ -34,10 +34,10 @@ EXPIRY_S = 24 * 3600
 class Publisher(Part):
     """The thread `status`.
 
-    A status goes out every `mqtt.status_interval_s`, on every new connection and within a second of news; presence
-    on every change and every new connection; each window at its end. A window that ends while there is no connection
-    is published on the next one, unless a newer one has ended by then. The thread also sees to it that the
-    connection's own thread lives.
+    A status goes out every `mqtt.status_interval_s`, on every new connection and within a second of news, and with it
+    whether each camera gives pictures; presence on every change and every new connection; each window at its end. A
+    window that ends while there is no connection is published on the next one, unless a newer one has ended by then.
+    The thread also sees to it that the connection's own thread lives.
     """
 
     doing = "what is published about people and windows"
@@ -179,7 +179,10 @@ class Publisher(Part):
                 self._next_status_at = now + self._config.mqtt.status_interval_s
 
     def _tell(self, status: Status) -> None:
-        self._retain(self._client.topics.status, status, 2 * self._config.mqtt.status_interval_s)
+        topics, validity_s = self._client.topics, 2 * self._config.mqtt.status_interval_s
+        self._retain(topics.status, status, validity_s)
+        for name, camera in status.cameras.items():
+            self._retain_text(topics.camera(name), b"online" if camera.connected else b"offline", validity_s)
         self._told = _news(status)
 
     def _publish_presence(self) -> None:
@@ -214,9 +217,18 @@ class Publisher(Part):
         """None where there is no connection. Without a payload the topic is cleared."""
         if payload is None:
             return self._client.publish(Message(topic, b"", retain=True))
-        expiry_s = min(max(EXPIRY_S, math.ceil(validity_s)), 2**32 - 1)
+        expiry_s = _expiry_s(validity_s)
         message = Message(topic, payload.to_json(), retain=True, schema=payload.schema_name, expiry_s=expiry_s)
         return self._client.publish(message)
+
+    def _retain_text(self, topic: str, text: bytes, validity_s: float) -> None:
+        self._client.publish(
+            Message(topic, text, retain=True, content_type="text/plain", expiry_s=_expiry_s(validity_s))
+        )
+
+
+def _expiry_s(validity_s: float) -> int:
+    return min(max(EXPIRY_S, math.ceil(validity_s)), 2**32 - 1)
 
 
 def _enabled(config: Config) -> list[str]:

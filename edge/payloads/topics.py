@@ -31,6 +31,14 @@ class Topics:
         """Where `maskd check` sends itself a message."""
         return f"{self.base}/check"
 
+    def below(self, camera: str) -> str:
+        """What every topic of one camera begins with, without the slash."""
+        return f"{self.base}/{camera}"
+
+    def camera(self, camera: str) -> str:
+        """Retained `online` while the camera gives pictures, `offline` otherwise."""
+        return f"{self.base}/{camera}/camera"
+
     def event(self, camera: str) -> str:
         return f"{self.base}/{camera}/event"
 
@@ -52,12 +60,11 @@ class Topics:
 
     def set(self, setting: str, camera: str | None = None) -> str:
         """Where a new value is asked for; `camera` None: a setting of the whole device."""
-        return f"{self.setting(setting, camera)}/set"
+        return f"{self._setting(setting, camera)}/set"
 
     def state(self, setting: str, camera: str | None = None) -> str:
         """The retained value in effect, and the answer to what was asked for."""
-        return f"{self.setting(setting, camera)}/state"
+        return f"{self._setting(setting, camera)}/state"
 
-    def setting(self, setting: str, camera: str | None = None) -> str:
-        """What the topics of one setting begin with."""
+    def _setting(self, setting: str, camera: str | None) -> str:
         return f"{self.base}/{setting}" if camera is None else f"{self.base}/{camera}/{setting}"

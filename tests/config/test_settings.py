@@ -128,8 +128,8 @@ def test_a_running_daemon_takes_and_keeps_it(tree: Path, mosquitto: Mosquitto) -
             assert "at least 0" in state("door/patience_s")["error"]
             ask("pace", "slow")
             wait_until(lambda: state("pace").get("value") == "slow", what="the device's setting")
-            announced = subscriber.wait_for(1, "/_settings_door/config")
-            assert "patience_s" in json.loads(announced[0].payload)["cmps"]
+            announced = subscriber.wait_for(1, "/maskd_lobby/door/config")
+            assert b'"name":"Patience"' in announced[0].payload
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=30) == 0
     shown = printed_in(tree, "-m", "edge.cli", "config", "show", "-c", str(config))

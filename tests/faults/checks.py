@@ -206,7 +206,7 @@ def check_schemas(arrivals: Iterable[Arrival], schemas: Mapping[str, str]) -> li
     validators = {name: jsonschema.Draft202012Validator(json.loads(text)) for name, text in schemas.items()}
     problems = []
     for arrival in arrivals:
-        if arrival.topic.endswith(("/availability", "/set")) or not arrival.payload:
+        if arrival.topic.endswith(("/availability", "/camera", "/set")) or not arrival.payload:
             continue
         payload = json.loads(arrival.payload)
         name = payload.get("schema", "").removeprefix("maskd.").replace("/", "-") + ".json"

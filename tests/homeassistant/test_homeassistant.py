@@ -18,7 +18,7 @@ from edge.config import (
     MqttSettings,
     SnapshotSettings,
 )
-from edge.config.settable import camera_settings, settables
+from edge.config.settable import settables
 from edge.control.settable import parse_command, settable_of
 from edge.homeassistant import announce, birth_topic, discovery_filter, discovery_topic, retained_topics
 from edge.payloads.events import draft_events
@@ -63,13 +63,20 @@ def messages_for(
     return {each.topic: expanded(each.to_json()) for each in announced}
 
 
+def shown_as(component: Mapping[str, Any]) -> str:
+    """What its user calls it, as part of an entity's id."""
+    if component["platform"] == "device_automation":
+        return f"{component['type']} {component['subtype']}"
+    return str(component["name"]).lower().replace(" ", "_")
+
+
 def components_for(config: Config, **options: Any) -> dict[str, Message]:
-    """By `<camera>/<key>`, or the key alone of what is the device's own; with what their message shares."""
+    """Whole, by `<camera>/<name>`, or the name alone of what is the box's own."""
     found = {}
-    for message in messages_for(config, **options).values():
-        _, _, camera = message["device"]["identifiers"][0].partition("/")
-        for key, component in whole_components(message).items():
-            found[f"{camera}/{key}" if camera else key] = {**component, "of": message["device"]["name"]}
+    for topic, message in messages_for(config, **options).items():
+        camera = topic.removeprefix(f"{discovery_topic(config).removesuffix('config')}").rpartition("/")[0]
+        for component in whole_components(message).values():
+            found[f"{camera}/{shown_as(component)}".lstrip("/")] = {**component, "of": message["device"]["name"]}
     return found
 
 
@@ -97,14 +104,11 @@ def test_a_two_class_model_and_odd_labels_make_valid_entities_of_their_own() -> 
     for message in messages_for(config, labels=labels).values():
         assert list(problems_of(message)) == []
     components = components_for(config, labels=labels)
-    counts = {key: component for key, component in components.items() if key.startswith("door/count_")}
-    assert {each["name"] for each in counts.values()} == {
-        f"People {x}" for x in ("mask", "no mask", "qu\"o'te }}", "items", "unknown")
-    }
-    assert len(counts) == 6
-    quoted = next(each for each in counts.values() if each["name"] == "People qu\"o'te }}")
-    assert render(quoted, b'{"counts": {"qu\\"o\'te }}": 7}}') == "7"
-    assert render(counts["door/count_items"], b'{"counts": {"mask": 7}}') == "0"
+    triggers = {each["subtype"]: each for each in components.values() if each["platform"] == "device_automation"}
+    assert triggers.keys() == set(labels)
+    assert render(triggers["qu\"o'te }}"], b'{"type": "started", "status": "qu\\"o\'te }}"}') == "started qu\"o'te }}"
+    counts = render(components["door/people"], b'{"counts": {"qu\\"o\'te }}": 7}}', "json_attributes_template")
+    assert json.loads(counts) == {"qu\"o'te }}": 7}
 
 
 Damage = Callable[[Message], object]
@@ -122,6 +126,7 @@ Damage = Callable[[Message], object]
         (lambda m: m["components"]["people"].update(object_id="x"), "people: object_id is unknown"),
         (lambda m: m["components"]["people"].update(state_topic="a/+/b"), "people: state_topic is no topic"),
         (lambda m: m["components"]["people"].update(icon="face"), "people: icon is no icon"),
+        (lambda m: m["components"]["people"].pop("~"), "people: state_topic is no topic"),
         (lambda m: m.pop("state_topic"), "people: no state_topic"),
         (lambda m: m["components"]["people"].pop("unique_id"), "people: no unique_id"),
         (lambda m: m["components"]["people"].update(value_template="{{ x"), "people: value_template is no"),
@@ -136,19 +141,22 @@ Damage = Callable[[Message], object]
             lambda m: m["components"]["people"].update(unique_id=m["components"]["violation"]["unique_id"]),
             "twice: ",
         ),
-        (lambda m: m["components"]["detect_ms"].update(unit_of_measurement="fps"), "detect_ms: unit fps"),
+        (
+            lambda m: m["components"]["time_to_find_faces"].update(unit_of_measurement="fps"),
+            "time_to_find_faces: unit fps",
+        ),
         (lambda m: m["components"]["problem"].update(device_class="mask"), "problem: device_class mask"),
-        (lambda m: m["components"]["min_score"].pop("command_topic"), "min_score: no command_topic"),
-        (lambda m: m["components"]["min_score"].update(min=1), "min_score: min is not below max"),
-        (lambda m: m["components"]["min_score"].update(max="1"), "min_score: max is no number"),
-        (lambda m: m["components"]["min_score"].update(step=0), "min_score: step"),
-        (lambda m: m["components"]["min_score"].update(mode="knob"), "min_score: mode knob"),
+        (lambda m: m["components"]["face_score"].pop("command_topic"), "face_score: no command_topic"),
+        (lambda m: m["components"]["face_score"].update(min=1), "face_score: min is not below max"),
+        (lambda m: m["components"]["face_score"].update(max="1"), "face_score: max is no number"),
+        (lambda m: m["components"]["face_score"].update(step=0), "face_score: step"),
+        (lambda m: m["components"]["face_score"].update(mode="knob"), "face_score: mode knob"),
         (lambda m: m["components"]["privacy"].update(options=[]), "privacy: options is no texts"),
         (lambda m: m["components"]["event"].pop("event_types"), "event: no event_types"),
         (lambda m: m["components"]["event"].update(availability=[{}]), "event: availability"),
         (lambda m: m["components"]["event"].update(availability=[{"topic": "a"}] * 2), "event: availability"),
-        (lambda m: m["components"]["ended"].pop("subtype"), "ended: no subtype"),
-        (lambda m: m["components"]["ended"].update(name="x"), "ended: name is unknown"),
+        (lambda m: m["components"]["started without_mask"].pop("topic"), "started without_mask: no topic"),
+        (lambda m: m["components"]["started without_mask"].update(name="x"), "started without_mask: name is unknown"),
         (lambda m: m.update({"~": "a"}), "the message: ~ is unknown"),
         (
             lambda m: m["components"]["event"].update(availability_mode="most"),
@@ -158,12 +166,10 @@ Damage = Callable[[Message], object]
     ],
 )
 def test_the_check_notices(damage: Damage, problem: str) -> None:
-    # All entities of one form in one message, as if they were of one device.
-    messages = list(messages_for(config_of("door")).values())
-    message = messages[2]
-    for other in messages[:2] + messages[3:]:
-        of_entities = {key: each for key, each in whole_components(other).items() if "name" in each}
-        message["components"].update({**other["components"], **of_entities})
+    # All entities by their names in one message, as if they were of one device.
+    box, message = messages_for(config_of("door")).values()
+    together = [*message["components"].values(), *whole_components(box).values()]
+    message["components"] = {shown_as(each): each for each in together}
     damage(message)
     assert any(problem in found for found in problems_of(message)), list(problems_of(message))
 
@@ -250,6 +256,8 @@ def test_every_template_makes_of_what_is_sent_what_its_entity_accepts(
     config = config_of(privacy=privacy)
     components = components_for(config, commands_on=commands_on, tells_temperature=tells_temperature)
     sent = published_by(config)
+    topics = Topics(config.mqtt.prefix, config.device)
+    on_or_offline = {topics.availability, *map(topics.camera, config.cameras)}
     for key, component in components.items():
         if component["platform"] == "device_automation":
             continue
@@ -257,17 +265,11 @@ def test_every_template_makes_of_what_is_sent_what_its_entity_accepts(
         for payload in sent.get(topic, []):
             rendered = render(component, payload.to_json())
             assert accepts(component, rendered), (key, rendered)
-        assert topic in sent or topic == "maskd/lobby/availability"
+        assert topic in sent or (topic in on_or_offline and component["payload_on"] == "online")
         if "json_attributes_topic" in component:
             for payload in sent[component["json_attributes_topic"]]:
                 attributes = json.loads(render(component, payload.to_json(), "json_attributes_template"))
                 assert not attributes.keys() & rules.ATTRIBUTES_TAKEN, key
-        for source in component["availability"]:
-            if "value_template" in source:
-                rendered_all = {render(source, payload.to_json()) for payload in sent[source["topic"]]}
-                assert rendered_all <= {"online", "offline"}, key
-            else:
-                assert source["topic"] == "maskd/lobby/availability"
 
 
 def accepts(component: Mapping[str, Any], rendered: str) -> bool:
@@ -286,14 +288,14 @@ def accepts(component: Mapping[str, Any], rendered: str) -> bool:
             return rendered == "None" or float(rendered) >= 0
 
 
-def test_a_cleared_topic_says_nothing() -> None:
-    for component in components_for(config_of()).values():
-        if "value_template" in component:
-            assert render(component, b"") == ""
-        if "json_attributes_template" in component:
-            assert render(component, b"", "json_attributes_template") == "{}"
-        for source in component.get("availability", ()):
-            assert "value_template" not in source or render(source, b"") == ""
+def test_where_presence_is_cleared_no_violation_stays() -> None:
+    """It is the one topic that is cleared while entities read it."""
+    components = components_for(config_of("door"))
+    read = {key for key, each in components.items() if each.get("state_topic") == "maskd/lobby/door/presence"}
+    assert read == {"door/violation", "door/people"}
+    assert render(components["door/violation"], b"") == "None"  # unknown
+    assert render(components["door/people"], b"") == ""
+    assert render(components["door/people"], b"", "json_attributes_template") == "{}"
 
 
 def test_the_values_shown_are_those_that_were_sent() -> None:
@@ -310,12 +312,11 @@ def test_the_values_shown_are_those_that_were_sent() -> None:
 
     assert [shown("front-door/violation", index) for index in (0, 1)] == ["ON", "OFF"]
     assert [shown("front-door/people", index) for index in (0, 1)] == ["4", "0"]
-    assert [shown("front-door/count_without_mask", index) for index in (0, 1)] == ["2", "0"]
+    assert [attributes("front-door/people", index) for index in (0, 1)] == [
+        {"with_mask": 1, "without_mask": 2, "unknown": 1},
+        {},
+    ]
     assert [shown("front-door/compliance_rate", index) for index in (0, 1)] == ["33.3", "None"]
-    assert attributes("front-door/compliance_rate", 0)["counts"] == {"with_mask": 1, "without_mask": 2, "unknown": 1}
-    assert [shown("front-door/connected", index) for index in (0, 1, 2)] == ["ON", "OFF", "OFF"]
-    assert attributes("front-door/connected", 1) == {"error": 'it said "no"'}
-    assert [shown("front-door/fps", index) for index in (0, 2)] == ["9.8", "None"]
     assert [shown("front-door/view_blocked", index) for index in (0, 1, 2)] == ["ON", "OFF", "OFF"]
     assert attributes("front-door/view_blocked", 0) == {"view": ["dark", "small_faces"]}
     only_small = statuses(config)[0].to_json().replace(b'"dark",', b"")
@@ -324,21 +325,22 @@ def test_the_values_shown_are_those_that_were_sent() -> None:
     assert [shown(f"front-door/{counter}", 0) for counter in counters] == ["1204", "31", "87", "2"]
     assert [shown("problem", index) for index in (0, 1)] == ["OFF", "ON"]
     assert attributes("problem", 1) == {"problems": ["the camera door is lost"]}
-    assert (shown("outbox_depth", 0), shown("events_lost", 0)) == ("3", "2")
-    assert [shown("detect_ms", index) for index in (0, 1)] == ["38.21", "None"]
+    assert (shown("events_waiting", 0), shown("events_lost", 0)) == ("3", "2")
+    assert [shown("time_to_find_faces", index) for index in (0, 1)] == ["38.21", "None"]
     event = json.loads(shown("front-door/event", 1))
     assert event.pop("event_type") == "changed"
     assert event == json.loads(sent["maskd/lobby/front-door/event"][1].to_json())
     assert {"track", "id", "epoch", "seq", "confidence", "status", "previous", "zones", "duration_s"} <= event.keys()
 
 
+def triggers_for(config: Config) -> dict[str, Message]:
+    return {k: c for k, c in components_for(config).items() if c["platform"] == "device_automation"}
+
+
 def test_a_trigger_of_the_device_fires_for_its_event_alone() -> None:
     config = config_of("door")
-    triggers = {k: c for k, c in components_for(config).items() if c["platform"] == "device_automation"}
-    assert triggers.keys() == {
-        *(f"door/{type_}_{label}" for type_ in ("started", "changed") for label in LABELS),
-        "door/ended",
-    }
+    triggers = triggers_for(config)
+    assert triggers.keys() == {"door/started without_mask", "door/started mask_weared_incorrect"}
     events = published_by(config)["maskd/lobby/door/event"]
 
     def fired(index: int) -> set[str]:
@@ -346,7 +348,27 @@ def test_a_trigger_of_the_device_fires_for_its_event_alone() -> None:
         return {key for key, trigger in triggers.items() if render(trigger, payload) == trigger["payload"]}
 
     assert {trigger["topic"] for trigger in triggers.values()} == {"maskd/lobby/door/event"}
-    assert [fired(index) for index in range(3)] == [{"door/started_without_mask"}, set(), {"door/ended"}]
+    assert [fired(index) for index in range(3)] == [{"door/started without_mask"}, set(), set()]
+    again = json.dumps({**json.loads(events[0].to_json()), "resent": True}).encode()
+    assert {render(trigger, again) for trigger in triggers.values()} == {"True"}
+
+
+def test_each_status_that_breaks_a_rule_of_the_camera_has_a_trigger() -> None:
+    corners = [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0)]
+    rules_of = {
+        "hall": {},
+        "ward": {"bed": {"corners": corners, "compliant": ["all"]}},
+        "lab": {"bench": {"corners": corners, "compliant": []}},
+    }
+    cameras = {name: {"source": "demo", "zones": zones} for name, zones in rules_of.items()}
+    config = Config.model_validate(
+        {"device": "lobby", "cameras": cameras, "compliance": {"compliant": ["with_mask", "mask_weared_incorrect"]}}
+    )
+    assert triggers_for(config).keys() == {
+        "hall/started without_mask",
+        "ward/started without_mask",
+        *(f"lab/started {label}" for label in LABELS),
+    }
 
 
 def test_what_home_assistant_sends_is_a_command_that_is_understood() -> None:
@@ -369,18 +391,12 @@ def test_what_home_assistant_sends_is_a_command_that_is_understood() -> None:
     assert commanded == set(settables(config))
 
 
-def available(component: Message, online: bytes | None, status: Payload | None) -> bool:
+def available(component: Message, online: bytes | None, camera: bytes | None) -> bool:
     """As Home Assistant judges it, by what each topic last said; None: nothing."""
-    said = {
-        "maskd/lobby/availability": online,
-        "maskd/lobby/status": None if status is None else status.to_json(),
-    }
-    values = []
-    for source in component["availability"]:
-        payload = said[source["topic"]]
-        shown = None if payload is None else render(source, payload) if "value_template" in source else payload.decode()
-        values.append(shown == "online")
-    assert len(values) < 2 or component["availability_mode"] == "all"
+    said = {"maskd/lobby/availability": online, "maskd/lobby/door/camera": camera, "maskd/lobby/door/presence": b"{}"}
+    values = [said[source["topic"]] == b"online" for source in component["availability"]]
+    # By the latest alone, an entity that was available would stay so where its topics change.
+    assert component.get("availability_mode") == "all" or component["of"] == "maskd lobby"
     return all(values)
 
 
@@ -388,13 +404,13 @@ def available(component: Message, online: bytes | None, status: Payload | None) 
 def test_which_entities_are_available_when(form: Literal["events", "aggregate"]) -> None:
     config = config_of("door", privacy=form)
     entities = {k: c for k, c in components_for(config).items() if c["platform"] != "device_automation"}
-    here, lost, _ = statuses(config)
+    here, lost = b"online", b"offline"
 
-    def unavailable(online: bytes | None, status: Payload | None) -> set[str]:
-        return {key for key, component in entities.items() if not available(component, online, status)}
+    def unavailable(online: bytes | None, camera: bytes | None) -> set[str]:
+        return {key for key, component in entities.items() if not available(component, online, camera)}
 
     of_people = {"door/violation", "door/event"}
-    seen_now = {"door/people", "door/violation", *(f"door/count_{label}" for label in (*LABELS, "unknown"))}
+    seen_now = {"door/people", "door/violation"}
     if form == "events":
         assert unavailable(b"online", here) == set()
         # What waited for the broker is sent before the camera is there.
@@ -413,7 +429,7 @@ def test_the_connection_to_the_box_is_shown_even_when_it_is_gone() -> None:
     assert online["availability"] == []
 
 
-def test_privacy_changes_no_entity_s_identity_and_no_message_s_topic() -> None:
+def test_privacy_changes_no_entity_s_identity() -> None:
     """Home Assistant keeps what its user made of an entity: a name, an area, its place on a page."""
     told = [messages_for(config_of("door", privacy=privacy)) for privacy in ("events", "aggregate")]
     kept = [
@@ -430,21 +446,28 @@ def test_privacy_changes_no_entity_s_identity_and_no_message_s_topic() -> None:
     assert people["state_topic"] == "maskd/lobby/door/compliance"
 
 
-def test_commands_move_no_other_entity_to_another_message() -> None:
-    with_commands, without = (messages_for(config_of("door"), commands_on=commands_on) for commands_on in (True, False))
+def test_commands_change_no_other_entity() -> None:
+    with_commands, without = (
+        components_for(config_of("door"), commands_on=commands_on) for commands_on in (True, False)
+    )
     assert without.items() <= with_commands.items()
 
 
 def test_each_camera_is_a_device_of_its_own_below_the_box() -> None:
     messages = messages_for(config_of("door", "front-door"))
-    devices = {message["device"]["identifiers"][0]: message["device"] for message in messages.values()}
-    assert {name: (each["name"], each.get("via_device")) for name, each in devices.items()} == {
-        "maskd_lobby": ("maskd lobby", None),
-        "maskd_lobby/door": ("maskd lobby door", "maskd_lobby"),
-        "maskd_lobby/front-door": ("maskd lobby front door", "maskd_lobby"),
-    }
-    assert next(iter(messages)) == "homeassistant/device/maskd_lobby/config"  # before those that are below it
-    assert len(messages) == len(set(messages)) == 12
+    devices = [message["device"] for message in messages.values()]
+    [box] = devices[0]["identifiers"]
+    assert [(each["name"], each.get("via_device")) for each in devices] == [
+        ("maskd lobby", None),
+        ("maskd lobby door", box),
+        ("maskd lobby front door", box),
+    ]
+    assert len({tuple(each["identifiers"]) for each in devices}) == 3
+    assert list(messages) == [
+        "homeassistant/device/maskd_lobby/config",  # before those that are below it
+        "homeassistant/device/maskd_lobby/door/config",
+        "homeassistant/device/maskd_lobby/front-door/config",
+    ]
 
 
 def test_the_box_leads_to_its_page_only_where_there_is_one() -> None:
@@ -466,8 +489,8 @@ def test_without_commands_nothing_can_be_set_and_without_a_sensor_no_temperature
         "event",
         "device_automation",
     }
-    assert "temperature" not in components
-    assert "temperature" in components_for(config_of(), commands_on=False)
+    assert "processor_temperature" not in components
+    assert "processor_temperature" in components_for(config_of(), commands_on=False)
 
 
 def test_a_threshold_outside_of_the_usual_bounds_is_still_inside_of_those_announced() -> None:
@@ -477,33 +500,25 @@ def test_a_threshold_outside_of_the_usual_bounds_is_still_inside_of_those_announ
         Config(cameras={"door": CameraSettings(source="demo", **beyond)}),
     ):
         components = components_for(config)
-        assert components["door/hold_s"]["max"] >= 86_400.5
-        assert components["door/min_votes"]["max"] >= 5000
+        assert components["door/hold_time"]["max"] >= 86_400.5
+        assert components["door/votes_needed"]["max"] >= 5000
         assert components["door/majority"]["min"] <= 0.505
 
 
 def test_devices_that_share_a_broker_keep_apart() -> None:
-    def identity(device: str, prefix: str) -> tuple[str, str, frozenset[str]]:
+    def identity(device: str, prefix: str) -> tuple[str, str, str]:
         config = config_of("door", device=device, mqtt=MqttSettings(prefix=prefix))
         messages = messages_for(config)
         topic, message = next(iter(messages.items()))
-        ids = {each.get("unique_id", key) for m in messages.values() for key, each in m["components"].items()}
-        return topic, message["device"]["identifiers"][0], frozenset(x for x in ids if x.endswith("_people"))
+        people = {
+            shown_as(c): c["unique_id"] for m in messages.values() for c in m["components"].values() if "name" in c
+        }
+        return topic, message["device"]["identifiers"][0], people["people"]
 
     identities = [identity(device, prefix) for device in ("lobby", "hall") for prefix in ("maskd", "site/a", "site_a")]
-    assert identities[0][:2] == ("homeassistant/device/maskd_lobby/config", "maskd_lobby")
+    assert identities[0][0] == "homeassistant/device/maskd_lobby/config"
     assert all(len({each[part] for each in identities}) == 6 for part in range(3))
     assert all(re.fullmatch(rf"homeassistant/device/{rules.TOPIC_LEVEL}/config", topic) for topic, *_ in identities)
-
-
-def test_no_camera_s_name_makes_two_messages_of_one_topic() -> None:
-    cameras = ("door", "2_door", "settings_door", "camera_door", "triggers2_door", "settings2_door", "2", "settings")
-    messages = announce(
-        config_of(*cameras), [f"label {n}" for n in range(20)], commands_on=True, tells_temperature=True
-    )
-    assert len({each.topic for each in messages}) == len(messages)
-    form = rf"homeassistant/device/maskd_lobby/({rules.TOPIC_LEVEL}/)?config"
-    assert all(re.fullmatch(form, each.topic) for each in messages)
 
 
 def test_the_discovery_prefix_is_that_of_the_settings() -> None:
@@ -517,18 +532,21 @@ def test_the_discovery_prefix_is_that_of_the_settings() -> None:
 
 
 def test_a_removed_component_is_sent_with_its_platform_alone() -> None:
-    announcement = announce(config_of("door"), LABELS, commands_on=True, tells_temperature=True)[2]
+    _, announcement = announce(config_of("door"), LABELS, commands_on=True, tells_temperature=True)
     before = copy.deepcopy(announcement.message)
-    message = expanded(announcement.to_json({"hall_people": "sensor", "violation": "select"}))
-    assert message["components"]["hall_people"] == {"platform": "sensor"}
-    assert message["components"]["violation"] == {"platform": "select"}
-    assert message["components"]["people"] == before["components"]["people"]
+    violation, *others = announcement.platforms
+    message = expanded(announcement.to_json({"gone": "sensor", violation: "select"}))
+    assert message["components"]["gone"] == {"platform": "sensor"}
+    assert message["components"][violation] == {"platform": "select"}
+    assert message["components"].keys() == {"gone", violation, *others}
     assert announcement.message == before
 
 
 def test_everything_retained_that_entities_read_is_known_to_be_retained() -> None:
     config = config_of()
-    topics = {each["state_topic"] for each in components_for(config).values() if "name" in each}
+    entities = [each for each in components_for(config).values() if "name" in each]
+    topics = {each["state_topic"] for each in entities}
+    topics |= {source["topic"] for each in entities for source in each["availability"]}
     retained = {topic for topic in topics if not topic.endswith("/event")}
     assert retained <= set(retained_topics(config, commands_on=True))
     assert not [topic for topic in retained_topics(config, commands_on=False) if topic.endswith("/state")]
@@ -536,13 +554,12 @@ def test_everything_retained_that_entities_read_is_known_to_be_retained() -> Non
 
 def test_snapshots_are_an_image_entity_of_their_camera_only_while_they_are_published() -> None:
     config = config_of("door", snapshots=PUBLISHED)
-    [message] = [each for topic, each in messages_for(config).items() if "/_snapshot_" in topic]
-    assert list(problems_of(message)) == []
-    image = message["components"]["snapshot"]
+    assert [problem for message in messages_for(config).values() for problem in problems_of(message)] == []
+    image = components_for(config)["door/snapshot"]
     assert (image["platform"], image["image_topic"]) == ("image", "maskd/lobby/door/snapshot")
     assert image["image_topic"] in retained_topics(config, commands_on=False)
     for other in (config_of("door"), config_of("door", privacy="aggregate", snapshots=PUBLISHED)):
-        assert not [topic for topic in messages_for(other) if "snapshot" in topic]
+        assert "door/snapshot" not in components_for(other)
         assert image["image_topic"] not in retained_topics(other, commands_on=False)
 
 
@@ -550,48 +567,40 @@ LONGEST = "n" * 64
 MANY_LABELS = tuple(f"{'label':_<28}{number}" for number in range(12))
 
 
+def largest(config: Config, labels: tuple[str, ...] = LABELS, **options: bool) -> int:
+    """Bytes of the largest discovery message, and each device has one."""
+    form = {"commands_on": True, "tells_temperature": True, **options}
+    announced = announce(config, labels, **form, page_url=f"http://{config.device}.local:8470/")
+    assert len(announced) == 1 + len(config.cameras)
+    return max(len(each.to_json()) for each in announced)
+
+
 @every_form
-@pytest.mark.parametrize(
-    ("device", "camera", "labels"),
-    [("lobby", "front-door", LABELS), (LONGEST, LONGEST, LABELS), (LONGEST, LONGEST, MANY_LABELS)],
-    ids=["usual", "longest names", "many labels"],
-)
-def test_no_message_has_more_than_4_kb(
-    device: str,
-    camera: str,
-    labels: tuple[str, ...],
-    privacy: Literal["events", "aggregate"],
-    commands_on: bool,
-    tells_temperature: bool,
+def test_all_that_is_announced_of_a_device_has_at_most_4_kb(
+    privacy: Literal["events", "aggregate"], commands_on: bool, tells_temperature: bool
 ) -> None:
-    config = config_of(camera, device=device, privacy=privacy, snapshots=PUBLISHED)
-    page_url = f"http://{LONGEST}.local:8080/"
-    announced = announce(
-        config, labels, commands_on=commands_on, tells_temperature=tells_temperature, page_url=page_url
-    )
-    sizes = {each.topic: len(each.to_json()) for each in announced}
-    assert max(sizes.values()) <= 4096, sizes
+    config = config_of("front-door", privacy=privacy)
+    assert largest(config, commands_on=commands_on, tells_temperature=tells_temperature) <= 4096
 
 
-def test_many_settings_come_in_several_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    hold = camera_settings()["hold_s"]
-    many = {f"a_setting_with_a_long_name_{number}": hold for number in range(20)}
-    monkeypatch.setattr("edge.homeassistant.settings.camera_settings", lambda: many)
-    monkeypatch.setattr("edge.config.settable.camera_settings", lambda: many)
-    monkeypatch.setattr("edge.config.settable.Settable.configured_in", lambda *_: 1.0)
-    config = config_of(LONGEST, device=LONGEST)
-    announced = announce(config, LABELS, commands_on=True, tells_temperature=True)
-    settings = [each for each in announced if "/_settings" in each.topic]
-    assert {key for each in settings for key in each.platforms} == {*many, "privacy"}
-    assert max(len(each.to_json()) for each in announced) <= 4096
+@every_form
+def test_the_longest_names_and_snapshots_take_less_than_twice_as_much(
+    privacy: Literal["events", "aggregate"], commands_on: bool, tells_temperature: bool
+) -> None:
+    config = config_of(LONGEST, device=LONGEST, privacy=privacy, snapshots=PUBLISHED)
+    assert largest(config, commands_on=commands_on, tells_temperature=tells_temperature) <= 6300
+    # Each status that breaks a rule is a trigger more.
+    assert largest(config, MANY_LABELS, commands_on=commands_on, tells_temperature=tells_temperature) <= 10_500
 
 
-def test_abbreviations_are_those_that_home_assistant_knows() -> None:
+def test_what_is_shortened_is_read_as_it_was_meant() -> None:
     for each in announce(config_of(), LABELS, commands_on=True, tells_temperature=True):
-        message = copy.deepcopy(each.message)
-        for component in message["components"].values():
-            base = component.pop("~", None)
-            for key in [key for key in component if base is not None and key.endswith("topic")]:
-                component[key] = base + component[key][1:]
-        assert expanded(each.to_json()) == message
+        message = expanded(each.to_json())
+        plain = copy.deepcopy(each.message)
+        assert message.pop("state_topic") == f"{each.base}/~"
+        message["components"] = {
+            key: {name: value for name, value in component.items() if name in plain["components"][key]}
+            for key, component in whole_components({**message, "state_topic": f"{each.base}/~"}).items()
+        }
+        assert message == plain
         assert not re.search(rb'"(state_topic|unique_id|value_template|platform|device)":', each.to_json())

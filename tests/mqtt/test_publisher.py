@@ -10,7 +10,7 @@ from edge.config import Config
 from edge.mqtt import Message, MqttClient
 from edge.mqtt.publisher import Publisher
 from edge.payloads.payload import timestamp
-from edge.payloads.reports import InferenceMs, MqttStatus, OutboxStatus, Status
+from edge.payloads.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
 from edge.system.backoff import Backoff
 from tests.support.mosquitto import Mosquitto, Subscriber
 from tests.support.transitions import EPOCH, MODELS, transition
@@ -80,6 +80,22 @@ def test_a_status_can_be_had_before_what_is_published_next(mosquitto: Mosquitto)
         subscriber.wait_for(1, "event19")
         order = [m.topic.rpartition("/")[2] for m in subscriber.messages if "status" in m.topic or "event" in m.topic]
     assert order == ["status", *(kind for number in range(2, 20) for kind in ("status", f"event{number}"))]
+
+
+def test_each_camera_has_a_topic_that_tells_whether_it_gives_pictures(mosquitto: Mosquitto) -> None:
+    is_connected = True
+
+    def status() -> Status:
+        door = CameraStatus(enabled=True, connected=is_connected, fps=9.8, frames=3, dropped=0, error=None)
+        return a_status().model_copy(update={"cameras": {"door": door}})
+
+    with Subscriber(mosquitto.port, "maskd/lobby/door/camera") as subscriber, publishing(mosquitto, status=status):
+        assert subscriber.wait_for(1)[0].payload == b"online"
+        is_connected = False
+        last = subscriber.wait_for(2)[1]  # as soon as the status has news
+        assert (last.payload, last.content_type) == (b"offline", "text/plain")
+    with Subscriber(mosquitto.port, "maskd/lobby/door/camera") as latecomer:
+        assert [(message.payload, message.retained) for message in latecomer.wait_for(1)] == [(b"offline", True)]
 
 
 def test_windows_are_published_at_their_end(mosquitto: Mosquitto) -> None:

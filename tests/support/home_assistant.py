@@ -71,14 +71,14 @@ def _problem_of(command: Sequence[str]) -> str | None:
 
 
 class HomeAssistant:
-    """`automations`: as in its configuration; `broker_port`: that of a broker on this machine."""
+    """`sections`: more of its configuration; `broker_port`: that of a broker on this machine."""
 
-    def __init__(self, environment: Path, folder: Path, broker_port: int, automations: Sequence[Any] = ()) -> None:
+    def __init__(self, environment: Path, folder: Path, broker_port: int, sections: Mapping[str, Any]) -> None:
         self.port = free_port()
         self.folder = folder
         self._environment = environment
         self._broker_port = broker_port
-        self._automations = automations
+        self._sections = sections
         self._process: subprocess.Popen[bytes] | None = None
         self._token = ""
         self._login: dict[str, Any] = {}
@@ -99,7 +99,7 @@ class HomeAssistant:
             "frontend": None,
             "http": {"server_host": HOST, "server_port": self.port},
             "logger": {"default": "warning"},
-            "automation": list(self._automations),
+            **self._sections,
         }
         (self.folder / "configuration.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
         with (self.folder / "output.log").open("ab") as log:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from jinja2 import StrictUndefined, nodes
@@ -17,7 +17,7 @@ Message = dict[str, Any]
 
 
 def expanded(payload: bytes) -> Message:
-    """What Home Assistant makes of a message's abbreviations and of each component's base topic."""
+    """What Home Assistant makes of a message's abbreviations."""
     message = _renamed(json.loads(payload), rules.ABBREVIATIONS)
     message["device"] = _renamed(message["device"], rules.DEVICE_ABBREVIATIONS)
     message["origin"] = _renamed(message["origin"], rules.ORIGIN_ABBREVIATIONS)
@@ -27,21 +27,37 @@ def expanded(payload: bytes) -> Message:
 
 
 def whole_components(message: Message) -> dict[str, Message]:
-    """An expanded message's components, with what they share."""
+    """An expanded message's components with what they share, and then with their base topics."""
     shared = {key: value for key, value in message.items() if key in rules.SHARED}
-    return {key: {**shared, **component} for key, component in message["components"].items()}
+    return {
+        key: _with_base({**{k: v for k, v in shared.items() if _knows(component, k)}, **component})
+        for key, component in message["components"].items()
+    }
+
+
+def _knows(component: Message, key: str) -> bool:
+    """Home Assistant drops what a platform does not know of what is shared."""
+    platform = rules.PLATFORMS.get(component["platform"])
+    return platform is None or (platform.is_entity and (key != "state_topic" or platform.has_state_topic))
+
+
+def _with_base(component: Message) -> Message:
+    base = component.pop("~", None)
+    if base is None:
+        return component
+    return {key: _based(value, base) if key.endswith("topic") else value for key, value in component.items()}
+
+
+def _based(topic: str, base: str) -> str:
+    if topic.startswith("~"):
+        return base + topic[1:]
+    return topic[:-1] + base if topic.endswith("~") else topic
 
 
 def _expanded_component(component: Message) -> Message:
     component = _renamed(component, rules.ABBREVIATIONS)
     _expand_availability(component)
-    base = component.pop("~", None)
-    if base is None:
-        return component
-    return {
-        key: base + value[1:] if key.endswith("topic") and value.startswith("~") else value
-        for key, value in component.items()
-    }
+    return component
 
 
 def _expand_availability(holder: Message) -> None:
@@ -55,11 +71,10 @@ def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> Message:
 
 def problems_of(message: Message) -> Iterator[str]:
     """What Home Assistant would refuse, ignore or warn of, a sentence each."""
-    yield from unfit(
-        "the message",
-        {key: value for key, value in message.items() if key not in ("device", "origin", "components")},
-        rules.SHARED,
-    )
+    rest = {key: value for key, value in message.items() if key not in ("device", "origin", "components")}
+    if "state_topic" in rest:
+        rest["state_topic"] = rest["state_topic"].removesuffix("~")  # each component has a base topic of its own
+    yield from unfit("the message", rest, rules.SHARED)
     if "origin" not in message:
         yield "no origin"
     elif "name" not in message["origin"]:
@@ -70,14 +85,14 @@ def problems_of(message: Message) -> Iterator[str]:
     yield from unfit("device", message["device"], rules.DEVICE)
     ids = Counter(component["unique_id"] for component in message["components"].values() if "unique_id" in component)
     yield from (f"twice: {unique_id}" for unique_id, count in ids.items() if count > 1)
-    for key, component in message["components"].items():
+    for key, component in whole_components(message).items():
         if not re.fullmatch(rules.TOPIC_LEVEL, key):
             yield f"the key {key} has characters that a topic's level cannot have"
-        yield from problems_of_component(key, component, message.keys() & rules.SHARED.keys())
+        yield from problems_of_component(key, component)
 
 
-def problems_of_component(key: str, component: Mapping[str, Any], shared: Set[str]) -> Iterator[str]:
-    """`shared`: keys that the component has from its message."""
+def problems_of_component(key: str, component: Mapping[str, Any]) -> Iterator[str]:
+    """With what it shares."""
     platform = rules.PLATFORMS.get(component["platform"])
     if platform is None:
         yield f"{key}: platform {component['platform']} is not among the rules"
@@ -85,7 +100,7 @@ def problems_of_component(key: str, component: Mapping[str, Any], shared: Set[st
     known = {**rules.COMPONENT, **platform.keys} if platform.is_entity else {**platform.keys, **rules.TRIGGER}
     yield from unfit(key, component, known)
     required = {*platform.required, "unique_id", "name"} if platform.is_entity else platform.required
-    yield from (f"{key}: no {name}" for name in required - component.keys() - shared)
+    yield from (f"{key}: no {name}" for name in required - component.keys())
     if not platform.is_entity:
         return
     if component.get("entity_category", "diagnostic") not in platform.categories:
@@ -96,8 +111,6 @@ def problems_of_component(key: str, component: Mapping[str, Any], shared: Set[st
             yield f"{key}: device_class {device_class} is not among the rules"
         elif unit not in platform.units[device_class]:
             yield f"{key}: unit {unit} does not go with {device_class}"
-    elif "icon" not in component:
-        yield f"{key}: neither device_class nor icon"
     state_class = component.get("state_class")
     if state_class not in {None, *rules.STATE_CLASSES_OF.get(str(device_class), rules.STATE_CLASSES)}:
         yield f"{key}: state_class {state_class} does not go with {device_class}"
@@ -125,7 +138,7 @@ def is_text(value: Any) -> bool:
 
 
 def is_topic(value: Any) -> bool:
-    return is_text(value) and not set(value) & set("+#\0") and len(value.encode()) <= 65_535
+    return is_text(value) and not set(value) & set("+#~\0") and len(value.encode()) <= 65_535
 
 
 def is_template(value: Any) -> bool:

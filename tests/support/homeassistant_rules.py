@@ -38,7 +38,8 @@ SHARED: Mapping[str, Kind] = {
     "command_topic": "topic",
 }
 """Allowed next to `device`, `origin` and `components`, for every component that does not say otherwise. Release
-2025.4.4 also accepts `qos` there, but no component gets it; it refuses the base topic `~`."""
+2025.4.4 also accepts `qos` there, but no component gets it; it refuses the base topic `~`. A component's own base topic
+also takes its place in the topics that it shares, in the releases 2024.12.0, 2025.4.4 and 2026.2.3."""
 AVAILABILITY: Mapping[str, Kind] = {
     "topic": "topic",
     "payload_available": "text",
@@ -96,6 +97,7 @@ class Platform:
     """The units of measurement of each device class that maskd may use."""
     categories: frozenset[str] = frozenset(CATEGORIES)
     is_entity: bool = True
+    has_state_topic: bool = True
 
 
 _SECONDS: frozenset[str | None] = frozenset({"d", "h", "min", "s", "ms", "μs"})
@@ -136,6 +138,7 @@ PLATFORMS: Mapping[str, Platform] = {
     "image": Platform(
         required=frozenset({"image_topic"}),
         keys={"image_topic": "topic", "content_type": "text", "image_encoding": "text"},
+        has_state_topic=False,
     ),
     "number": Platform(
         required=frozenset({"command_topic"}),

@@ -19,7 +19,7 @@ def main() -> None:
     changed = pace.changed(patience.changed(config, "7.5"), "slow")
     asleep = Config.model_validate({"cameras": {"door": {**door, "nap_s": 3}, "gate": {"source": "demo"}}})
     announcements = announce(config, ["with_mask"], commands_on=True, tells_temperature=False)
-    components = {each.topic.split("/")[-2]: each.message["components"] for each in announcements}
+    entities = {each.get("name"): each for told in announcements for each in told.message["components"].values()}
     schema = config_schema()
     print(
         json.dumps(
@@ -34,7 +34,7 @@ def main() -> None:
                 "settable": [str(each) for each in settables(config) if each.setting in ("patience_s", "pace")],
                 "waits": [settings_awaiting_restart(config, each) for each in (changed, asleep)],
                 "stays open": is_opened_alike(config.cameras["door"], changed.cameras["door"]),
-                "homeassistant": [components["_settings_door"]["patience_s"], components["_settings"]["pace"]],
+                "homeassistant": [entities["Patience"], entities["Pace"]],
             }
         )
     )

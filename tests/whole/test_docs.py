@@ -47,7 +47,7 @@ def test_the_home_assistant_examples_are_yaml(page: str) -> None:
     shown = [yaml.safe_load(text) for text in blocks(page, "yaml")]
     assert shown
     # The section `mqtt` of config.yaml is tried by the tests of TLS.
-    assert all(list(example) in (["automation"], ["mqtt"]) for example in shown)
+    assert all(list(example) in (["automation"], ["mqtt"], ["template"]) for example in shown)
 
 
 def test_the_home_assistant_examples_name_entities_that_are_announced() -> None:

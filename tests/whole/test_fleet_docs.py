@@ -235,7 +235,8 @@ def test_the_bridge_carries_every_topic_of_a_device() -> None:
     patterns = {way: re.findall(rf"^topic (\S+) {way} 1", bridge, re.MULTILINE) for way in ("out", "in")}
     topics = Topics("maskd", "lobby")
     out = [topics.availability, topics.status, *(topic("door") for topic in (topics.event, topics.compliance))]
-    out += [topics.presence("door"), topics.totals("door"), topics.state("min_score", "door"), topics.state("privacy")]
+    out += [topics.camera("door"), topics.presence("door"), topics.totals("door")]
+    out += [topics.state("min_score", "door"), topics.state("privacy")]
     for way, wanted in {"out": out, "in": [topics.set("min_score", "door"), topics.set("privacy")]}.items():
         for topic in wanted:
             assert any(topic_matches_sub(pattern, topic) for pattern in patterns[way]), (way, topic)

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from edge.web.logins import FILE_NAME, write_logins
-from tests.support.homeassistant_check import expanded, render, whole_components
+from tests.support.homeassistant_check import expanded, whole_components
 from tests.support.mosquitto import HOST, Mosquitto, Received, Subscriber
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
@@ -75,7 +75,7 @@ def wait_for_windows(device: Device, count: int) -> None:
 def assert_doors_are_closed(messages: list[Received], recorded: list[bytes], log: str) -> None:
     """`messages`, the `recorded` lines and the `log`: of a time in which aggregate was in effect."""
     kinds = {message.topic.rpartition("/")[2] for message in messages if message.payload}
-    assert kinds <= {"availability", "status", "compliance", "totals", "state", "set", "config"}
+    assert kinds <= {"availability", "camera", "status", "compliance", "totals", "state", "set", "config"}
     for index, message in enumerate(messages):
         if message.topic.endswith("/status"):
             status = json.loads(message.payload)
@@ -103,13 +103,10 @@ def assert_they_moved_with_a_window(totals: Received, before: list[Received]) ->
 
 
 def assert_what_tells_of_people_is_unavailable(announcement: Received) -> None:
-    components = expanded(announcement.payload)
-    status = json.dumps({"privacy": "aggregate", "cameras": {"door": {"connected": True}}}).encode()
-    for key, component in whole_components(components).items():
+    """They are available by who is present, which is not told in `aggregate`."""
+    for component in whole_components(expanded(announcement.payload)).values():
         if component.get("state_topic", "").endswith(("/event", "/presence")):
-            sources = component["availability"]
-            said = [render(each, status) for each in sources if "value_template" in each]
-            assert "offline" in said, key
+            assert component["availability"] == [{"topic": "maskd/lobby/door/presence"}]
             assert component["availability_mode"] == "all"
 
 
