@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import shutil
 import statistics
 import tempfile
@@ -41,7 +42,7 @@ MOVE_THE_SLIDER = """() => new Promise((done) => {
     const isLabelled = labels.some((text) => text.textContent.includes("(now:"));
     if (isLabelled) took.label ??= performance.now() - began;
     if (document.querySelector("tr[data-verdict=gone]")) took.list ??= performance.now() - began;
-    if (took.list && !document.querySelector("tr[data-verdict=older]")) took.all ??= performance.now() - began;
+    if (took.list && !document.querySelector(".replay .older")) took.all ??= performance.now() - began;
     if (took.label && took.all) done(took);
     else requestAnimationFrame(seen);
   };
@@ -102,25 +103,27 @@ def on_the_page(repeat: int) -> None:
         running_page(Path(folder), a_status(cameras={CAMERA: door})) as running,
         sync_playwright() as playwright,
     ):
-        stopping = threading.Event()
-        threading.Thread(target=_play, args=(running.part, stopping), daemon=True).start()
+        stopping, camera = threading.Event(), BusyCamera(time.monotonic() - KEPT_S)
+        while camera.next_at < time.monotonic():
+            running.part._device.observations.take([camera.scene()])
+        threading.Thread(target=_play, args=(running.part, camera, stopping), daemon=True).start()
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page()
         page.goto(f"http://{HOST}:{running.port}/")
         page.fill("#password", PASSWORD)
         page.press("#password", "Enter")
         page.click("nav >> text=Tune")
-        page.wait_for_selector(".replay tbody tr")
+        page.wait_for_selector(".replay .summary:has-text('within 10 min')")
         page.wait_for_selector(".person .box")
         took = []
         for _ in range(repeat):
             took.append(page.evaluate(MOVE_THE_SLIDER))
             page.click("button:text-is('Revert')")
-            while page.locator("tr[data-verdict=gone], tr[data-verdict=older]").count():
+            while page.locator("tr[data-verdict=gone], .replay .older").count():
                 time.sleep(0.1)
         browser.close()
         stopping.set()
-    print("| from the moved slider to | ms, median | least | most |")
+    print("| from the moved slider to | ms, median | 95 % | most |")
     print("|---|--:|--:|--:|")
     for name, what in {
         "a label on the picture": "label",
@@ -128,12 +131,12 @@ def on_the_page(repeat: int) -> None:
         "the list, all ten minutes": "all",
     }.items():
         times = sorted(each[what] for each in took)
-        print(f"| {name} | {statistics.median(times):.0f} | {times[0]:.0f} | {times[-1]:.0f} |")
+        most_of_them = times[math.ceil(0.95 * len(times)) - 1]
+        print(f"| {name} | {statistics.median(times):.0f} | {most_of_them:.0f} | {times[-1]:.0f} |")
 
 
-def _play(part: Any, stopping: threading.Event) -> None:
-    """Ten minutes at once, then on at the pace of the camera."""
-    camera = BusyCamera(time.monotonic() - KEPT_S)
+def _play(part: Any, camera: BusyCamera, stopping: threading.Event) -> None:
+    """On from now, at the pace of the camera."""
     while not stopping.is_set():
         stopping.wait(max(0.0, camera.next_at - time.monotonic()))
         scenes = [camera.scene()]

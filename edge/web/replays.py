@@ -22,8 +22,12 @@ MOST_WAITING = 4
 FRESH_S = 10.0
 """Observations this old are replayed once more, so that the moved slider is all that differs."""
 NO_RULES: Mapping[str, RuleSettings] = {}
-REST_S = 0.002
-"""After every few milliseconds of work, so that the cameras' threads come first."""
+REST_S = 0.0005
+"""After every 2 to 3 ms of work, so that the cameras' threads come first."""
+FIRST_S = (5.0, 60.0)
+"""The last seconds, which are replayed first: the fewest and the most."""
+FIRST_MS = (8.0, 20.0)
+"""What these take by one set of rules: less, and there are twice as many the next time; more, and half as many."""
 
 
 class SupersededError(Exception):
@@ -63,7 +67,6 @@ class Outcome:
     judged: int
     approximate: int
     wall_offset: float | None
-    took_ms: float
     acted: Sequence[RuleActed] = ()
 
 
@@ -86,6 +89,8 @@ class Replays:
         self._waiting = 0
         self._snapshots: list[_Snapshot] = []
         """Of the thread: the latest two."""
+        self._first_s = FIRST_S[0]
+        """Of the thread: how many of the last seconds this device replays in a moment."""
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -102,32 +107,43 @@ class Replays:
         self._snapshots = []
 
     async def run(
-        self, trial: Trial, seconds: float, clip: Recorded | None = None, acting: Mapping[str, RuleSettings] = NO_RULES
+        self,
+        trial: Trial,
+        seconds: float | None,
+        clip: Recorded | None = None,
+        acting: Mapping[str, RuleSettings] = NO_RULES,
     ) -> Outcome:
-        """Of the last seconds, or of a clip; `acting`: the rules that act on it. Raises SupersededError and
-        BusyError."""
+        """Of the last seconds, or of a clip; None: of as many as take a moment. `acting`: the rules that act on it.
+        Raises SupersededError and BusyError."""
         if self._stopping.is_set():
             raise SupersededError
         if self._waiting >= MOST_WAITING:
             raise BusyError
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._work, self._run, trial, seconds, clip, acting)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._work, self._run, trial, clip, acting, seconds)
         finally:
             self._waiting -= 1
 
-    def _run(self, trial: Trial, seconds: float, clip: Recorded | None, acting: Mapping[str, RuleSettings]) -> Outcome:
-        started = time.perf_counter()
-
+    def _run(
+        self, trial: Trial, clip: Recorded | None, acting: Mapping[str, RuleSettings], seconds: float | None
+    ) -> Outcome:
         def breathe() -> None:
             if trial.is_over or self._stopping.wait(REST_S):
                 raise SupersededError
 
         breathe()
-        snapshot = self._snapshot(trial.camera, seconds) if clip is None else _of_clip(trial.camera, clip)
+        snapshot = (
+            self._snapshot(trial.camera, seconds or self._first_s) if clip is None else _of_clip(trial.camera, clip)
+        )
 
         def judged_by(rules: CameraRules) -> Replayed:
-            return replay_looks(snapshot.recorded.looks, snapshot.judgements, trial.camera, rules, breathe)
+            began = time.perf_counter()
+            replayed = replay_looks(snapshot.recorded.looks, snapshot.judgements, trial.camera, rules, breathe)
+            if seconds is None:
+                self._first_s = paced(snapshot.seconds, 1000 * (time.perf_counter() - began))
+            return replayed
 
         if snapshot.today is None or snapshot.today[0] != trial.today:
             snapshot.today = trial.today, judged_by(trial.today)
@@ -142,7 +158,6 @@ class Replays:
             judged=before.judged + after.judged,
             approximate=before.approximate + after.approximate,
             wall_offset=snapshot.recorded.wall_offset,
-            took_ms=(time.perf_counter() - started) * 1000,
             acted=_acted(acting, trial, before, after, snapshot.recorded.wall_offset),
         )
 
@@ -158,6 +173,13 @@ class Replays:
         snapshot = _Snapshot(camera, seconds, now, recorded, Judgements(looks, labels))
         self._snapshots = [snapshot, *self._snapshots[:1]]
         return snapshot
+
+
+def paced(seconds: float, took_ms: float) -> float:
+    """How many seconds to replay first the next time."""
+    quick_ms, slow_ms = FIRST_MS
+    wanted = seconds * 2 if took_ms < quick_ms else seconds / 2 if took_ms > slow_ms else seconds
+    return min(FIRST_S[1], max(FIRST_S[0], wanted))
 
 
 def _acted(

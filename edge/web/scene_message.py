@@ -26,7 +26,7 @@ def scene_message(
     fields = scene_fields(scene, config, now, wall_offset)
     if tried is not None:
         width, height = fields["size"]
-        fields["tried"] = [_person(person, width, height) for person in tried]
+        fields["tried"] = people_fields(tried, width, height)
     header = json.dumps(fields, separators=(",", ":")).encode()
     return _LENGTH.pack(len(header)) + header + jpeg
 
@@ -42,13 +42,18 @@ def scene_fields(scene: Scene, config: Config, now: float, wall_offset: float) -
         "size": [width, height],
         "zones": {name: zone.corners for name, zone in config.cameras[scene.camera].zones.items()},
         "compliant": list(for_camera(config, scene.camera).compliance.compliant),
-        "people": [_person(person, width, height) for person in scene.people],
+        "people": people_fields(scene.people, width, height),
         "detect_ms": round(timings.detect_ms, 1),
         "classify_ms": round(timings.classify_ms, 1),
         "classified": timings.classified,
         "age_ms": round((now - scene.frame.captured_at) * 1000),
         "needed_px": round(scene.needed_px),
     }
+
+
+def people_fields(people: Sequence[Person], width: int, height: int) -> list[dict[str, Any]]:
+    """`width`, `height`: of the picture that they are on, in pixels."""
+    return [_person(person, width, height) for person in people]
 
 
 def _person(person: Person, width: int, height: int) -> dict[str, Any]:

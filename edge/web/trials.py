@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
-from edge.people.observations import ObservationLog
+from edge.people.observations import Look, ObservationLog
 from edge.people.scene import Person
 from edge.people.shadow import Shadow
 from edge.people.watched_camera import CameraRules
@@ -35,19 +35,26 @@ class Trials:
         self._lock = threading.Lock()
         self._of_tabs: OrderedDict[str, Trial] = OrderedDict()
 
-    def put(self, tab: str, trial: Trial) -> None:
-        """Learns who is there first, so that the next picture shows what the trial makes of them."""
-        if (observed := self._observations.of_camera(trial.camera)) is not None:
-            trial.shadow = Shadow(observed, self._observations.labels, trial.changed)
-            trial.shadow.people()
+    def put(self, tab: str, trial: Trial) -> tuple[Look, Sequence[Person]] | None:
+        """Learns who is there first, so that the next picture shows what the trial makes of them. Returns the newest
+        picture with its people; None: nothing was observed yet."""
+        if (before := self.get(tab)) is not None:
+            before.is_over = True  # at once: its replay only delays this
+        seen = self._seen(trial)
         with self._lock:
-            over = [self._of_tabs.pop(tab, None)]
+            self._of_tabs.pop(tab, None)
             while len(self._of_tabs) >= MOST:
-                over.append(self._of_tabs.popitem(last=False)[1])
+                self._of_tabs.popitem(last=False)[1].is_over = True
             self._of_tabs[tab] = trial
-        for each in over:
-            if each is not None:
-                each.is_over = True
+        return seen
+
+    def _seen(self, trial: Trial) -> tuple[Look, Sequence[Person]] | None:
+        observed = self._observations.of_camera(trial.camera)
+        if observed is None:
+            return None
+        trial.shadow = Shadow(observed, self._observations.labels, trial.changed)
+        people = trial.shadow.people()
+        return None if trial.shadow.newest is None else (trial.shadow.newest, people)
 
     def get(self, tab: str) -> Trial | None:
         return self._of_tabs.get(tab)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -20,6 +21,7 @@ from edge.control.changes import Changes
 from edge.control.settings_history import SettingsHistory
 from edge.control.tuning import save_tuned
 from edge.errors import MaskdError
+from edge.payloads.payload import timestamp
 from edge.people.observations import KEPT_S, ObservationLog
 from edge.people.transition import Transition
 from edge.people.visit_changes import VisitChange
@@ -29,6 +31,7 @@ from edge.web.clips import Clips
 from edge.web.proposal import LONGEST_BYTES, Proposal, parse_proposal
 from edge.web.replays import BusyError, Outcome, Replays, SupersededError
 from edge.web.responses import json_response, refusal
+from edge.web.scene_message import people_fields
 from edge.web.settings_api import by_whom, described
 from edge.web.trials import Trial, Trials
 
@@ -78,19 +81,23 @@ class TuneApi:
         return json_response(await run_in_threadpool(self._state))
 
     async def try_out(self, request: Request) -> Response:
-        """From now on, this tab's picture and its replays show what the proposal would do. Nothing is changed."""
+        """From now on, this tab's picture and its replays show what the proposal would do. Nothing is changed. Tells
+        what it would do on the newest picture, for which the browser need not wait."""
         try:
             proposal = parse_proposal(await _body(request))
-            await run_in_threadpool(self._try, proposal)
+            told = await run_in_threadpool(self._try, proposal)
         except MaskdError as error:
             return refusal(422, str(error))
         except (ClientDisconnect, asyncio.TimeoutError):
             return refusal(408, "the proposal did not arrive; try again")
-        return json_response({"revision": self._history.revision()})
+        if self._is_private():  # switched meanwhile
+            return refusal(403, AGGREGATE)
+        return json_response(told)
 
     async def replay(self, request: Request) -> Response:
-        """`?tab=` and `seconds=`, or `clip=`: who would have been announced, and how. `lost`: the tab has
-        to propose again, since maskd was restarted; `superseded`: a newer proposal has taken its place."""
+        """`?tab=` and `seconds=`, or `clip=`: who would have been announced, and how. `seconds=first`: of as many
+        seconds as take a moment. `lost`: the tab has to propose again, since maskd was restarted; `superseded`: a newer
+        proposal has taken its place."""
         if self._is_private():
             return refusal(403, AGGREGATE)
         query = request.query_params
@@ -147,7 +154,7 @@ class TuneApi:
     def _is_private(self) -> bool:
         return self._changes.config.privacy == "aggregate"
 
-    def _try(self, proposal: Proposal) -> None:
+    def _try(self, proposal: Proposal) -> Mapping[str, Any]:
         """Raises MaskdError."""
         config = self._changes.config
         if config.privacy == "aggregate":
@@ -156,7 +163,12 @@ class TuneApi:
         self._changes.check(wanted)
         today = camera_rules(config, proposal.camera, self._recommended)
         changed = camera_rules(wanted, proposal.camera, self._recommended)
-        self._trials.put(proposal.tab, Trial(proposal.camera, today, changed))
+        seen = self._trials.put(proposal.tab, Trial(proposal.camera, today, changed))
+        if seen is None:
+            return {"time": None, "people": []}
+        look, people = seen
+        at = look.at + time.time() - time.monotonic()
+        return {"time": timestamp(at), "people": people_fields(people, *look.frame_size)}
 
     def _save(self, proposal: Proposal, by: By) -> Response:
         """Raises MaskdError."""
@@ -216,8 +228,10 @@ class TuneApi:
         return "config.yaml" if own is not None else f"as {each.declared.over} says"
 
 
-def _seconds(text: str) -> float:
-    """Raises MaskdError."""
+def _seconds(text: str) -> float | None:
+    """None: the first ones. Raises MaskdError."""
+    if text == "first":
+        return None
     try:
         seconds = float(text)
     except ValueError:
@@ -235,7 +249,6 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "pictures": outcome.pictures,
         "judged": outcome.judged,
         "approximate": outcome.approximate,
-        "took_ms": round(outcome.took_ms),
         "rules": [asdict(each) for each in outcome.acted],
     }
 

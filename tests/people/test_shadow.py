@@ -33,7 +33,7 @@ def test_a_shadow_follows_the_live_run_and_differs_where_its_rules_do() -> None:
     stricter = Shadow(observations, vision.classifier.labels, rules(min_votes=1000))
     live: set[str | None] = set()
     statuses: set[str | None] = set()
-    for number, picture in enumerate(islice(frames(CLIP), 80)):
+    for number, picture in enumerate(islice(frames(CLIP), 150)):  # after 96, someone has left
         latest.put(picture)
         scene = camera.watch(vision)
         observations.add(scene)
@@ -41,6 +41,9 @@ def test_a_shadow_follows_the_live_run_and_differs_where_its_rules_do() -> None:
             continue
         seen = {person.track: person.status for person in scene.people if person.seen}
         assert {person.track: person.status for person in alike.people()} == seen
+        if number % 30 == 0:
+            late = Shadow(observations, vision.classifier.labels, rules())
+            assert {person.track: person.status for person in late.people()} == seen
         live |= set(seen.values())
         statuses |= {person.status for person in stricter.people()}
     assert "with_mask" in live

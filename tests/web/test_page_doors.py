@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import ssl
@@ -28,7 +29,7 @@ from edge.web.attempts import MOST_ADDRESSES, PER_MINUTE, Attempts
 from edge.web.build import make_rooms
 from edge.web.device import Device
 from edge.web.hosts import is_own, is_same_origin
-from edge.web.listener import MOST_OF_ONE
+from edge.web.listener import MOST_OF_ONE, listen
 from edge.web.logins import FILE_NAME, Logins, LoginsFile, read_logins, write_logins
 from edge.web.measurements import Measurements
 from edge.web.passwords import fits, password_hash, token_hash
@@ -293,6 +294,23 @@ def test_one_client_cannot_take_every_connection(page: RunningPage) -> None:
         for each in silent:
             each.close()
     wait_until(lambda: answers(page), what="an answer once they have gone")
+
+
+def test_no_answer_waits_for_an_acknowledgement_of_its_headers() -> None:
+    async def is_sent_at_once() -> bool:
+        answered = asyncio.get_running_loop().create_future()
+
+        def connected(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            accepted = writer.get_extra_info("socket")
+            answered.set_result(bool(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        async with await asyncio.start_server(connected, sock=listen(HOST, 0)) as server:
+            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.close()
+            return bool(await answered)
+
+    assert asyncio.run(is_sent_at_once())
 
 
 def answers(page: RunningPage) -> bool:

@@ -24,6 +24,7 @@ from edge.people.watched_camera import WatchedCamera, camera_rules
 from edge.system.deadline import Deadline
 from edge.vision.build import build_vision
 from edge.web.clips import LONGEST_BYTES
+from edge.web.replays import FIRST_MS, FIRST_S, paced
 from tests.support.waiting import PATIENCE_S, wait_until
 from tests.support.web_page import TOKEN, VIEW_PASSWORD, Answer, Client, RunningPage, running_page
 
@@ -138,6 +139,32 @@ def test_a_replay_tells_who_would_be_an_event(watched: RunningPage) -> None:
     assert send(client, zones={"door": {"hall": {**HALL, "ignore": True}}}).status == 200
     assert set(verdicts(client)) == {"gone"}
     assert watched.part._device.changes.config.cameras["door"].model_dump()["min_votes"] == 5
+
+
+def test_a_try_tells_at_once_what_it_would_do_on_the_newest_picture(watched: RunningPage, scenes: list[Scene]) -> None:
+    client = machine(watched)
+    seen = {person.track: person.status for person in scenes[-1].people if person.seen}
+    alike = send(client).json
+    assert {each["track"]: each["status"] for each in alike["people"]} == seen
+    assert alike["time"].endswith("Z")
+    stricter = send(client, values={"min_votes": 1000}).json
+    assert {each["track"]: each["status"] for each in stricter["people"]} == dict.fromkeys(seen)
+    assert send(client, camera="gate").json == {"time": None, "people": []}
+
+
+def test_the_last_seconds_can_be_replayed_first(watched: RunningPage) -> None:
+    client = machine(watched)
+    send(client, values={"min_votes": 1000})
+    answer = client.get(f"/api/tune/replay?tab={TAB}&seconds=first").json
+    assert 4 < answer["span_s"] <= FIRST_S[0]
+    assert {each["verdict"] for each in answer["people"]} == {"gone"}
+
+
+def test_how_many_seconds_come_first_follows_the_pace_of_the_device() -> None:
+    quick_ms, slow_ms = FIRST_MS
+    assert paced(10.0, (quick_ms + slow_ms) / 2) == 10.0
+    assert (paced(10.0, quick_ms / 2), paced(10.0, slow_ms * 2)) == (20.0, 5.0)
+    assert (paced(60.0, 0.0), paced(5.0, 1000.0)) == (60.0, 5.0)
 
 
 def test_a_replay_that_is_under_way_delays_no_stop(

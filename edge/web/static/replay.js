@@ -1,12 +1,12 @@
 // Who of the last minutes, or of a clip, would have been an event: by the settings in effect and by the tried ones.
 
 import { get } from "./api.js";
-import { html, useEffect, useRef, useState } from "./vendor/preact.js";
+import { html, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { deviceTime, inWords } from "./words.js";
 
-// The last seconds are replayed first; how many, follows the pace of the device.
-const FIRST_S = { least: 5, begin: 15, most: 60 };
-const FIRST_MS = { quick: 40, slow: 120 };
+// The last seconds are replayed first, and all once nothing has moved for so long.
+const REST_MS = 300;
+const FIRST = "seconds=first";
 const SPANS = { 60: "the last minute", 600: "the last 10 minutes" };
 const VERDICTS = {
   same: "the same",
@@ -25,22 +25,20 @@ export function Replay({ tab, tried, isChanged, onLost }) {
   const [problem, setProblem] = useState("");
   const [isReading, setReading] = useState(false);
   const [again, setAgain] = useState(0);
-  const asked = useRef({ tried: 0, first: FIRST_S.begin });
-  useEffect(() => {
-    get("api/tune/clips").then(setClips, () => {});
-    const timer = setInterval(() => setAgain((n) => n + 1), AGAIN_MS);
-    return () => clearInterval(timer);
-  }, []);
-  useEffect(() => {
+  const asked = useRef();
+  useLayoutEffect(() => void get("api/tune/clips").then(setClips, () => {}), []);
+  useLayoutEffect(() => {
     if (!tried) return;
     let isCurrent = true;
+    let timer;
     const ask = async (what) => {
       try {
         const answer = await get(`api/tune/replay?tab=${tab}&${what}`);
         if (!isCurrent || answer.superseded) return;
-        if (answer.lost) return onLost();
+        if (answer.lost) return (isCurrent = false), onLost();
         setProblem("");
-        return answer;
+        setOutcome((known) => drawn(answer, isChanged, what === FIRST && known));
+        return true;
       } catch (error) {
         if (isCurrent) setProblem(error.message);
       }
@@ -48,23 +46,19 @@ export function Replay({ tab, tried, isChanged, onLost }) {
     const all = async () => {
       if (!(source in SPANS)) {
         setReading(true);
-        const answer = await ask(`clip=${encodeURIComponent(source)}`);
+        await ask(`clip=${encodeURIComponent(source)}`);
         if (isCurrent) setReading(false);
-        if (answer) setOutcome(answer);
         return;
       }
-      const { first } = asked.current;
-      if (asked.current.tried !== tried && first < Number(source)) {
-        const answer = await ask(`seconds=${first}`);
-        if (!answer) return;
-        asked.current = { tried, first: pace(first, answer.took_ms) };
-        setOutcome((known) => joined(known, answer));
+      if (asked.current !== tried && (await ask(FIRST))) {
+        asked.current = tried;
+        await new Promise((done) => setTimeout(done, REST_MS));
       }
-      const answer = await ask(`seconds=${source}`);
-      if (answer) setOutcome(answer);
+      if (isCurrent) await ask(`seconds=${source}`);
+      if (isCurrent) timer = setTimeout(() => setAgain((n) => n + 1), AGAIN_MS);
     };
     all();
-    return () => (isCurrent = false);
+    return () => ((isCurrent = false), clearTimeout(timer));
   }, [tried, source, SPANS[source] ? again : 0]);
   return html`<section class="replay" aria-label="Replay">
     <div class="toolbar">
@@ -79,8 +73,7 @@ export function Replay({ tab, tried, isChanged, onLost }) {
       ${isReading && html`<span role="status">The device reads the clip, which takes a while …</span>`}
     </div>
     ${problem && html`<p class="error" role="alert">${problem}</p>`}
-    ${outcome && html`<p role="status" class="summary">${summary(outcome, isChanged)}</p><${People} outcome=${outcome} isChanged=${isChanged} />`}
-    ${outcome?.rules.map((each) => html`<p class="note" key=${each.rule}>Rule ${each.rule}: ${acts(each.before)}${isChanged && each.after !== each.before ? html`, by yours <strong>${acts(each.after)}</strong>` : ""}.</p>`)}
+    ${outcome?.drawn}
     ${clips.folder && html`<p class="note">
       A clip in ${clips.folder} on the device can be chosen as well.
       ${clips.refused.map((sentence) => html`<br />Not offered: ${sentence}.`)}
@@ -88,48 +81,51 @@ export function Replay({ tab, tried, isChanged, onLost }) {
   </section>`;
 }
 
-function pace(first, took) {
-  const wanted = took > FIRST_MS.slow ? first / 2 : took < FIRST_MS.quick ? 2 * first : first;
-  return Math.min(FIRST_S.most, Math.max(FIRST_S.least, wanted));
-}
-
-// Those who had gone before the last seconds stay in the list until all is replayed, without a verdict.
-function joined(known, answer) {
-  const people = [...(known?.older ?? []), ...(known?.people ?? [])];
-  const older = people.filter((each) => !each.is_position && goneAt(each) < answer.begins);
-  return { ...answer, older: older.map((each) => ({ ...each, verdict: "older" })) };
+// Drawn once, not with each move of a slider. Those of `known` stay who had gone before.
+function drawn(answer, isChanged, known) {
+  const older = known ? known.rows.filter(({ person }) => !person.is_position && goneAt(person) < answer.begins) : [];
+  const fresh = answer.people.map((person) => ({ person, row: asRow(person, isChanged) }));
+  return {
+    rows: [...older, ...fresh],
+    drawn: html`<p role="status" class="summary">${summary(answer, isChanged, older.length)}</p>
+      ${table(older, fresh)}
+      ${answer.rules.map(({ rule, before, after }) => html`<p class="note" key=${rule}>Rule ${rule}: ${acts(before)}${isChanged && after !== before ? html`, by yours <strong>${acts(after)}</strong>` : ""}.</p>`)}`,
+  };
 }
 
 const goneAt = ({ began, before, after }) => began + Math.max(...[...before, ...after].map((each) => each.after_s));
 
 const acts = (n) => (n === 0 ? "does not act" : n === 1 ? "acts once" : `acts ${n} times`);
 
-function summary({ people, older, span_s: span, approximate, judged }, isChanged) {
+function summary({ people, span_s: span, approximate, judged }, isChanged, older) {
   const span_ = span < 90 ? `${Math.round(span)} s` : `${Math.round(span / 60)} min`;
-  if (!people.length && !older?.length) return `No one was an event within ${span_}.`;
+  if (!people.length && !older) return `No one was an event within ${span_}.`;
   const count = (verdict) => people.filter((each) => each.verdict === verdict).length;
   const parts = Object.keys(VERDICTS).filter(count).map((verdict) => `${count(verdict)} ${VERDICTS[verdict]}`);
   const about = approximate && isChanged ? ` Approximate: ${approximate} of ${judged} judgements are those of a picture before or after.` : "";
-  const follows = older?.length ? " Those before follow …" : "";
+  const follows = older ? " Those before follow …" : "";
   return `${people.length} people within ${span_}: ${isChanged ? parts.join(", ") : "move a slider to see what would change"}.${about}${follows}`;
 }
 
-function People({ outcome, isChanged }) {
+function table(older, fresh) {
   return html`<div class="wide" tabindex="0" role="region" aria-label="People of the replay">
     <table>
       <thead><tr><th scope="col">Came</th><th scope="col">By the settings in effect</th><th scope="col">By yours</th><th scope="col"></th></tr></thead>
-      <tbody>
-        ${[...(outcome.older ?? []), ...outcome.people].reverse().map(
-          (each) => html`<tr key=${`${each.began}${each.verdict}`} class=${isChanged || each.verdict === "older" ? each.verdict : "same"} data-verdict=${each.verdict}>
-            <td>${each.is_position ? `${each.began.toFixed(1)} s` : deviceTime(new Date(each.began * 1000).toISOString(), { timeStyle: "medium" })}</td>
-            <td>${story(each.before)}</td>
-            <td>${isChanged && each.verdict !== "older" ? story(each.after) : ""}</td>
-            <td>${isChanged ? (VERDICTS[each.verdict] ?? "…") : ""}</td>
-          </tr>`,
-        )}
-      </tbody>
+      <tbody>${newestFirst(older.length ? fresh : [])}</tbody>
+      <tbody class=${older.length ? "older" : ""}>${newestFirst(older.length ? older : fresh)}</tbody>
     </table>
   </div>`;
+}
+
+const newestFirst = (rows) => rows.map(({ row }) => row).reverse();
+
+function asRow({ began, is_position, verdict, before, after }, isChanged) {
+  return html`<tr key=${began} class=${isChanged ? verdict : "same"} data-verdict=${verdict}>
+    <td>${is_position ? `${began.toFixed(1)} s` : deviceTime(new Date(began * 1000).toISOString(), { timeStyle: "medium" })}</td>
+    <td>${story(before)}</td>
+    <td>${isChanged ? story(after) : ""}</td>
+    <td>${isChanged ? VERDICTS[verdict] : ""}</td>
+  </tr>`;
 }
 
 // The announcement, and what changed later.

@@ -5,7 +5,7 @@ import { Conflict } from "./conflict.js";
 import { Replay } from "./replay.js";
 import { Sliders } from "./sliders.js";
 import { TunePicture } from "./tune_picture.js";
-import { html, useEffect, useMemo, useRef, useState } from "./vendor/preact.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "./vendor/preact.js";
 import { ZoneList, asZones, fromZones, renames } from "./zones.js";
 
 const TAB = [...crypto.getRandomValues(new Uint8Array(8))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -20,7 +20,7 @@ export function Tune({ about, status, revision, isPrivate, socket, pictures }) {
   const [said, setSaid] = useState("");
   const [problem, setProblem] = useState("");
   const [conflict, setConflict] = useState(null);
-  const [tried, setTried] = useState(0);
+  const [tried, setTried] = useState(null);
   const isOwner = about.role === "owner";
   const isChanged = Object.keys(wanted.values).length + Object.keys(wanted.zones).length > 0;
 
@@ -29,7 +29,7 @@ export function Tune({ about, status, revision, isPrivate, socket, pictures }) {
     setState(now);
     return now;
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     load().then((now) => {
       const proposed = fromQuery(now, about);
       if (!proposed) return;
@@ -40,14 +40,14 @@ export function Tune({ about, status, revision, isPrivate, socket, pictures }) {
     }, complain);
   }, []);
   // What someone else has changed shows as soon as nothing here would be lost.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (state && revision && revision !== state.revision && !isChanged) load().catch(complain);
   }, [revision, isChanged]);
 
   const proposal = useMemo(() => asProposal(camera, wanted), [camera, wanted]);
   const complain = (error) => setProblem(error.message);
-  useTrial(proposal, state?.revision, isPrivate, () => (setProblem(""), setTried((n) => n + 1)), complain);
-  useEffect(() => {
+  useTrial(proposal, state?.revision, isPrivate, (answer) => (setProblem(""), setTried(answer)), complain);
+  useLayoutEffect(() => {
     socket.watch(isPrivate ? [] : [camera], TAB);
     return () => socket.watch([]);
   }, [camera, isPrivate]);
@@ -117,7 +117,7 @@ export function Tune({ about, status, revision, isPrivate, socket, pictures }) {
     />`}
     <div class="tune">
       <div>
-        <${TunePicture} ...${{ camera, state: status?.cameras[camera], isPrivate, pictures, zones, setZones, isChanged }} />
+        <${TunePicture} ...${{ camera, state: status?.cameras[camera], isPrivate, pictures, zones, setZones, isChanged, tried }} />
         ${!isPrivate && html`<${Replay} tab=${TAB} tried=${tried} isChanged=${isChanged} onLost=${() => setWanted((now) => ({ ...now }))} />`}
       </div>
       <section class="panel" aria-label="Settings">
@@ -148,7 +148,7 @@ export function Tune({ about, status, revision, isPrivate, socket, pictures }) {
 function useTrial(proposal, revision, isPrivate, onTried, onProblem) {
   const newest = useRef(null);
   const isBusy = useRef(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!revision || isPrivate) return;
     newest.current = proposal;
     const send = async () => {
@@ -158,8 +158,7 @@ function useTrial(proposal, revision, isPrivate, onTried, onProblem) {
         const next = newest.current;
         newest.current = null;
         try {
-          await post("api/tune/try", JSON.stringify(next));
-          onTried();
+          onTried(await post("api/tune/try", JSON.stringify(next)));
         } catch (error) {
           onProblem(error);
         }

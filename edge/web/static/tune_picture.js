@@ -7,7 +7,7 @@ import { ZoneEditor } from "./zone_editor.js";
 
 const SHOWN = { boxes: true, labels: true };
 
-export function TunePicture({ camera, state, isPrivate, pictures, zones, setZones, isChanged }) {
+export function TunePicture({ camera, state, isPrivate, pictures, zones, setZones, isChanged, tried }) {
   const [canvas, scene] = useScene(camera, isPrivate, pictures);
   if (isPrivate) return null;
   const isOn = state?.connected;
@@ -17,7 +17,7 @@ export function TunePicture({ camera, state, isPrivate, pictures, zones, setZone
   `;
   return html`<figure class="camera" data-camera=${camera}>
     <${ZoneEditor} size=${scene?.size ?? [640, 360]} zones=${zones} setZones=${setZones} picture=${picture}>
-      ${scene && isOn && people(scene, isChanged).map(
+      ${scene && isOn && people(scene, isChanged, tried).map(
         ({ person, note }) => html`<${PersonBox} key=${person.track} shown=${SHOWN} size=${scene.size[1] / 26} ...${{ person, scene, note }} />`,
       )}
     </${ZoneEditor}>
@@ -25,13 +25,17 @@ export function TunePicture({ camera, state, isPrivate, pictures, zones, setZone
   </figure>`;
 }
 
-// By the tried rules, with a word where these differ from those in effect.
-function people(scene, isChanged) {
+// By the tried rules, with a word where these differ from those in effect. `first`: told before the next picture comes.
+function people(scene, isChanged, first) {
   const now = scene.people.filter((person) => person.seen);
-  if (!isChanged || !scene.tried) return now.map((person) => ({ person }));
+  const byTried = scene.time <= first?.time ? first.people : scene.tried;
+  if (!isChanged || !byTried) return now.map((person) => ({ person }));
   const live = new Map(now.map((person) => [person.track, person]));
-  const known = new Set(scene.tried.map((person) => person.track));
-  const tried = scene.tried.map((person) => ({ person, note: difference(person, live.get(person.track)) }));
+  const known = new Set(byTried.map((person) => person.track));
+  const tried = byTried.map((person) => {
+    const same = live.get(person.track);
+    return { person: { ...person, box: (same ?? person).box }, note: difference(person, same) };
+  });
   const missed = now.filter((person) => !known.has(person.track)).map((person) => ({ person: { ...person, status: null, judged: null }, note: "not seen any more" }));
   return [...tried, ...missed];
 }

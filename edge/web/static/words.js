@@ -27,11 +27,14 @@ export const zoneName = () => deviceZone;
 
 const STYLE = { dateStyle: "short", timeStyle: "medium" };
 
-export const deviceTime = (iso, style = STYLE) =>
-  new Intl.DateTimeFormat(undefined, { ...style, timeZone: deviceZone }).format(new Date(iso));
+const formats = {};
+// Expensive to make.
+const written = (iso, style, timeZone) =>
+  (formats[JSON.stringify([style, timeZone])] ??= new Intl.DateTimeFormat(undefined, { ...style, timeZone })).format(new Date(iso));
 
-export const viewerTime = (iso) =>
-  `${new Intl.DateTimeFormat(undefined, STYLE).format(new Date(iso))} where you are`;
+export const deviceTime = (iso, style = STYLE) => written(iso, style, deviceZone);
+
+export const viewerTime = (iso) => `${written(iso, STYLE)} where you are`;
 
 export function duration(seconds) {
   const minutes = Math.floor(seconds / 60);
