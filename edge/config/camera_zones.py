@@ -11,7 +11,7 @@ from edge.config.config import Config
 from edge.config.edit import write_edit
 from edge.config.fields import Settings
 from edge.config.file import parse_config
-from edge.config.settable import Settable, settables
+from edge.config.settable import Settable, adjustables
 from edge.config.yaml_edit import as_yaml, edit_yaml
 from edge.config.yaml_remove import remove_from_yaml, rename_in_yaml
 from edge.config.zone import ZoneSettings
@@ -49,7 +49,7 @@ def zone_values(zone: ZoneSettings) -> dict[str, Any]:
 
 def changeable(config: Config) -> list[Settable]:
     """Everything that can be changed while maskd runs, and is kept in overrides.json."""
-    return [*settables(config), *(CameraZones(camera=name) for name in config.cameras)]
+    return [*adjustables(config), *(CameraZones(camera=name) for name in config.cameras)]
 
 
 def edited(text: str, camera: str, zones: Mapping[str, ZoneValues]) -> str:

@@ -13,16 +13,39 @@ from edge.config.traits import LIVE, Control, Traits
 class TrackingSettings(Settings):
     match_iou: Annotated[Fraction, LIVE] = 0.2
     """Smallest overlap (IoU) of a face with a track's predicted box."""
-    lost_after_s: Annotated[Seconds, LIVE] = 2.0
+    lost_after_s: Annotated[
+        Seconds,
+        Traits(
+            effect="live",
+            per_camera=True,
+            control=Control("gone after", unit="s", step=0.1, most=600, by_command=False),
+        ),
+    ] = 2.0
     """Seconds without a face after which a track ends."""
-    min_hits: Annotated[int, Field(ge=1), LIVE] = 3
+    min_hits: Annotated[
+        int,
+        Field(ge=1),
+        Traits(
+            effect="live",
+            per_camera=True,
+            control=Control("pictures before a person counts", most=1000, by_command=False),
+        ),
+    ] = 3
     """Faces seen before a track counts as a person."""
 
 
 class ComplianceSettings(Settings):
     compliant: Annotated[list[Text], LIVE] = ["with_mask"]
     """Statuses that comply; every other known status is a violation."""
-    window_s: Annotated[float, Field(gt=0), LIVE] = 3.0
+    window_s: Annotated[
+        float,
+        Field(gt=0),
+        Traits(
+            effect="live",
+            per_camera=True,
+            control=Control("votes count for", unit="s", step=0.1, most=600, by_command=False),
+        ),
+    ] = 3.0
     """Votes older than this no longer count, in seconds."""
     min_votes: Annotated[
         int, Field(ge=1), Traits(effect="live", per_camera=True, control=Control("votes needed", most=1000))

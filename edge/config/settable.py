@@ -1,4 +1,4 @@
-"""What can be changed by a command: one setting of one camera, or of the whole device."""
+"""What can be changed while maskd runs: one setting of one camera, or of the whole device."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Settable:
 
     @property
     def declared(self) -> Declared:
-        """Raises KeyError where no command can change it."""
+        """Raises KeyError where it cannot be changed while maskd runs."""
         return (device_settings() if self.camera is None else camera_settings())[self.setting]
 
     @property
@@ -89,7 +89,12 @@ class Settable:
 
 
 def settables(config: Config) -> list[Settable]:
-    """Everything that can be changed."""
+    """What commands can change."""
+    return [each for each in adjustables(config) if each.declared.control.by_command]
+
+
+def adjustables(config: Config) -> list[Settable]:
+    """Everything that can be changed, by commands or in the page's Tune view."""
     of_cameras = [Settable(setting, camera) for camera in config.cameras for setting in camera_settings()]
     return [*(Settable(setting) for setting in device_settings()), *of_cameras]
 

@@ -12,7 +12,7 @@ from edge.config.config import Config
 from edge.config.fields import Settings
 from edge.config.problems import expected
 from edge.config.schema import resolved
-from edge.config.traits import traits_of
+from edge.config.traits import Control, traits_of
 
 _INTRODUCTION = """# Settings
 
@@ -21,7 +21,7 @@ Every setting of [config.yaml](../config.yaml). `maskd config table` prints this
 - **Takes effect**, after a reload or a command: `live` from the next picture, or message, on; `reopen` opens its camera
   again, and no other; `restart` waits for a restart of maskd.
 - **Commands**: `yes` can be set [over MQTT](mqtt.md#commands) and in Home Assistant; `per camera` is the default of the
-  cameras' own setting of the same name, which can.
+  cameras' own setting of the same name, which can; `Tune` is set per camera in the page's [Tune view](page.md#tune).
 """
 _HEAD = "| setting | what it is | values | default | takes effect | commands |\n|---|---|---|---|---|---|"
 _END_OF_SCALAR = "...\n"
@@ -53,10 +53,16 @@ def _sections(settings: type[Settings], path: str, about: str | None) -> Iterato
 
 def _row(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:
     traits = traits_of(field)
-    commands = "" if traits.control is None else "per camera" if traits.per_camera else "yes"
+    commands = "" if traits.control is None else _commands(traits.control, per_camera=traits.per_camera)
     values = expected(resolved(schema["properties"][name], schema), schema)
     cells = [f"`{name}`", field.description or "", values, _default(name, field, schema), traits.effect, commands]
     return f"| {' | '.join(map(_in_a_cell, cells))} |"
+
+
+def _commands(control: Control, *, per_camera: bool) -> str:
+    if not control.by_command:
+        return "Tune"
+    return "per camera" if per_camera else "yes"
 
 
 def _default(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:

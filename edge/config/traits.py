@@ -30,6 +30,8 @@ class Control:
     """In Home Assistant; None: its own for such a setting."""
     is_primary: bool = False
     """Shown with what its camera sees, instead of among the configuration."""
+    by_command: bool = True
+    """Whether a command can set it, and so Home Assistant; False: only the page's Tune view."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ class Traits:
     per_camera: bool = False
     """Whether each camera has a setting of the same name, which is null or holds for it alone."""
     control: Control | None = None
-    """Whether it can be set by a command, and from Home Assistant; of a per_camera setting, that of each camera."""
+    """Whether it can be set while maskd runs; of a per_camera setting, that of each camera."""
     over: str | None = None
     """The section whose setting this camera's own one lies over. Written by edge.config.per_camera alone."""
 

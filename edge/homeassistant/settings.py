@@ -18,7 +18,8 @@ def device_controls(config: Config, topics: Topics) -> dict[str, Entity]:
 
 def camera_controls(camera: str, config: Config, topics: Topics) -> dict[str, Entity]:
     """The camera's thresholds and its switch, by the names of the settings."""
-    return {name: _entity(Settable(name, camera), config, topics) for name in camera_settings()}
+    settings = [name for name, declared in camera_settings().items() if declared.control.by_command]
+    return {name: _entity(Settable(name, camera), config, topics) for name in settings}
 
 
 def _entity(each: Settable, config: Config, topics: Topics) -> Entity:

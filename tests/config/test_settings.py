@@ -191,8 +191,9 @@ def test_the_pages_name_what_commands_can_change() -> None:
     text = (ROOT / "docs/mqtt.md").read_text(encoding="utf-8")
     table = text.partition("| `<setting>` | values |\n|---|---|\n")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines() for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert named == {*device_settings(), *camera_settings()}
-    numbers = {name for name, declared in camera_settings().items() if declared.range is not None}
+    commands = {name: declared for name, declared in camera_settings().items() if declared.control.by_command}
+    assert named == {*device_settings(), *commands}
+    numbers = {name for name, declared in commands.items() if declared.range is not None}
     page = (ROOT / "docs/home-assistant.md").read_text(encoding="utf-8")
     [row] = [line for line in page.splitlines() if line.startswith("| `number.")]
     assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == numbers

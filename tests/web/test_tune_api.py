@@ -26,7 +26,7 @@ from edge.vision.build import build_vision
 from edge.web.clips import LONGEST_BYTES
 from edge.web.replays import FIRST_MS, FIRST_S, paced
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.support.web_page import TOKEN, VIEW_PASSWORD, Answer, Client, RunningPage, running_page
+from tests.support.web_page import RECOMMENDED, TOKEN, VIEW_PASSWORD, Answer, Client, RunningPage, running_page
 
 TAB, OTHER_TAB = "0123456789abcdef", "fedcba9876543210"
 TEXT = """\
@@ -165,6 +165,18 @@ def test_how_many_seconds_come_first_follows_the_pace_of_the_device() -> None:
     assert paced(10.0, (quick_ms + slow_ms) / 2) == 10.0
     assert (paced(10.0, quick_ms / 2), paced(10.0, slow_ms * 2)) == (20.0, 5.0)
     assert (paced(60.0, 0.0), paced(5.0, 1000.0)) == (60.0, 5.0)
+
+
+def test_how_people_are_followed_can_be_tuned_though_no_command_changes_it(watched: RunningPage) -> None:
+    client = watched.signed_in
+    assert send(client, values={"min_hits": 1000}).status == 200
+    assert set(verdicts(client)) == {"gone"}
+    assert client.ask("POST", "/api/settings/door/min_hits", b"4").status == 404
+    answer = send(client, "save", values={"min_hits": 4, "window_s": 5}, keep="file", revision=revision(client))
+    assert answer.status == 200
+    text = (watched.folder / "config.yaml").read_text()
+    assert ("min_hits: 4" in text, "window_s: 5" in text) == (True, True)
+    assert camera_rules(watched.part._device.changes.config, "door", RECOMMENDED).people.tracking.min_hits == 4
 
 
 def test_a_replay_that_is_under_way_delays_no_stop(
