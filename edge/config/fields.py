@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from edge.errors import UsageError
+from edge.system.described import describe_fields
 from edge.system.paths import expanded
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -58,7 +60,7 @@ def misnamed(place: Sequence[str], what: str, name: str, names: Sequence[str]) -
 
 
 class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=describe_fields, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -68,3 +70,9 @@ class Settings(BaseModel):
             return values
         sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Settings)}
         return {key: value for key, value in values.items() if not (value is None and key in sections)}
+
+
+@cache
+def schema_of(settings: type[Settings]) -> dict[str, Any]:
+    """The JSON Schema of one section; not to be changed."""
+    return settings.model_json_schema()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 from pydantic import Field, create_model
 from pydantic.fields import FieldInfo
 
-from edge.config.fields import Settings
+from edge.config.fields import Settings, schema_of
 from edge.config.traits import Traits, traits_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def with_own_values(**sections: type[Settings]) -> Callable[[type[S]], type[S]]:
                     continue
                 if name in fields or name in camera.model_fields:
                     raise TypeError(f"{section}.{name} cannot be per_camera: a camera has another {name}")
-                fields[name] = _own(section, name, field)
+                fields[name] = _own(section, settings, name, field)
         model: type[S] = create_model(
             camera.__name__, __base__=camera, __module__=camera.__module__, __doc__=camera.__doc__, **fields
         )
@@ -53,13 +53,17 @@ def for_camera(config: Config, camera: str) -> Config:
     return config.model_copy(update=changed)
 
 
-def _own(section: str, name: str, field: FieldInfo) -> tuple[Any, Any]:
+def _own(section: str, settings: type[Settings], name: str, field: FieldInfo) -> tuple[Any, Any]:
     constraints = tuple(each for each in field.metadata if not isinstance(each, Traits))
     constrained = (field.annotation, *constraints)
     annotation: Any = Annotated[constrained] if constraints else field.annotation
     if type(None) not in get_args(field.annotation):
         annotation = annotation | None
     traits = replace(traits_of(field), per_camera=False, over=section)
-    about = (field.description or "").partition("; null: ")[0].removesuffix(".")
-    description = f"For this camera alone, {about[:1].lower()}{about[1:]}; null: {section}.{name}."
-    return Annotated[annotation, traits], Field(default=None, description=description)
+
+    def describe(schema: dict[str, Any]) -> None:
+        described: str = schema_of(settings)["properties"][name].get("description", "")
+        about = described.partition("; null: ")[0].removesuffix(".")
+        schema["description"] = f"For this camera alone, {about[:1].lower()}{about[1:]}; null: {section}.{name}."
+
+    return Annotated[annotation, traits], Field(default=None, json_schema_extra=describe)

@@ -4,35 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 from edge.config.camera import CameraSettings
 from edge.config.config import Config
 from edge.config.edit import write_setting
-from edge.config.fields import Settings
+from edge.config.fields import Settings, schema_of
 from edge.config.file import config_from_values
 from edge.config.schema import resolved
 from edge.config.traits import Control, traits_of
 from edge.config.yaml_edit import AnyValue, Value
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Declared:
     """A setting as its field declares it."""
 
+    section: type[Settings]
     location: tuple[str, ...]
     """Its place in config.yaml; a camera's setting has that within the camera's section."""
     control: Control
     over: str | None
     """The section that says what holds where a camera's own setting is null."""
-    choices: Sequence[str] | None
-    """None: it is a number or a truth value."""
-    range: tuple[float, float] | None
-    """Least and most that are shown of a number; None: it is not a number."""
-    about: str
-    """What its docstring says."""
+
+    @property
+    def choices(self) -> Sequence[str] | None:
+        """None: it is a number or a truth value."""
+        return [str(choice) for choice in self._schema["enum"]] if "enum" in self._schema else None
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Least and most that are shown of a number; None: it is not a number. Raises TypeError where neither its field
+        nor its control says them."""
+        if "enum" in self._schema or self._schema["type"] == "boolean":
+            return None
+        return _range(self.location[-1], self._schema, self.control)
+
+    @property
+    def about(self) -> str:
+        """What its docstring says."""
+        return str(self._schema.get("description", ""))
+
+    @cached_property
+    def _schema(self) -> dict[str, Any]:
+        """Made when someone asks: a schema of the whole configuration takes as long as a tenth of the start."""
+        schema = schema_of(self.section)
+        return resolved(schema["properties"][self.location[-1]], schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +145,7 @@ def declared_in(settings: type[Settings], above: tuple[str, ...] = ()) -> Iterat
         if traits.control is not None and not traits.per_camera:
             if traits.effect == "restart":
                 raise TypeError(f"{name} has a control, so that it must take effect while maskd runs")
-            schema = settings.model_json_schema()
-            part = resolved(schema["properties"][name], schema)
-            choices = [str(choice) for choice in part["enum"]] if "enum" in part else None
-            number = None if choices or part["type"] == "boolean" else _range(name, part, traits.control)
-            about = field.description or ""
-            yield Declared((*above, name), traits.control, traits.over, choices, number, about)
+            yield Declared(settings, (*above, name), traits.control, traits.over)
         if isinstance(field.default, Settings):
             yield from declared_in(type(field.default), (*above, name))
 

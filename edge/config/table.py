@@ -42,7 +42,8 @@ def _sections(settings: type[Settings], path: str, about: str | None) -> Iterato
         section = _section_in(field.annotation)
         if section is not None:
             is_named = "patternProperties" in resolved(schema["properties"][name], schema)
-            below.append((section, f"{path}{name}.{'<name>.' if is_named else ''}", field.description))
+            its_about = schema["properties"][name].get("description")
+            below.append((section, f"{path}{name}.{'<name>.' if is_named else ''}", its_about))
         if not isinstance(field.default, Settings):
             rows.append(_row(name, field, schema))
     title = f"## `{path.removesuffix('.')}`" if path else "## The device"
@@ -55,7 +56,8 @@ def _row(name: str, field: FieldInfo, schema: dict[str, Any]) -> str:
     traits = traits_of(field)
     commands = "" if traits.control is None else _commands(traits.control, per_camera=traits.per_camera)
     values = expected(resolved(schema["properties"][name], schema), schema)
-    cells = [f"`{name}`", field.description or "", values, _default(name, field, schema), traits.effect, commands]
+    about = schema["properties"][name].get("description", "")
+    cells = [f"`{name}`", about, values, _default(name, field, schema), traits.effect, commands]
     return f"| {' | '.join(map(_in_a_cell, cells))} |"
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from edge.system.described import describe_fields
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -44,7 +46,7 @@ class Payload(BaseModel):
         extra="forbid",
         frozen=True,
         populate_by_name=True,
-        use_attribute_docstrings=True,
+        json_schema_extra=describe_fields,
         allow_inf_nan=False,
         json_schema_serialization_defaults_required=True,
     )
