@@ -64,8 +64,8 @@ def _report(config: Config, since: str, form: str) -> str:
 def _sheet(config: Config, form: str) -> str:
     from importlib.metadata import version
 
-    from edge.report.gather import device_zone
     from edge.report.privacy_sheet import as_html, as_text
+    from edge.system.time_zone import device_zone
 
     if form not in ("html", "text"):
         raise UsageError("the privacy sheet is html or text")

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.outputs.keeping_output import NotDeliveredError
-from edge.outputs.mail_message import envelope
-from edge.outputs.smtp import MailSession
 
 _log = logging.getLogger(__name__)
 
 
 def mail_report(config: Config, path: Path) -> None:
     """Through the output that `report.mail` names. Raises MaskdError where no recipient gets it, and OSError."""
+    # Once a week, and on few devices: not at the start.
+    from edge.outputs.keeping_output import NotDeliveredError
+    from edge.outputs.mail_message import envelope
+    from edge.outputs.smtp import MailSession
+
     assert config.report.mail is not None
     settings, setting = config.outputs.mail[config.report.mail], f"outputs.mail.{config.report.mail}"
     week = path.stem.rpartition("-")[2].removeprefix("W").lstrip("0")

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import timezone, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from edge.config import Config
 from edge.errors import MaskdError
 from edge.report.report import Report, make_report
 from edge.report.visits import Visit, visits
 from edge.store.uptime import spans
-from edge.system.time_zone import LOCALTIME, time_zone_name
+from edge.system.time_zone import device_zone
 
 AGGREGATE = "privacy is aggregate, so no report is made of the visits of single people"
-
-
-def device_zone() -> tuple[tzinfo, str]:
-    """The device's time zone, and its name."""
-    name = time_zone_name()
-    if name is not None:
-        return ZoneInfo(name), name
-    try:
-        with LOCALTIME.open("rb") as file:
-            return ZoneInfo.from_file(file, key="local time"), "local time"
-    except (OSError, ValueError):
-        return timezone.utc, "UTC"
 
 
 def report_of(config: Config, begin: float, end: float, *, pause_s: float = 0.0) -> Report:

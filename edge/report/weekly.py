@@ -13,11 +13,10 @@ from pathlib import Path
 
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.report.gather import device_zone, report_of
-from edge.report.page import as_html
 from edge.system.atomic_file import write_own_file
 from edge.system.deadline import Deadline
 from edge.system.part import Part, PartStatus
+from edge.system.time_zone import device_zone
 from edge.system.worker import Worker
 
 LOOK_S = 60.0
@@ -101,6 +100,10 @@ class WeeklyReport(Part):
 
 def write_last_week(config: Config, folder: Path, now: float) -> Path | None:
     """Returns the file; None: it was there already, or nothing is known of that week. Raises MaskdError and OSError."""
+    # Once a week: not at the start.
+    from edge.report.gather import report_of
+    from edge.report.page import as_html
+
     zone, _ = device_zone()
     monday, next_monday = last_week(now, zone)
     path = folder / _name(config, monday)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,3 +20,15 @@ def time_zone_name() -> str | None:
         except (ValueError, OSError, KeyError):
             continue
     return None
+
+
+def device_zone() -> tuple[tzinfo, str]:
+    """The device's time zone, and its name."""
+    name = time_zone_name()
+    if name is not None:
+        return ZoneInfo(name), name
+    try:
+        with LOCALTIME.open("rb") as file:
+            return ZoneInfo.from_file(file, key="local time"), "local time"
+    except (OSError, ValueError):
+        return timezone.utc, "UTC"

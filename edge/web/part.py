@@ -19,12 +19,12 @@ from edge.web.hosts import own_names
 from edge.web.logins import FILE_NAME, LoginsFile
 from edge.web.measurements import Measurements
 from edge.web.scene_slot import SceneSlot
-from edge.web.server import Application, WebServer
 from edge.web.sessions import Sessions
 
 if TYPE_CHECKING:
     from edge.store.snapshots import Snapshot
     from edge.web.live import Live
+    from edge.web.server import Application, WebServer
     from edge.web.tune_api import TuneApi
 
 RETRY_S = 5.0
@@ -140,6 +140,8 @@ class WebPage(Part):
         return PartStatus([problem for problem in problems if problem is not None])
 
     def _make_server(self, settings: WebSettings) -> WebServer:
+        from edge.web.server import Application, WebServer
+
         names = own_names([*settings.names, settings.host])
 
         def make_application(work: Executor) -> Application:

@@ -13,9 +13,9 @@ from edge.config import Config
 from edge.config.file import config_from_values
 from edge.errors import MaskdError, UsageError
 from edge.outputs.report_mail import mail_report
-from edge.report.gather import device_zone
 from edge.report.weekly import WeeklyReport, last_week
 from edge.system.deadline import Deadline
+from edge.system.time_zone import device_zone
 from tests.support.mail_server import MailServer
 from tests.support.mosquitto import HOST
 from tests.support.waiting import wait_until
