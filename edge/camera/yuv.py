@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge.camera.images import rotated
 from edge.vision.pixels import Grey
-from edge.vision.preprocess import Image
+from edge.vision.preprocess import Image, halved_size, halved_to
 
 _SUBSAMPLED = {
     "yuv420p": (2, 2),
@@ -75,11 +75,13 @@ class YuvPixels:
             return self.part(0, 0, *self.size)()
         if self._degrees in (90, 270):
             width, height = height, width
-        factor = self._frame.width // width
-        if (width * factor, height * factor) == (self._frame.width, self._frame.height):
-            planes = [_fitted(plane, width, height) for plane in _planes(self._frame)]
+        # Halved first, as `letterbox` does it for RGB: FFmpeg's own scaling leaves more detail, which the detector was
+        # not trained on; it cost 0.01 of AP on photos of 1000 pixels and more.
+        size = halved_size(self._frame.width, self._frame.height, width, height)
+        if size == (width, height):
+            planes = self._halved(*size)
         else:
-            planes = _planes(self._shrink(self._frame, width, height))
+            planes = _planes(self._shrink(self._halved_frame(*size), width, height))
         return rotated(self._colours.rgb(planes), self._degrees)
 
     def part(self, x1: int, y1: int, x2: int, y2: int) -> Callable[[], Image]:
@@ -101,6 +103,18 @@ class YuvPixels:
         across, down = self._colours.shared
         rows, columns = np.arange(0, height, step) // down, np.arange(0, width, step) // across
         return self._colours.rgb([light[::step, ::step], *(colour[rows[:, None], columns] for colour in colours)])
+
+    def _halved(self, width: int, height: int) -> list[Grey]:
+        """Its planes, all of this size, which is its own but for at least one halving."""
+        return [halved_to(plane, width, height) for plane in _planes(self._frame)]
+
+    def _halved_frame(self, width: int, height: int) -> VideoFrame:
+        if (width, height) == (self._frame.width, self._frame.height):
+            return self._frame
+        kind = f"{self._frame.format.name[:-4]}444p"
+        halved = VideoFrame.from_ndarray(np.stack(self._halved(width, height)), format=kind)
+        halved.color_range, halved.colorspace = self._frame.color_range, self._frame.colorspace
+        return halved
 
     @cached_property
     def _turned(self) -> list[Grey]:
@@ -145,13 +159,6 @@ def _planes(frame: VideoFrame) -> list[Grey]:
         np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in frame.planes
     ]
-
-
-def _fitted(plane: Grey, width: int, height: int) -> Grey:
-    if plane.shape == (height, width):
-        return plane
-    interpolation = cv2.INTER_AREA if plane.shape[1] >= width else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(plane, (width, height), interpolation=interpolation), np.uint8)
 
 
 @lru_cache(maxsize=8)

@@ -81,6 +81,19 @@ def test_every_way_to_look_at_it_is_turned_alike(rotate: int, kind: str) -> None
         assert difference(found.shrunk(*size), cv2.resize(whole, size, interpolation=cv2.INTER_AREA)) < 2.5
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("rotate", [0, 90])
+def test_it_is_no_sharper_than_the_picture_in_rgb_when_shrunk(kind: str, rotate: int) -> None:
+    """The detector was trained on that."""
+    found = pixels(decoded(kind=kind), rotate)
+    width, height = (206, 154) if rotate == 0 else (154, 206)
+    expected = letterbox(found.rgb, width, height).image
+    shrunk = found.shrunk(width, height)
+    assert shrunk.shape == expected.shape
+    sharpness = [cv2.Laplacian(each[..., 1].astype(np.float32), cv2.CV_32F).std() for each in (shrunk, expected)]
+    assert sharpness[0] / sharpness[1] == pytest.approx(1, abs=0.07)
+
+
 def test_a_part_outlives_its_frame() -> None:
     frame = decoded()
     part, expected = pixels(frame).part(10, 10, 60, 60), pixels(frame).part(10, 10, 60, 60)()
