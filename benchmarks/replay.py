@@ -117,6 +117,7 @@ def on_the_page(repeat: int) -> None:
         page.wait_for_selector(".person .box")
         took = []
         for _ in range(repeat):
+            page.wait_for_selector(".person[data-status]", state="attached")  # someone whose label can change
             took.append(page.evaluate(MOVE_THE_SLIDER))
             page.click("button:text-is('Revert')")
             while page.locator("tr[data-verdict=gone], .replay .older").count():

@@ -8,9 +8,9 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 from edge.config import Config
 from edge.errors import MaskdError
@@ -51,6 +51,32 @@ class Look:
     """Where something has moved since (edge.vision.motion.MotionMarks); None: a live run's own gate has chosen."""
 
 
+class PackedLooks(Sequence[Look]):
+    """Each is unpacked whenever it is asked for: ten minutes of them would take 15 MB, and be as much work for Python's
+    garbage collector, which holds up every thread."""
+
+    def __init__(self, packed: Sequence[bytes], unpack: Callable[[bytes], Look]) -> None:
+        self._packed = packed
+        self._unpack = unpack
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @overload
+    def __getitem__(self, place: int) -> Look: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> PackedLooks: ...
+
+    def __getitem__(self, place: int | slice) -> Look | PackedLooks:
+        if isinstance(place, slice):
+            return PackedLooks(self._packed[place], self._unpack)
+        return self._unpack(self._packed[place])
+
+    def __iter__(self) -> Iterator[Look]:
+        return map(self._unpack, self._packed)
+
+
 class Observations:
     """Those of one camera, in memory and packed. From any thread."""
 
@@ -79,13 +105,13 @@ class Observations:
             self._looks.clear()
             self._bytes = 0
 
-    def latest(self, seconds: float) -> list[Look]:
+    def latest(self, seconds: float) -> Sequence[Look]:
         """Those of the last seconds before the newest picture, in order."""
         with self._lock:
             newest = _at(self._looks[-1]) if self._looks else 0.0
         return self.since(math.nextafter(newest - seconds, -math.inf))
 
-    def since(self, at: float) -> list[Look]:
+    def since(self, at: float) -> Sequence[Look]:
         """Those after a moment, in order."""
         newer: list[bytes] = []
         with self._lock:
@@ -93,7 +119,7 @@ class Observations:
                 if _at(look) <= at:
                     break
                 newer.append(look)
-        return [self._unpacked(look) for look in reversed(newer)]
+        return PackedLooks(newer[::-1], self._unpacked)
 
     def _packed(self, scene: Scene, width: int, height: int) -> bytes:
         assert scene.frame is not None

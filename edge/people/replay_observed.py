@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -56,9 +56,7 @@ def replay_looks(
     transitions: list[Transition] = []
     eye = ObservedEye(judgements, rules.thresholds.min_confidence)
     gate = MarkedGate(rules.gate)
-    for number, look in enumerate(looks):
-        if number % LOOKS_PER_BREATH == 0:
-            breathe()
+    for number, look in enumerate(breathing(looks, breathe)):
         if look.marks is not None and not gate.opens(number, look.marks, look.at, is_empty=crowd.is_empty):
             continue
         if crowd.is_empty and not look.faces:
@@ -66,6 +64,14 @@ def replay_looks(
         eye.look = look
         transitions += crowd.follow(faces_of(look, rules), eye, look.frame_size, look.at)
     return Replayed([*transitions, *crowd.finish().transitions], eye.judged, eye.approximate)
+
+
+def breathing(looks: Iterable[Look], breathe: Callable[[], None]) -> Iterator[Look]:
+    """Calls `breathe` now and then."""
+    for number, look in enumerate(looks):
+        if number % LOOKS_PER_BREATH == 0:
+            breathe()
+        yield look
 
 
 def faces_of(look: Look, rules: CameraRules) -> list[Face]:
@@ -76,7 +82,7 @@ def faces_of(look: Look, rules: CameraRules) -> list[Face]:
 class Judgements:
     """What the classifier said, by person and time."""
 
-    def __init__(self, looks: Sequence[Look], labels: Sequence[str]) -> None:
+    def __init__(self, looks: Iterable[Look], labels: Sequence[str]) -> None:
         self.labels = labels
         self._times: dict[int, list[float]] = defaultdict(list)
         self._said: dict[int, list[tuple[float, ...]]] = defaultdict(list)

@@ -53,9 +53,9 @@ class Shadow:
         self._taken = 0
         self._people: list[Person] = []
 
-    def _of_those_present(self) -> list[Look]:
+    def _of_those_present(self) -> Sequence[Look]:
         """Without those who have left: they would only cost time."""
-        looks = self._observations.latest(WARM_UP_S)
+        looks = [*self._observations.latest(WARM_UP_S)]
         since = looks[-1].at - self._rules.people.tracking.lost_after_s if looks else 0.0
         present = {face.track for look in looks if look.at >= since for face in look.faces}
         kept = (replace(each, faces=tuple(face for face in each.faces if face.track in present)) for each in looks)

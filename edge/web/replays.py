@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from edge.config.rules import RuleSettings
 from edge.people.observations import Look, ObservationLog
-from edge.people.replay_observed import Judgements, Replayed, replay_looks
+from edge.people.replay_observed import Judgements, Replayed, breathing, replay_looks
 from edge.people.visit_changes import VisitChange, visit_changes
 from edge.people.watched_camera import CameraRules
 from edge.rules.replay import firings
@@ -135,7 +135,9 @@ class Replays:
 
         breathe()
         snapshot = (
-            self._snapshot(trial.camera, seconds or self._first_s) if clip is None else _of_clip(trial.camera, clip)
+            self._snapshot(trial.camera, seconds or self._first_s, breathe)
+            if clip is None
+            else _of_clip(trial.camera, clip)
         )
 
         def judged_by(rules: CameraRules) -> Replayed:
@@ -161,7 +163,7 @@ class Replays:
             acted=_acted(acting, trial, before, after, snapshot.recorded.wall_offset),
         )
 
-    def _snapshot(self, camera: str, seconds: float) -> _Snapshot:
+    def _snapshot(self, camera: str, seconds: float, breathe: Callable[[], None]) -> _Snapshot:
         now = time.monotonic()
         for each in self._snapshots:
             if (each.camera, each.seconds) == (camera, seconds) and now - each.taken_at < FRESH_S:
@@ -170,7 +172,7 @@ class Replays:
         looks = [] if observed is None else observed.latest(seconds)
         labels = self._observations.labels
         recorded = Recorded(looks, labels, time.time() - now)
-        snapshot = _Snapshot(camera, seconds, now, recorded, Judgements(looks, labels))
+        snapshot = _Snapshot(camera, seconds, now, recorded, Judgements(breathing(looks, breathe), labels))
         self._snapshots = [snapshot, *self._snapshots[:1]]
         return snapshot
 

@@ -92,7 +92,7 @@ def test_a_look_survives_its_way_through_json(vision: Vision, watched: list[Scen
     log = ObservationLog(vision.classifier.labels, CONFIG)
     log.take(watched)
     answer = log.answer({"camera": "door", "seconds": 600})
-    assert [look_from_list(each) for each in answer["looks"]] == kept(vision, watched).latest(600)
+    assert [look_from_list(each) for each in answer["looks"]] == [*kept(vision, watched).latest(600)]
     assert "source" not in str(answer["settings"]) or answer["settings"]["cameras"]["door"]["source"] == "demo"
 
 
