@@ -67,13 +67,7 @@ class VisionThread:
     def _look(self, _now: float) -> float:
         """One round. Returns when a frame has come, or how long to rest where none can."""
         watch = self.watch
-        gone = [camera for camera in self._cameras if camera not in watch.cameras]
-        self._cameras = watch.cameras
-        scenes = [camera.finish() for camera in gone]
-        scenes += [camera.watch(self._vision) for camera in self._cameras]
-        for scene in scenes:
-            self.timings.add(scene.timings)
-        self._on_round(scenes)
+        self._judge(watch)
         self.rounds += 1
         # A camera that was closed during this round for another watch is not a source that has ended.
         is_over = all(camera.latest.closed for camera in watch.all_cameras) and self.watch is watch
@@ -85,6 +79,16 @@ class VisionThread:
             return IDLE_S
         wait_for_any(slots, IDLE_S)
         return 0
+
+    def _judge(self, watch: Watch) -> None:
+        """The scenes, with their pictures, are let go at its end, before the wait for the next ones."""
+        gone = [camera for camera in self._cameras if camera not in watch.cameras]
+        self._cameras = watch.cameras
+        scenes = [camera.finish() for camera in gone]
+        scenes += [camera.watch(self._vision) for camera in self._cameras]
+        for scene in scenes:
+            self.timings.add(scene.timings)
+        self._on_round(scenes)
 
     def _finish(self) -> None:
         self._on_round([camera.finish() for camera in self._cameras])

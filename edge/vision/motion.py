@@ -6,12 +6,13 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.vision.pixels import Pixels
+from edge.vision.pixels import Grey, Pixels
 
 AWAKE_S = 2.0
 """For so long after the last motion, or the last person, every picture is looked at."""
@@ -117,18 +118,15 @@ class MarkedGate:
 
 
 class _Look:
-    """At one picture. It makes the small one when that is compared, which it is not while someone is there."""
+    """At one picture, which it does not keep. It makes the small one when that is compared, which it is not while
+    someone is there."""
 
     def __init__(self, pixels: Pixels) -> None:
-        self._pixels: Pixels | None = pixels
-        self._small: _Small | None = None
+        self._sampled = _sampled(pixels)
 
-    @property
+    @cached_property
     def small(self) -> _Small:
-        if self._pixels is not None:
-            self._small, self._pixels = _small(self._pixels), None
-        assert self._small is not None
-        return self._small
+        return _averaged(self._sampled)
 
 
 def _differ(before: _Small, after: _Small) -> bool:
@@ -152,7 +150,14 @@ def _median(values: _Small) -> float:
 
 def _small(pixels: Pixels) -> _Small:
     """Its brightness, with about `_ROWS` rows."""
-    step = max(1, min(pixels.size) // (2 * _ROWS))
-    sampled = np.ascontiguousarray(pixels.brightness(step))
+    return _averaged(_sampled(pixels))
+
+
+def _sampled(pixels: Pixels) -> Grey:
+    """A copy of its brightness, with about twice `_ROWS` rows."""
+    return np.array(pixels.brightness(max(1, min(pixels.size) // (2 * _ROWS))))
+
+
+def _averaged(sampled: Grey) -> _Small:
     size = max(1, sampled.shape[1] // 2), max(1, sampled.shape[0] // 2)
     return np.asarray(cv2.resize(sampled, size, interpolation=cv2.INTER_AREA), dtype=np.float32)

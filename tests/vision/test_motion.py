@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -129,3 +130,11 @@ def test_the_clip_gives_the_same_events_with_it() -> None:
     for one, other in zip(happened["gated"], happened["always"], strict=True):
         assert (one.type, one.status) == (other.type, other.status)
         assert one.at == pytest.approx(other.at, abs=0.3)
+
+
+def test_the_gate_keeps_no_picture() -> None:
+    gate, pixels = MotionGate(), RgbPixels(corridor(0))
+    is_kept = weakref.ref(pixels.rgb)
+    gate.opens(pixels, 0.0, RULES, is_empty=False)
+    del pixels
+    assert is_kept() is None
