@@ -60,7 +60,7 @@ def main() -> None:
 def measure(name: str, viewers: int | None, seconds: float) -> Row:
     """`viewers` None: no login is set, so that there is no page."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        token, port = new_token(), _free_port()
+        token, port = new_token(), free_port()
         if viewers is not None:
             write_logins(Path(folder) / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(token)}))
         process = stack.enter_context(daemon(Path(folder), {"door": CLIP}, web={"port": port}))
@@ -107,7 +107,7 @@ def _counts(folder: Path, port: int, token: str, viewers: int | None) -> tuple[f
     return taken, values["maskd_page_pictures_total"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server((HOST, 0)) as server:
         port: int = server.getsockname()[1]
         return port

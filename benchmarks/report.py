@@ -18,6 +18,8 @@ BENCHMARKS: Mapping[str, Sequence[str]] = {
     "stages": ("benchmarks.stages",),
     "peers": ("benchmarks.peers",),
     "instructions": ("benchmarks.instructions",),
+    "cameras": ("benchmarks.cameras",),
+    "memory": ("benchmarks.memory",),
 }
 
 

@@ -10,9 +10,11 @@ import pytest
 import skimage.data
 
 from benchmarks.detectors import main
+from benchmarks.memory import Mapping, package_of, read_mappings
 from benchmarks.outbox import main as time_outbox
 from benchmarks.outputs import as_table, measure
 from benchmarks.peers import main as time_peers
+from benchmarks.processes import usage
 from benchmarks.soak import soak
 from benchmarks.soak_report import growth, report
 from benchmarks.stages import STAGES
@@ -67,6 +69,25 @@ def test_peers_without_their_files_are_named(tmp_path: Path, capsys: pytest.Capt
     found = json.loads((tmp_path / "peers.json").read_text())
     assert found["faces"]["4"]["maskd"]["faces"] == 4
     assert (tmp_path / "peers.png").read_bytes().startswith(b"\x89PNG")
+
+
+SMAPS = """\
+7f00-7f10 r-xp 00000000 08:01 42                         /opt/lib/site-packages/av.libs/libavcodec.so.62
+Rss:                  12 kB
+Anonymous:             4 kB
+THPeligible:    0
+7f10-7f20 rw-p 00000000 00:00 0
+Rss:                   8 kB
+Anonymous:             8 kB
+"""
+
+
+def test_memory_is_read_by_mapping() -> None:
+    library, heap = read_mappings(SMAPS)
+    assert (library.resident, library.written, package_of(library.name)) == (12 * 1024, 4 * 1024, "PyAV")
+    assert heap == Mapping("", 8 * 1024, 8 * 1024)
+    own = read_mappings(Path("/proc/self/smaps").read_text())
+    assert sum(each.resident for each in own) == pytest.approx(usage().rss_mb * 1e6, rel=0.1)
 
 
 def test_each_stage_of_a_picture_is_timed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
