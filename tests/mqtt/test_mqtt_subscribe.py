@@ -87,10 +87,12 @@ def test_what_is_no_longer_listened_to_is_not_collected_by_the_broker(
 ) -> None:
     with listening(broker, protocol=protocol) as listener:
         other = "maskd/lobby/privacy/set"
+        subscribed = f"maskd-lobby 1 {other}"
         listener.client.subscribe(other, listener.heard.append)
+        wait_until(lambda: subscribed in broker.log, what="the new subscription")
         listener.client.unsubscribe(SET_FILTER)
         listener.client.reconfigure(MqttSettings(host=broker.host, port=broker.port, protocol=protocol))
-        wait_until(lambda: f"maskd-lobby 1 {other}" in broker.log, what="the subscription that is left")
+        wait_until(lambda: broker.log.count(subscribed) == 2, what="the subscription on the new connection")
         publish(broker, SET_TOPIC, "0.6")
         publish(broker, other, "events")
         wait_until(lambda: listener.heard, what="the message")
