@@ -48,7 +48,7 @@ def a_reload_takes_effect_without_a_restart(debian: Debian) -> None:
             what="events in the new zone",
         )
     debian.run("systemctl", "reload", "maskd")
-    assert debian.is_active()
+    wait_until(debian.is_active, what="the end of the reload")
     assert debian.unit("InvocationID") == run
 
 
