@@ -35,8 +35,8 @@ DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector
 _MANY_PHOTOS = 500
 """A set of so many needs no more repetition than larger ones."""
 BEARABLE_FALSE_FACES = 0.02
-"""False faces for each photo without people at the recommended score: a single one makes no event, since the tracker
-asks for three hits and five votes."""
+"""False faces for each photo without people at the recommended score. One that shows for a moment makes no event, since
+the tracker asks for three hits and five votes; one that stays does."""
 MIN_SCORE = 0.5
 """Recommended where no validation photos are left to choose it on."""
 
