@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+from edge.web.logins import FILE_NAME, Logins, write_logins
+from edge.web.passwords import new_token, token_hash
+
 
 @contextmanager
 def daemon(folder: Path, sources: Mapping[str, Path], **sections: Any) -> Iterator[subprocess.Popen[bytes]]:
@@ -31,6 +34,13 @@ def daemon(folder: Path, sources: Mapping[str, Path], **sections: Any) -> Iterat
     finally:
         process.terminate()
         process.wait()
+
+
+def add_login(folder: Path) -> str:
+    """Of a program at the page of a daemon that has not started in this folder yet; returns its token."""
+    token = new_token()
+    write_logins(folder / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(token)}))
+    return token
 
 
 def judged(folder: Path) -> dict[str, int]:

@@ -14,11 +14,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.daemon import daemon
-from benchmarks.page import free_port
+from benchmarks.daemon import add_login, daemon
 from edge.demo_clip import CLIP
-from edge.web.logins import FILE_NAME, Logins, write_logins
-from edge.web.passwords import new_token, token_hash
+from tests.support.mosquitto import free_port
 
 _HEADER = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ \S+ \S+ \S+ *(?P<name>.*)")
 _VALUE = re.compile(r"(?P<key>Rss|Anonymous): +(?P<kb>\d+) kB")
@@ -65,7 +63,7 @@ def resident(cameras: int, seconds: float) -> Counter[str]:
     """Bytes by what they are for."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_logins(folder / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(new_token())}))
+        add_login(folder)
         sources = {f"c{number}": CLIP for number in range(cameras)}
         with daemon(folder, sources, web={"port": free_port()}) as process:
             time.sleep(seconds)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import socket
 import tempfile
 import threading
 import time
@@ -21,13 +20,11 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from benchmarks.daemon import daemon, judged
+from benchmarks.daemon import add_login, daemon, judged
 from benchmarks.processes import machine, usage
 from edge.demo_clip import CLIP
-from edge.web.logins import FILE_NAME, Logins, write_logins
-from edge.web.passwords import new_token, token_hash
+from tests.support.mosquitto import HOST, free_port
 
-HOST = "127.0.0.1"
 WARM_UP_S = 8.0
 
 
@@ -60,9 +57,7 @@ def main() -> None:
 def measure(name: str, viewers: int | None, seconds: float) -> Row:
     """`viewers` None: no login is set, so that there is no page."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        token, port = new_token(), free_port()
-        if viewers is not None:
-            write_logins(Path(folder) / "storage" / FILE_NAME, Logins(tokens={"bench": token_hash(token)}))
+        token, port = "" if viewers is None else add_login(Path(folder)), free_port()
         process = stack.enter_context(daemon(Path(folder), {"door": CLIP}, web={"port": port}))
         time.sleep(WARM_UP_S)
         for _ in range(viewers or 0):
@@ -105,12 +100,6 @@ def _counts(folder: Path, port: int, token: str, viewers: int | None) -> tuple[f
     values = {name: float(value) for name, value in lines}
     taken = values['maskd_frames_total{camera="door"}'] - values['maskd_frames_dropped_total{camera="door"}']
     return taken, values["maskd_page_pictures_total"]
-
-
-def free_port() -> int:
-    with socket.create_server((HOST, 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

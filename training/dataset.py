@@ -38,8 +38,7 @@ class FaceSample:
 def print_data(data: PhotoData) -> None:
     """The table of what was found, and every file that was left out. Raises MaskdError where nothing is left to learn
     from."""
-    for problem in data.problems:
-        print(f"skipped: {one_line(problem)}")
+    print_skipped(data)
     for line in data.taken_lines():
         print(line)
     print(f"{len(data.problems)} problem(s) in the data; {data.corrections_text()}\n")
@@ -47,6 +46,12 @@ def print_data(data: PhotoData) -> None:
     print(data.not_looked_at_text(), flush=True)
     if not data.splits["train"]:
         raise MaskdError("the folders given with --data hold no photo to train on")
+
+
+def print_skipped(data: PhotoData) -> None:
+    """Every file that was left out, and why."""
+    for problem in data.problems:
+        print(f"skipped: {one_line(problem)}")
 
 
 def no_test(what: str, splits: Mapping[SplitName, Sequence[LabelledPhoto]]) -> str:

@@ -25,7 +25,7 @@ from edge.vision.faces import Face, FaceDetector, TfliteFaceDetector
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
 from training import report
-from training.dataset import require_different_names
+from training.dataset import print_skipped, require_different_names
 from training.evaluation.contenders import Classifier, open_classifiers
 from training.review_sheet import Tile, face_view, write_sheets
 
@@ -104,8 +104,7 @@ def look_through(
         return [face.box for face in detector.detect(image, detector.recommended_min_score)]
 
     data = load_sets([found], 1, best_first, corrected=False, names=names)
-    for problem in data.problems:
-        print(f"skipped: {one_line(problem)}")
+    print_skipped(data)
     corrections = corrections_of(found)
     doubts: list[Doubt] = []
     overlooked: list[Overlooked] = []

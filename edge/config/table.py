@@ -9,7 +9,7 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from edge.config.config import Config
-from edge.config.fields import Settings
+from edge.config.fields import Settings, schema_of
 from edge.config.problems import expected
 from edge.config.schema import resolved
 from edge.config.traits import Control, traits_of
@@ -35,7 +35,7 @@ def settings_table() -> str:
 
 def _sections(settings: type[Settings], path: str, about: str | None) -> Iterator[str]:
     """The section's own table, and below it those of the sections in it."""
-    schema = settings.model_json_schema()
+    schema = schema_of(settings)
     below: list[tuple[type[Settings], str, str | None]] = []
     rows = [_HEAD]
     for name, field in settings.model_fields.items():

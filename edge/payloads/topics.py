@@ -37,26 +37,26 @@ class Topics:
 
     def camera(self, camera: str) -> str:
         """Retained `online` while the camera gives pictures, `offline` otherwise."""
-        return f"{self.base}/{camera}/camera"
+        return f"{self.below(camera)}/camera"
 
     def event(self, camera: str) -> str:
-        return f"{self.base}/{camera}/event"
+        return f"{self.below(camera)}/event"
 
     def compliance(self, camera: str) -> str:
         """The retained counts of the latest window."""
-        return f"{self.base}/{camera}/compliance"
+        return f"{self.below(camera)}/compliance"
 
     def presence(self, camera: str) -> str:
         """The people present now, retained, published on every change."""
-        return f"{self.base}/{camera}/presence"
+        return f"{self.below(camera)}/presence"
 
     def totals(self, camera: str) -> str:
         """The retained numbers of visits and violations, today and ever."""
-        return f"{self.base}/{camera}/totals"
+        return f"{self.below(camera)}/totals"
 
     def snapshot(self, camera: str) -> str:
         """The retained picture of the latest event, a JPEG with every face made unrecognisable."""
-        return f"{self.base}/{camera}/snapshot"
+        return f"{self.below(camera)}/snapshot"
 
     def set(self, setting: str, camera: str | None = None) -> str:
         """Where a new value is asked for; `camera` None: a setting of the whole device."""
@@ -67,4 +67,4 @@ class Topics:
         return f"{self._setting(setting, camera)}/state"
 
     def _setting(self, setting: str, camera: str | None) -> str:
-        return f"{self.base}/{setting}" if camera is None else f"{self.base}/{camera}/{setting}"
+        return f"{self.base}/{setting}" if camera is None else f"{self.below(camera)}/{setting}"

@@ -47,7 +47,7 @@ def letterbox(image: Image, width: int, height: int) -> Letterbox:
     inner_width, inner_height = fitted(source_width, source_height, width, height)
     scale = min(width / source_width, height / source_height)
     if (source_width, source_height) != (inner_width, inner_height):
-        image = resize(halved_towards(image, inner_width, inner_height), inner_width, inner_height)
+        image = resize(_halved_towards(image, inner_width, inner_height), inner_width, inner_height)
     canvas = np.empty((height, width, 3), dtype=np.uint8)
     canvas[:inner_height, :inner_width] = image
     canvas[inner_height:] = PADDING_GREY
@@ -55,7 +55,7 @@ def letterbox(image: Image, width: int, height: int) -> Letterbox:
     return Letterbox(canvas, scale, (source_width, source_height))
 
 
-def halved_towards(image: Image, width: int, height: int) -> Image:
+def _halved_towards(image: Image, width: int, height: int) -> Image:
     """Halved as long as it stays that large: averaging exact halves is many times faster than odd fractions."""
     return halved_to(image, *halved_size(image.shape[1], image.shape[0], width, height))
 
@@ -71,11 +71,10 @@ def halved_size(width: int, height: int, least_width: int, least_height: int) ->
     return width, height
 
 
-def halved_to(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+def halved_to(image: Image, width: int, height: int) -> Image:
     """By as many halvings of each side as that takes."""
     while image.shape[:2] != (height, width):
-        step = max(width, image.shape[1] // 2), max(height, image.shape[0] // 2)
-        image = np.asarray(cv2.resize(image, step, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        image = resize(image, max(width, image.shape[1] // 2), max(height, image.shape[0] // 2))
     return image
 
 

@@ -122,12 +122,12 @@ class Replays:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._work, self._run, trial, clip, acting, seconds)
+            return await loop.run_in_executor(self._work, self._run, trial, seconds, clip, acting)
         finally:
             self._waiting -= 1
 
     def _run(
-        self, trial: Trial, clip: Recorded | None, acting: Mapping[str, RuleSettings], seconds: float | None
+        self, trial: Trial, seconds: float | None, clip: Recorded | None, acting: Mapping[str, RuleSettings]
     ) -> Outcome:
         def breathe() -> None:
             if trial.is_over or self._stopping.wait(REST_S):

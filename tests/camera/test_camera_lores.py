@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -27,9 +25,8 @@ from edge.vision.pipeline import Vision
 from edge.vision.pixels import Pixels, RgbPixels, pixels_of
 from edge.vision.preprocess import Image
 from edge.vision.thresholds import Thresholds
-from tests.support.places import ROOT
+from tests.support.places import DATA, NO_DATA
 
-DATA = Path(os.environ.get("MASKD_DATA", ROOT.parent / "shared" / "data"))
 THRESHOLDS = Thresholds(min_score=0.5, low_score=0.1, min_confidence=0.5, min_face_px=100, max_faces=10)
 PEOPLE = Rules(min_score=0.5, recheck_s=0, tracking=TrackingSettings(), compliance=ComplianceSettings(), zones={})
 
@@ -89,7 +86,7 @@ def test_a_watched_camera_hands_both_pictures_over() -> None:
 
 
 @pytest.mark.accuracy
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled photos in {DATA}; MASKD_DATA says where they are")
+@pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 @pytest.mark.parametrize("model", ["face-detector", "face-detector-far"])
 def test_the_small_picture_loses_no_faces(model: str) -> None:
     def no_boxes(_: Image) -> list[Box]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
@@ -24,9 +22,7 @@ from edge.vision.build import build_vision
 from edge.vision.pixels import Pixels, RgbPixels
 from edge.vision.preprocess import Image, letterbox
 from edge.vision.thresholds import Thresholds
-from tests.support.places import ROOT
-
-DATA = Path(os.environ.get("MASKD_DATA", ROOT.parent / "shared" / "data"))
+from tests.support.places import DATA, NO_DATA
 
 ASTRONAUT = np.asarray(skimage.data.astronaut()[:384], np.uint8)
 FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p"]
@@ -134,7 +130,7 @@ def test_anything_else_is_converted_as_a_whole(frame: av.VideoFrame, pixel_aspec
 
 
 @pytest.mark.accuracy
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled photos in {DATA}; MASKD_DATA says where they are")
+@pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 def test_faces_are_found_and_judged_as_on_the_whole_picture_in_rgb() -> None:
     vision, everything = build_vision(Config()), Thresholds(0.05, 0.05, 0.0, max_faces=300)
     results: dict[bool, list[Any]] = {True: [], False: []}

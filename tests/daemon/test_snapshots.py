@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from tests.support.disks import small_disk
-from tests.support.mosquitto import Mosquitto, Subscriber
+from tests.support.mosquitto import Mosquitto, Subscriber, free_port
 from tests.support.waiting import wait_until
-from tests.support.web_page import LOGINS, TOKEN, Client, free_port, is_listening
+from tests.support.web_page import LOGINS, TOKEN, Client, is_listening
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 

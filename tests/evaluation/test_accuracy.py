@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,12 +16,11 @@ from edge.vision.faces import TfliteFaceDetector
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.preprocess import Image
-from tests.support.places import ROOT
+from tests.support.places import DATA, NO_DATA
 
-DATA = Path(os.environ.get("MASKD_DATA", ROOT.parent / "shared" / "data"))
 pytestmark = [
     pytest.mark.accuracy,
-    pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled photos in {DATA}; MASKD_DATA says where they are"),
+    pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA),
 ]
 
 

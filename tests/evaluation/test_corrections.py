@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,8 @@ from edge.evaluation.labels.photo_set import PhotoSet
 from edge.geometry import Box
 from edge.vision.preprocess import Image
 from tests.support.labelled_sets import annotate, face, write_photo
-from tests.support.places import ROOT
+from tests.support.places import DATA
 
-DATA = Path(os.environ.get("MASKD_DATA", ROOT.parent / "shared" / "data"))
 LEFT, RIGHT = [2, 4, 22, 34], [30, 4, 60, 44]
 
 

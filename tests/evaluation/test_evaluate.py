@@ -20,9 +20,9 @@ from edge.evaluation.metrics import PictureMatches, expected_calibration_error, 
 from edge.evaluation.tables import Table
 from edge.geometry import Box
 from edge.vision.faces import Face
-from tests.support.labelled_sets import annotate, face
+from tests.support.labelled_sets import portraits
 from tests.support.pictures import write_photo
-from tests.support.places import ROOT
+from tests.support.places import DATA, NO_DATA, ROOT
 from tests.support.weights import AIZOO, RES10, YUNET, weights
 from training.cli import main
 from training.evaluation.aizoo import anchors, decode
@@ -49,7 +49,6 @@ from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.records import PhotoRecord
 from training.evaluation.slice_figures import NOT_TOLD, slice_figures
 
-DATA = Path(os.environ.get("MASKD_DATA") or ROOT.parent / "shared" / "data")
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 BIG = Box(0, 0, 40, 40)
 
@@ -278,12 +277,7 @@ def test_aizoo_boxes_lie_around_their_anchors() -> None:
 @pytest.fixture
 def people(tmp_path: Path) -> Path:
     """A Pascal VOC set of one person, twenty times, and photos without anybody."""
-    image = skimage.data.astronaut()[:256, 80:400]
-    folder = tmp_path / "person_voc"
-    (folder / "images").mkdir(parents=True)
-    for number in range(20):
-        write_photo(folder / "images" / f"{number}.png", image)
-        annotate(folder, str(number), face("without_mask", 100, 62, 194, 178))
+    portraits(tmp_path / "person_voc", 20)
     (tmp_path / "nobody").mkdir()
     for number in range(20):
         write_photo(tmp_path / "nobody" / f"{number}.png", np.full((64, 96, 3), 10 * number, np.uint8))
@@ -451,7 +445,7 @@ def test_yunet_enters_at_two_sizes_and_sees_smaller_faces_at_the_larger() -> Non
 def test_contenders_side_by_side_on_real_photos(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="the pictures need the extra `train` of pyproject.toml")
     if not (DATA / "ilc_voc").is_dir():
-        pytest.skip(f"no labelled photos in {DATA}; MASKD_DATA says where they are")
+        pytest.skip(NO_DATA)
     aizoo, yunet, res10 = map(weights, (AIZOO, YUNET, RES10))
     few = tmp_path / "few_voc"
     for name in ("images", "annotations"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,9 @@ from edge.evaluation.examples import load_photos
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.geometry import Box
 from edge.vision.preprocess import Image
-from tests.support.places import ROOT
+from tests.support.places import DATA, NO_DATA
 from training.evaluation.marks import BEARD, BEFORE_MOUTH, DARK_MASK, FILE, marks_of
 from training.evaluation.slices import TRAITS
-
-DATA = Path(os.environ.get("MASKD_DATA") or ROOT.parent / "shared" / "data")
 
 
 def photo(set_name: str, name: str, *boxes: Box) -> LabelledPhoto:
@@ -41,7 +38,7 @@ def test_the_evaluation_knows_every_mark_that_is_used() -> None:
 
 
 @pytest.mark.accuracy
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled photos in {DATA}; MASKD_DATA says where they are")
+@pytest.mark.skipif(not DATA.is_dir(), reason=NO_DATA)
 def test_every_mark_fits_a_face_that_no_training_saw() -> None:
     def no_boxes(_image: Image) -> list[Box]:
         raise AssertionError("a class folder")

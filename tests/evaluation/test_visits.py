@@ -7,22 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import skimage.data
 
 from edge.config import Config
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.geometry import Box
 from edge.people.watched_camera import camera_rules
 from edge.vision.build import build_vision
-from tests.support.labelled_sets import annotate, face
+from tests.support.labelled_sets import portrait, portraits
 from tests.support.pictures import write_photo
 from training.cli import main
 from training.evaluation.photo_clip import FPS, FRAMES, photo_clip
 from training.evaluation.visits import PhotoVisits, visits_of
 
 CONFIG = Config.model_validate({"cameras": {"clip": {"source": "demo"}}, "detector": {"motion_gate": False}})
-PORTRAIT = skimage.data.astronaut()[:256, 80:400]
-FACE = Box(100, 62, 194, 178)
+PORTRAIT, FACE = portrait()
 
 
 def test_a_thing_of_the_photo_stays_where_the_clip_says_it_is() -> None:
@@ -73,11 +71,7 @@ def test_another_status_than_the_label_is_found_and_not_right() -> None:
 
 
 def test_the_command_prints_a_table_for_each_detector(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "person_voc"
-    (folder / "images").mkdir(parents=True)
-    for number in range(5):
-        write_photo(folder / "images" / f"{number}.png", PORTRAIT)
-        annotate(folder, str(number), face("without_mask", *map(int, (FACE.x1, FACE.y1, FACE.x2, FACE.y2))))
+    folder = portraits(tmp_path / "person_voc", 5)
     assert main(["visits", "--data", str(folder), "--detector", "face-detector", "--score", "0.5"]) == 0
     printed = capsys.readouterr().out
     assert "face-detector/" in printed

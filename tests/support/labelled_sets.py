@@ -9,12 +9,14 @@ from typing import Any
 
 import cv2
 import numpy as np
+import skimage.data
 
 from edge.evaluation.examples import PhotoData, load_photos
 from edge.evaluation.labelled import LabelledFace, LabelledPhoto
 from edge.evaluation.labels.names import LabelNames
 from edge.geometry import Box
 from edge.vision.preprocess import Image
+from tests.support import pictures
 
 
 def write_photo(path: Path, width: int = 64, height: int = 48) -> Path:
@@ -42,6 +44,21 @@ def face(label: str, *corners: object) -> str:
     keys = ("xmin", "ymin", "xmax", "ymax")
     box = "".join(f"<{key}>{value}</{key}>" for key, value in zip(keys, corners, strict=True))
     return f"<object><name>{label}</name><bndbox>{box}</bndbox></object>"
+
+
+def portrait() -> tuple[Image, Box]:
+    """A person without a mask, and the face's box in pixels."""
+    return skimage.data.astronaut()[:256, 80:400], Box(100, 62, 194, 178)
+
+
+def portraits(folder: Path, count: int) -> Path:
+    """A Pascal VOC set of `portrait` as often as that."""
+    image, box = portrait()
+    (folder / "images").mkdir(parents=True)
+    for number in range(count):
+        pictures.write_photo(folder / "images" / f"{number}.png", image)
+        annotate(folder, str(number), face("without_mask", *map(int, (box.x1, box.y1, box.x2, box.y2))))
+    return folder
 
 
 def write_text(path: Path, text: str) -> Path:

@@ -12,9 +12,10 @@ import yaml
 from edge.web.logins import FILE_NAME, write_logins
 from tests.daemon.test_daemon import running
 from tests.support.mjpeg_server import MjpegServer
+from tests.support.mosquitto import free_port
 from tests.support.pictures import numbered, write_photo
 from tests.support.waiting import wait_until
-from tests.support.web_page import LOGINS, TOKEN, Client, free_port, is_listening
+from tests.support.web_page import LOGINS, TOKEN, Client, is_listening
 from tests.view.scenes import FRAMES
 
 

@@ -22,6 +22,7 @@ from edge.camera.frame import Frame
 from edge.payloads.reports import CameraStatus, DayTotals, Totals
 from edge.people.scene import LookTimings, Scene
 from tests.people.test_zone_visits import Walk
+from tests.support.mosquitto import free_port
 from tests.support.places import ROOT
 from tests.support.processes import killed_at_the_end
 from tests.support.transitions import transition
@@ -33,7 +34,6 @@ from tests.support.web_page import (
     RunningPage,
     a_part,
     a_status,
-    free_port,
     page_config,
     running_page,
 )

@@ -35,6 +35,7 @@ from edge.web.measurements import Measurements
 from edge.web.passwords import fits, password_hash, token_hash
 from edge.web.scene_slot import SceneSlot
 from edge.web.sessions import IDLE_S, LONGEST_S, MOST, Sessions
+from tests.support.mosquitto import free_port
 from tests.support.places import ROOT
 from tests.support.waiting import wait_until
 from tests.support.web_page import (
@@ -49,7 +50,6 @@ from tests.support.web_page import (
     RunningPage,
     a_part,
     a_status,
-    free_port,
     page_config,
     running_page,
     value_in_effect,

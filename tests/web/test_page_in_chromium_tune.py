@@ -15,8 +15,9 @@ import yaml
 from edge.demo_clip import CLIP
 from edge.web.logins import FILE_NAME, write_logins
 from tests.daemon.test_daemon import running
+from tests.support.mosquitto import free_port
 from tests.support.waiting import wait_until
-from tests.support.web_page import LOGINS, VIEW_PASSWORD, free_port, is_listening
+from tests.support.web_page import LOGINS, VIEW_PASSWORD, is_listening
 from tests.web.test_page_in_chromium import PHONE, Site, browser, serious, shoot, sign_in, tab
 
 __all__ = ["browser"]

@@ -13,14 +13,14 @@ import yaml
 
 from edge.web.logins import FILE_NAME, write_logins
 from tests.support.homeassistant_check import expanded, whole_components
-from tests.support.mosquitto import HOST, Mosquitto, Received, Subscriber
+from tests.support.mosquitto import HOST, Mosquitto, Received, Subscriber, free_port
 
 pytest.importorskip("skimage", reason="the clip is made from scikit-image's portrait")
 
 from tests.control.test_apply import Device
 from tests.daemon.test_daemon import assert_each_person_ends, availability, events, running, write_config
 from tests.support.waiting import wait_until
-from tests.support.web_page import LOGINS, TOKEN, Client, free_port, is_listening
+from tests.support.web_page import LOGINS, TOKEN, Client, is_listening
 from tests.web.test_page_doors import every_route
 from tools.demo_clip.clip import make_clip
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import platform
 import re
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,12 +16,11 @@ from edge.evaluation.examples import face_finder, load_photos
 from edge.evaluation.labelled import read_photo
 from edge.evaluation.labels.names import LabelNames
 from edge.evaluation.metrics import precision_recall
-from edge.system.printable import one_line
 from edge.vision.preprocess import Image, crop_face
 from edge.vision.tflite import runtime_name
 from training import plots
 from training import report as run_report
-from training.dataset import chosen_photos, require_different_names
+from training.dataset import chosen_photos, print_skipped, require_different_names
 from training.evaluation import report
 from training.evaluation.classifier_figures import answers_of, classifier_figures
 from training.evaluation.contenders import (
@@ -41,7 +39,7 @@ from training.evaluation.detector_figures import (
     served_figures,
 )
 from training.evaluation.latency import Timing, measure
-from training.evaluation.records import PhotoRecord, by_set, record_photos, shows_people
+from training.evaluation.records import PhotoRecord, by_set, counted, record_photos, shows_people
 from training.evaluation.slice_figures import slice_figures
 
 TIMED_PHOTOS = 30
@@ -66,11 +64,10 @@ def run(arguments: argparse.Namespace) -> None:
     photos = chosen_photos(data, arguments.split)
     # A detector made the boxes of class folders: to ask detectors for them would prove nothing.
     without_boxes = frozenset(found.name for found in data.sets if found.kind == "classes")
-    for problem in data.problems:
-        print(f"skipped: {one_line(problem)}")
+    print_skipped(data)
     for line in (*data.taken_lines(), data.not_looked_at_text()):
         print(line)
-    records = list(_counted(record_photos(photos, detectors, classifiers, without_boxes), len(photos)))
+    records = list(counted(record_photos(photos, detectors, classifiers, without_boxes), len(photos)))
     facts = {
         "photos": f"split {arguments.split}, seed {arguments.seed}; "
         + ("labels as published" if arguments.published_labels else data.corrections_text()),
@@ -88,13 +85,6 @@ def run(arguments: argparse.Namespace) -> None:
 def _labels(classifiers: Sequence[ClassifierEntry]) -> list[str]:
     """Every label that one of them knows."""
     return list(dict.fromkeys(label for entry in classifiers for label in entry.classifier.labels))
-
-
-def _counted(records: Iterable[PhotoRecord], total: int) -> Iterator[PhotoRecord]:
-    for number, record in enumerate(records, start=1):
-        yield record
-        if number % 100 == 0 or number == total:
-            print(f"{number} of {total} photos", file=sys.stderr, flush=True)
 
 
 def _results(

@@ -34,8 +34,7 @@ class Shown:
 
     def place(self, box: Box) -> Box:
         """In pixels of the frame, for a box in pixels of the photo."""
-        (dx, dy), s = self.shift, self.scale
-        return Box(box.x1 * s + dx, box.y1 * s + dy, box.x2 * s + dx, box.y2 * s + dy)
+        return box.scaled(self.scale, self.scale).moved(*self.shift)
 
 
 def scale_of(image: Image) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from edge.vision.preprocess import Image
 from training.evaluation.contenders import ClassifierEntry, DetectorEntry
 from training.evaluation.marks import marks_of
 from training.evaluation.slices import POSE_LEAST_PX, Points, measure_traits
+
+ItemT = TypeVar("ItemT")
 
 _LANDMARK_SCORE = 0.3
 _LANDMARK_IOU = 0.4
@@ -71,6 +75,14 @@ def record_photos(
 def _landmark_finder(detectors: Sequence[DetectorEntry]) -> YuNetFaceDetector | None:
     """The YuNet that tells how heads are turned, where one takes part."""
     return next((e.detector for e in detectors if isinstance(e.detector, YuNetFaceDetector)), None)
+
+
+def counted(items: Iterable[ItemT], total: int, *, of: str = "") -> Iterator[ItemT]:
+    """One for each photo; says now and then how many there have been, after the words `of`."""
+    for number, item in enumerate(items, start=1):
+        yield item
+        if number % 100 == 0 or number == total:
+            print(f"{of}{number} of {total} photos", file=sys.stderr, flush=True)
 
 
 def by_set(records: Iterable[PhotoRecord]) -> dict[str, list[PhotoRecord]]:

@@ -7,8 +7,7 @@ its place; a `started` from where no face is labelled is a false visit.
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -23,15 +22,15 @@ from edge.geometry import Box
 from edge.people.replay import replay
 from edge.people.transition import Transition
 from edge.people.watched_camera import CameraRules, camera_rules
-from edge.system.printable import one_line
 from edge.vision.masks import MaskClassifier
 from edge.vision.model import open_model
 from edge.vision.pipeline import Vision
 from edge.vision.preprocess import Image
-from training.dataset import chosen_photos
+from training.dataset import chosen_photos, print_skipped
 from training.evaluation.contenders import SHIPPED_CLASSIFIER, DetectorEntry, open_detectors
 from training.evaluation.intervals import Estimate, Resampling
 from training.evaluation.photo_clip import FPS, FRAMES, LONGER_SIDE, Shown, photo_clip, scale_of
+from training.evaluation.records import counted
 
 HEIGHTS = (20.0, 32.0, 64.0)
 """Edges of the ranges of a face's height, in pixels of the camera's picture; smaller faces count neither way."""
@@ -58,8 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     if any(found.kind == "classes" for found in data.sets):
         raise MaskdError("class folders have no boxes, so nobody knows who is on a photo; give labelled photos")
     photos = chosen_photos(data, arguments.split)
-    for problem in data.problems:
-        print(f"skipped: {one_line(problem)}")
+    print_skipped(data)
     print(f"Each photo as a clip of {FRAMES} pictures at {FPS:g} fps, longer side {LONGER_SIDE} px at most")
     for entry in detectors:
         print(f"\n{_table(entry, classifier, photos, arguments.score).as_text()}", flush=True)
@@ -69,21 +67,12 @@ def visits_of(
     photo: LabelledPhoto, image: Image, vision: Vision, rules: Mapping[str, CameraRules], seed: int
 ) -> dict[str, PhotoVisits]:
     """By the name of the rules."""
-    shown: list[Shown] = []
-
-    def frames() -> Iterator[Shown]:
-        for each in photo_clip(image, seed):
-            shown.append(each)
-            yield each
-
-    happened = replay((each.frame for each in frames()), vision, rules)
-    size = shown[0].frame.pixels.size
-    return {name: _counted(photo, scale_of(image), shown, size, each) for name, each in happened.items()}
+    shown = list(photo_clip(image, seed))
+    happened = replay((each.frame for each in shown), vision, rules)
+    return {name: _visits(photo, scale_of(image), shown, each) for name, each in happened.items()}
 
 
-def _counted(
-    photo: LabelledPhoto, scale: float, shown: Sequence[Shown], size: tuple[int, int], happened: Sequence[Transition]
-) -> PhotoVisits:
+def _visits(photo: LabelledPhoto, scale: float, shown: Sequence[Shown], happened: Sequence[Transition]) -> PhotoVisits:
     visits = PhotoVisits()
     waiting = dict(enumerate(photo.faces))
     for face in photo.faces:
@@ -93,7 +82,7 @@ def _counted(
         if each.type != "started":
             continue
         at = shown[round(each.at * FPS)]
-        box = Box(each.box.x1 * size[0], each.box.y1 * size[1], each.box.x2 * size[0], each.box.y2 * size[1])
+        box = each.box.scaled(*at.frame.pixels.size)
         overlap, index = max(
             ((at.place(face.box).iou(box), index) for index, face in waiting.items()), default=(0.0, -1)
         )
@@ -123,11 +112,9 @@ def _table(
     vision = Vision(entry.detector, classifier)
     rules = _rules(vision, scores or [entry.detector.recommended_min_score])
     visits: dict[str, list[PhotoVisits]] = {name: [] for name in rules}
-    for number, photo in enumerate(photos):
+    for number, photo in enumerate(counted(photos, len(photos), of=f"{entry.name}: ")):
         for name, each in visits_of(photo, read_photo(photo.path), vision, rules, number).items():
             visits[name].append(each)
-        if (number + 1) % 100 == 0 or number + 1 == len(photos):
-            print(f"{entry.name}: {number + 1} of {len(photos)} photos", file=sys.stderr, flush=True)
     header = ("score", *(f"found, {name}" for name in RANGES), "found, all", "with their status", "false visits")
     return Table(entry.name, header, [_row(name, each) for name, each in visits.items()])
 
