@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from edge.web.logins import FILE_NAME, Logins, write_logins
 from edge.web.passwords import new_token, token_hash
+from tests.support.mosquitto import HOST
 
 
 @contextmanager
@@ -48,3 +50,11 @@ def judged(folder: Path) -> dict[str, int]:
     command = [sys.executable, "-m", "edge.cli", "status", "--json", "-c", str(folder / "config.yaml")]
     answer = subprocess.run(command, capture_output=True, check=True).stdout
     return {name: camera["frames"] - camera["dropped"] for name, camera in json.loads(answer)["cameras"].items()}
+
+
+def metrics(port: int, token: str) -> dict[str, float]:
+    """What the page's /metrics says, by name with labels."""
+    request = urllib.request.Request(f"http://{HOST}:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request) as answer:  # noqa: S310
+        lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

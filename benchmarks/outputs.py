@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.simulation import PAUSE_S
 from edge.config import Config
 from edge.config.file import config_from_values
 from edge.errors import UsageError
@@ -40,8 +41,6 @@ from edge.system.part import Part
 PIN = 17
 GOAL_MS = 100
 PULSE_S = 0.05
-PAUSE_S = (0.02, 0.08)
-"""Between two people, drawn at random so that no thread's rhythm is met again and again."""
 PATIENCE_S = 30.0
 
 

@@ -11,7 +11,6 @@ import json
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from benchmarks.daemon import add_login, daemon, judged
+from benchmarks.daemon import add_login, daemon, judged, metrics
 from benchmarks.processes import machine, usage
 from edge.demo_clip import CLIP
 from tests.support.mosquitto import HOST, free_port
@@ -94,10 +93,7 @@ def _counts(folder: Path, port: int, token: str, viewers: int | None) -> tuple[f
     """Pictures judged, and pictures encoded for the page."""
     if viewers is None:
         return judged(folder)["door"], 0
-    request = urllib.request.Request(f"http://{HOST}:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request) as answer:  # noqa: S310
-        lines = [line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")]
-    values = {name: float(value) for name, value in lines}
+    values = metrics(port, token)
     taken = values['maskd_frames_total{camera="door"}'] - values['maskd_frames_dropped_total{camera="door"}']
     return taken, values["maskd_page_pictures_total"]
 

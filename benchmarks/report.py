@@ -17,6 +17,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS: Mapping[str, Sequence[str]] = {
     "stages": ("benchmarks.stages",),
     "peers": ("benchmarks.peers",),
+    "delivery": ("benchmarks.delivery",),
     "instructions": ("benchmarks.instructions",),
     "cameras": ("benchmarks.cameras",),
     "memory": ("benchmarks.memory",),

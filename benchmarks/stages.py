@@ -1,8 +1,8 @@
 """How long each stage of a picture takes, from the decoder to the decision: `python -m benchmarks.stages`.
 
 Plays the demo's clip (1 to 3 people), at several sizes of picture, through the parts that the daemon is made of, in one
-thread. What comes after the decision, from the commit to the broker's acknowledgement, is `make soak`'s. Prints a table
-in Markdown with median, 95th and 99th percentile, and writes it to --json as well.
+thread. What comes after the decision, up to the broker's acknowledgement, is `benchmarks.delivery`'s. Prints a table in
+Markdown with median, 95th and 99th percentile, and writes it to --json as well.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import av
-
+from benchmarks.clips import recoded
 from benchmarks.processes import machine, percentile
 from edge.camera.frame import Frame
 from edge.camera.video import frames
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
-            clip = CLIP if size == SIZES[0] else scaled_clip(Path(folder), size, args.pictures)
+            clip = CLIP if size == SIZES[0] else recoded(Path(folder) / f"{size[1]}.mp4", size, pictures=args.pictures)
             times = Stopwatch()
             for _ in range(args.rounds):
                 play(clip, times, args.pictures)
@@ -118,22 +117,6 @@ class Camera:
         faces = self._vision.detect(pixels, self._rules.thresholds)
         eye = PictureEye(self._vision, pixels, self._rules.thresholds)
         times.time("track, classify who is due, decide", lambda: self._crowd.look(faces, eye, pixels.size, at))
-
-
-def scaled_clip(folder: Path, size: tuple[int, int], pictures: int) -> Path:
-    """The demo's clip at this size, in H.264."""
-    path = folder / "{}x{}.mp4".format(*size)
-    with av.open(str(CLIP)) as source, av.open(str(path), "w") as target:
-        stream = target.add_stream("libx264", rate=12, options={"preset": "veryfast", "crf": "23"})
-        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for number, frame in enumerate(source.decode(video=0)):
-            if number == pictures:
-                break
-            scaled = frame.reformat(*size, "yuv420p")
-            scaled.pts, scaled.time_base = frame.pts, frame.time_base
-            target.mux(stream.encode(scaled))
-        target.mux(stream.encode(None))
-    return path
 
 
 def table(found: dict[str, dict[str, dict[str, float]]]) -> str:

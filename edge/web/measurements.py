@@ -18,8 +18,8 @@ from edge.store.places_file import ZoneHour
 BUCKETS_S = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5)
 """From a detection on a fast PC to one of a crowd on a slow board."""
 
-Stage = Literal["wait", "detect", "classify"]
-"""`wait`: from the moment a picture was taken until it is looked at."""
+Stage = Literal["wait", "detect", "classify", "age"]
+"""`wait`: from the moment a picture was taken until it is looked at; `age`: until it is judged."""
 
 
 @dataclass(slots=True)
@@ -139,8 +139,9 @@ class Measurements:
         self._add(scene.camera, "detect", timings.detect_ms / 1000)
         if self._privacy == "aggregate":
             return
-        spent_s = (timings.detect_ms + timings.classify_ms) / 1000
-        self._add(scene.camera, "wait", max(0.0, now - frame.captured_at - spent_s))
+        age_s = max(0.0, now - frame.captured_at)
+        self._add(scene.camera, "age", age_s)
+        self._add(scene.camera, "wait", max(0.0, age_s - (timings.detect_ms + timings.classify_ms) / 1000))
         if timings.classified:
             self._add(scene.camera, "classify", timings.classify_ms / 1000)
 

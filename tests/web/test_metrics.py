@@ -53,8 +53,11 @@ TOTALS = Totals(
 OF_A_PERSON = ("maskd_people", "maskd_events_total", "maskd_zone_", "maskd_outbox_oldest_seconds")
 
 
+AGE_S = 0.5
+
+
 def a_scene(*, detect_ms: float = 12, classify_ms: float = 0, classified: int = 0) -> Scene:
-    frame = Frame(np.zeros((4, 4, 3), np.uint8), time.monotonic(), 1)
+    frame = Frame(np.zeros((4, 4, 3), np.uint8), time.monotonic() - AGE_S, 1)
     scene = Scene(camera="door", frame=frame, people=(), transitions=(), faces=())
     return replace(scene, timings=LookTimings(detect_ms, classify_ms, classified))
 
@@ -90,6 +93,10 @@ def test_what_is_counted(page: RunningPage) -> None:
     assert got['maskd_stage_seconds_bucket{camera="door",le="0.02",stage="detect"}'] == 2
     assert got['maskd_stage_seconds_bucket{camera="door",le="0.075",stage="classify"}'] == 1
     assert got['maskd_stage_seconds_count{camera="door",stage="classify"}'] == 1
+    assert got['maskd_stage_seconds_count{camera="door",stage="age"}'] == 2
+    waited, age = (got[f'maskd_stage_seconds_sum{{camera="door",stage="{stage}"}}'] for stage in ("wait", "age"))
+    assert age >= 2 * AGE_S
+    assert waited == pytest.approx(age - 0.024 - 0.06)
     assert got['maskd_events_total{camera="door",status="without_mask",type="started"}'] == 2
     assert got['maskd_zone_events_total{camera="door",status="without_mask",type="ended",zone="entrance"}'] == 1
     assert got['maskd_visits_total{camera="door"}'] == 12
@@ -119,7 +126,8 @@ def test_aggregate_shows_closed_windows_alone(tmp_path: Path) -> None:
         got = values(page)
         assert got['maskd_visits_total{camera="door"}'] == 12
         assert got['maskd_stage_seconds_count{camera="door",stage="detect"}'] == 1
-        assert [name for name in got if name.startswith(OF_A_PERSON) or "classify" in name or "wait" in name] == []
+        assert [name for name in got if name.startswith(OF_A_PERSON)] == []
+        assert {name.split('"')[3] for name in got if name.startswith("maskd_stage_seconds_count")} == {"detect"}
         # Nor later.
         page.apply(page_config(tmp_path, page.port))
         page.part.take([a_scene()])

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+from benchmarks import delivery
+from benchmarks.cameras import shares
 from benchmarks.detectors import main
 from benchmarks.memory import Mapping, package_of, read_mappings
 from benchmarks.outbox import main as time_outbox
@@ -139,3 +141,16 @@ def test_the_way_to_a_line_is_timed_in_two_stages(tmp_path: Path) -> None:
         True
     ] * 2
     assert float(whole.split()[-1]) >= float(line.split()[-1])
+
+
+def test_the_way_to_the_broker_is_timed_in_two_stages(mosquitto_folder: Path) -> None:
+    delays = delivery.measure(mosquitto_folder.parent, 5)
+    assert len(delays) == 5
+    assert all(0 < delay.committed < delay.acknowledged for delay in delays)
+    rows = delivery.table(delays).splitlines()
+    assert [row.count("|") for row in rows] == [6] * 5
+    assert f"{1000 * max(delay.acknowledged for delay in delays):.1f}" in rows[-1]
+
+
+def test_ages_are_shares_of_all_pictures() -> None:
+    assert shares({"0.05": 50, "0.1": 150, "0.15": 190, "0.25": 200, "+Inf": 200}) == "25.0 / 95.0 / 100.0"
