@@ -117,11 +117,11 @@ def opencv_row(build_information: str, needs: Needs) -> Row:
 
 def runtime_row(config: Config) -> Row:
     """Raises MaskdError where no runtime can be used."""
-    from edge.vision.cores import threads, workers
+    from edge.vision.cores import workers
     from edge.vision.tflite import runtime_name
 
     name = runtime_name(config.runtime.backend)
-    detail = f"{name}, {workers(config)} vision thread(s) with {threads(config)} thread(s) per model"
+    detail = f"{name}, {workers(config)} vision thread(s) with {config.runtime.threads} thread(s) per model"
     return judged("runtime", detail, figures={"runtime": name})
 
 

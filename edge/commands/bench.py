@@ -20,7 +20,6 @@ from edge.config import Config, RuntimeSettings
 from edge.errors import UsageError
 from edge.geometry import Box
 from edge.system.arguments import add_threads, whole_number
-from edge.vision import cores
 from edge.vision.build import build_classifier, build_detector
 from edge.vision.faces import TfliteFaceDetector
 from edge.vision.preprocess import Image
@@ -45,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    return run_bench(as_json=args.json, threads=args.threads, repeat=args.repeat, delegate=args.delegate)
+    return run_bench(as_json=args.json, threads=args.threads or 1, repeat=args.repeat, delegate=args.delegate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +57,14 @@ class Stage:
 
 
 def run_bench(
-    *, as_json: bool = False, threads: int | None = None, repeat: int = 50, delegate: str | None = None
+    *, as_json: bool = False, threads: int = 1, repeat: int = 50, delegate: str | None = None
 ) -> int:
     """Prints the latency of each stage, over `repeat` pictures. Raises MaskdError where a model cannot be used."""
     try:
         config = Config(runtime=RuntimeSettings(threads=threads, delegate=delegate))
     except ValidationError as error:
         raise UsageError(f"--delegate: {error.errors()[0]['msg']}") from error
-    cv2.setNumThreads(cores.threads(config))
+    cv2.setNumThreads(threads)
     problems: list[str] = []
     detector, classifier = build_detector(config, problems.append), build_classifier(config, problems.append)
     assert isinstance(detector, TfliteFaceDetector), "the default detector is maskd's own"
@@ -84,7 +83,7 @@ def run_bench(
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "runtime": runtime_name(config.runtime.backend),
-        "threads": cores.threads(config),
+        "threads": threads,
         "delegate": delegate,
         "on_cpu": problems,
         "detector": detector.identity,

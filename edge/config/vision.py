@@ -83,8 +83,8 @@ class RuntimeSettings(Settings):
     workers: Annotated[int, Field(ge=1, le=16)] | None = None
     """Vision threads, each with models of its own, which share the cameras; null: one for each camera, as far as there
     are cores, at most 4; 1 with a delegate."""
-    threads: Annotated[int, Field(ge=1, le=64)] | None = None
-    """CPU threads per model; null: the cores that the vision threads leave each other, at most 2."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """CPU threads per model. A second one finishes a picture sooner, and takes a fifth more processor time."""
     hot_fps: Annotated[Annotated[float, Field(ge=1, le=60)] | None, LIVE] = 5.0
     """Pictures a second of each camera that vision looks at while the processor throttles from heat; null: every
     picture that it manages."""

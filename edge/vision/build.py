@@ -11,7 +11,6 @@ import cv2
 
 from edge.config import Config
 from edge.errors import MaskdError
-from edge.vision.cores import threads
 from edge.vision.delegate import configured_delegate
 from edge.vision.faces import FaceDetector, TfliteFaceDetector
 from edge.vision.masks import MaskClassifier
@@ -36,7 +35,7 @@ def build_vision(config: Config, on_problem: OnProblem = _warn) -> Vision:
 
 def build_visions(config: Config, count: int, on_problem: OnProblem = _warn) -> list[Vision]:
     """As build_vision, for `count` threads: each has interpreters of its own, but the models' files are read once."""
-    cv2.setNumThreads(threads(config))
+    cv2.setNumThreads(config.runtime.threads)
     new_detector, new_classifier = _detectors(config, on_problem), _classifiers(config, on_problem)
     return [Vision(new_detector(), new_classifier()) for _ in range(count)]
 
@@ -60,7 +59,7 @@ def _detectors(config: Config, on_problem: OnProblem) -> Callable[[], FaceDetect
 
     def make(model: Model) -> TfliteFaceDetector:
         return TfliteFaceDetector(
-            model, threads=threads(config), backend=config.runtime.backend, nms_iou=settings.nms_iou
+            model, threads=config.runtime.threads, backend=config.runtime.backend, nms_iou=settings.nms_iou
         )
 
     model = open_model(settings.model, "face_detection")
@@ -69,7 +68,7 @@ def _detectors(config: Config, on_problem: OnProblem) -> Callable[[], FaceDetect
 
 def _classifiers(config: Config, on_problem: OnProblem) -> Callable[[], MaskClassifier]:
     def make(model: Model) -> MaskClassifier:
-        return MaskClassifier(model, threads=threads(config), backend=config.runtime.backend)
+        return MaskClassifier(model, threads=config.runtime.threads, backend=config.runtime.backend)
 
     model = open_model(config.classifier.model, "mask_classification")
     return lambda: _on_delegate_or_cpu(config, model, make, on_problem)

@@ -8,8 +8,6 @@ from edge.config import Config
 
 MOST_WORKERS = 4
 """Unless runtime.workers says more: each keeps models of its own in memory."""
-MOST_THREADS = 2
-"""Unless runtime.threads says more: a network this small gains little from a third thread."""
 
 
 def workers(config: Config) -> int:
@@ -20,13 +18,6 @@ def workers(config: Config) -> int:
     if config.runtime.delegate is not None:
         return 1
     return max(1, min(len(config.cameras), available_cores(), MOST_WORKERS))
-
-
-def threads(config: Config) -> int:
-    """Threads for each model of a vision thread: the cores that the vision threads leave each other."""
-    if config.runtime.threads is not None:
-        return config.runtime.threads
-    return max(1, min(available_cores() // workers(config), MOST_THREADS))
 
 
 def available_cores() -> int:

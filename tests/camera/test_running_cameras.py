@@ -34,7 +34,7 @@ def a_config(cameras: dict[str, Any] | None = None, **sections: Any) -> Config:
         ({"mqtt": {"host": "other", "tls": {}, "commands": True}, "storage": {"keep_days": 1, "max_events": 1}}, []),
         ({"mqtt": {"enabled": False, "prefix": "other"}}, ["mqtt.enabled", "mqtt.prefix"]),
         ({"detector": {"model": "x"}, "device": "other"}, ["detector.model", "device"]),
-        ({"storage": {"path": "/x"}, "runtime": {"threads": 1}}, ["runtime.threads", "storage.path"]),
+        ({"storage": {"path": "/x"}, "runtime": {"threads": 2}}, ["runtime.threads", "storage.path"]),
     ],
 )
 def test_what_waits_for_a_restart_is_named(sections: dict[str, Any], waiting: list[str]) -> None:

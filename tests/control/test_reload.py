@@ -147,7 +147,7 @@ def test_a_file_with_mistakes_changes_nothing_and_is_told(
         supervisor.wait_for(["READY=1", *["RELOADING=1", "READY=1"] * 2])
 
         device.config.write_text(good, encoding="utf-8")
-        editor.change(device="hall", mqtt__prefix="elsewhere", runtime__threads=1)
+        editor.change(device="hall", mqtt__prefix="elsewhere", runtime__threads=2)
         wait_until(lambda: "restart" in str(device.status()["problems"]), what="what waits")
         waits, differs = device.status()["problems"]
         assert waits == (
