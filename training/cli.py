@@ -98,7 +98,13 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         "--classes", type=int, choices=(2, 3), default=3, help="2 leaves out incorrectly worn masks (default: 3)"
     )
     parser.add_argument(
-        "--folds", type=whole_number(1), default=1, metavar="K", help="cross-validate on K folds, before training"
+        "--folds",
+        type=_folds,
+        metavar="K",
+        help="cross-validate first: on K folds, or with `sets` on each data set, having learnt from the others",
+    )
+    parser.add_argument(
+        "--folds-only", action="store_true", help="with --folds: end there, and use the test photos as well"
     )
     _add_views(parser)
     parser.add_argument(
@@ -119,6 +125,10 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="detector that crops the photos of class folders (default: the shipped one)",
     )
+
+
+def _folds(text: str) -> int | str:
+    return "sets" if text == "sets" else whole_number(2)(text)
 
 
 def _add_views(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from numpy.typing import NDArray
 
 from edge.errors import MaskdError, UsageError
 from edge.evaluation.examples import face_finder, load_photos, whole_image
-from edge.evaluation.labelled import LabelledPhoto, SplitName, split_photos
+from edge.evaluation.labelled import LabelledPhoto
 from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
 from training import plots, report
 from training.confidence import calibrate
+from training.cross_validation import By, JudgedPhoto, cross_validate
 from training.dataset import FaceSample, face_samples, move_validation_to_training, no_test, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
@@ -39,6 +39,8 @@ PAINTED_FACES = 2000
 def run(arguments: argparse.Namespace) -> None:
     """Trains, evaluates on the test photos and writes the run's folder. Raises MaskdError for data it cannot use."""
     options = _options(arguments)
+    if arguments.folds_only and arguments.folds is None:
+        raise UsageError("--folds-only is for --folds; give --folds 5, or --folds sets")
     _require_unseen(arguments.folds, options)
     require_start(options.keep_stem, options.start_from)
     require_patches(options.imitate, options.architecture, "--arch patches")
@@ -58,20 +60,23 @@ def run(arguments: argparse.Namespace) -> None:
     print_licences(learnt)
     if arguments.with_validation:
         move_validation_to_training(data)
+    learnt_boxes = None if arguments.whole_image else finder
     samples = {
-        name: _samples(photos, options, name, finder if name == "train" and not arguments.whole_image else None)
+        name: _samples(photos, options, name, learnt_boxes if name == "train" else None)
         for name, photos in data.splits.items()
     }
     _require_labels(samples["train"], options)
-    _require_enough_photos(arguments.folds, data.splits)
-    if not samples["test"]:
+    if not samples["test"] and not arguments.folds_only:
         raise MaskdError(no_test("face", data.splits))
     make(out)
     metrics: dict[str, Any] = {}
-    if arguments.folds > 1:
-        metrics["cross_validation"] = _cross_validate(
-            data.splits["train"] + data.splits["validation"], arguments.folds, options, out, arguments.landmarks
-        )
+    if arguments.folds is not None:
+        # Who chooses by the folds, and then trains and tests, must not have chosen on the test photos.
+        used = [p for name, part in data.splits.items() if arguments.folds_only or name != "test" for p in part]
+        metrics["cross_validation"] = _cross_validate(used, arguments, options, learnt_boxes)
+        if arguments.folds_only:
+            report.write_json(metrics, out / "metrics.json")
+            return
     model, history = train_masks(
         samples["train"],
         samples["validation"],
@@ -86,8 +91,8 @@ def run(arguments: argparse.Namespace) -> None:
     _write_report(model, history, samples["test"], learnt, options, out, metrics)
 
 
-def _require_unseen(folds: int, options: MaskTraining) -> None:
-    if folds > 1 and (options.start_from or options.teachers or options.imitate):
+def _require_unseen(folds: By | None, options: MaskTraining) -> None:
+    if folds is not None and (options.start_from or options.teachers or options.imitate):
         raise UsageError(
             "--folds needs a model that has not seen the photos, but one of --start-from, --teacher or --imitate "
             "has seen them all; remove one or the other"
@@ -143,38 +148,33 @@ def _painted(samples: Sequence[FaceSample], options: MaskTraining, landmarks: Pa
     return painted
 
 
-def _require_enough_photos(folds: int, splits: Mapping[SplitName, Sequence[LabelledPhoto]]) -> None:
-    count = len(splits["train"]) + len(splits["validation"])
-    if folds > count:
-        raise UsageError(f"--folds {folds} exceeds the number of training photos, {count}")
-
-
 def _cross_validate(
-    photos: Sequence[LabelledPhoto], folds: int, options: MaskTraining, out: Path, landmarks: Path | None
+    photos: Sequence[LabelledPhoto], arguments: argparse.Namespace, options: MaskTraining, finder: FindFaces | None
 ) -> dict[str, Any]:
-    """Accuracy of K trainings, each judged on the fold that it did not see; the test photos stay out of it."""
-    ordered = [p for part in split_photos(photos, options.seed, (1.0, 0.0, 0.0)).values() for p in part]
-    results = []
-    for fold in range(folds):
-        held, rest = ordered[fold::folds], [p for i, p in enumerate(ordered) if i % folds != fold]
-        train, _ = face_samples(rest, options.labels)
-        test, _ = face_samples(held, options.labels)
-        _require_labels(train, options)
-        model, _ = train_masks(
-            train,
-            [],
-            replace(options, seed=options.seed + fold),
-            out / f"fold-{fold + 1}",
-            resume=False,
-            painted=_painted(train, options, landmarks),
-        )
-        figures = report.classification_metrics(test, _predict(model, test, options), options.labels)
-        print(f"fold {fold + 1} of {folds}: accuracy {figures['accuracy']:.3f} on {figures['faces']} faces", flush=True)
-        results.append(figures)
-    accuracies = [each["accuracy"] for each in results]
-    mean, spread = float(np.mean(accuracies)), float(np.std(accuracies))
-    print(f"mean of {folds} folds: accuracy {mean:.3f}, standard deviation {spread:.3f}", flush=True)
-    return {"folds": results, "accuracy_mean": mean, "accuracy_sd": spread}
+    """Prints and returns the figures of models that did not see the faces they judge."""
+
+    def train(
+        learnt: Sequence[FaceSample], validation: Sequence[FaceSample], changed: MaskTraining, folder: Path
+    ) -> Any:
+        _require_labels(learnt, changed)
+        painted = _painted(learnt, changed, arguments.landmarks)
+        model, _ = train_masks(learnt, validation, changed, folder, resume=arguments.resume, painted=painted)
+        if validation:
+            _calibrate(model, validation, changed)
+        return model
+
+    judged = [JudgedPhoto(photo, face_samples([photo], options.labels, finder)[0]) for photo in photos]
+    found = cross_validate(
+        [each for each in judged if each.faces],
+        arguments.folds,
+        options,
+        arguments.out,
+        train,
+        lambda model, faces: _predict(model, faces, options),
+        resume=arguments.resume,
+    )
+    print(f"\n{found.as_table().as_text()}\n{found.spread()}", flush=True)
+    return found.as_json()
 
 
 def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:

@@ -161,8 +161,11 @@ def test_a_run_leaves_its_report(mask_run: Ran) -> None:
     assert test["accuracy"] == pytest.approx(sum(test["recall"].values()) / 3)
     assert test["sets"]["colours"]["faces"] == 6
     folds = metrics["cross_validation"]["folds"]
-    assert [fold["faces"] for fold in folds] == [18, 18]
-    assert metrics["cross_validation"]["accuracy_mean"] == pytest.approx(sum(fold["accuracy"] for fold in folds) / 2)
+    accuracies = [folds[f"fold {number} of 2"]["three-class accuracy"] for number in (1, 2)]
+    assert [each["count"] for each in accuracies] == [18, 18]
+    mean = sum(each["value"] for each in accuracies) / 2
+    assert metrics["cross_validation"]["sets"]["all together"]["three-class accuracy"]["value"] == pytest.approx(mean)
+    assert f"mean of 2 folds: three-class accuracy {mean:.3f}, standard deviation" in mask_run.printed
 
     (epoch,) = mask_run.history()
     assert epoch["epoch"] == "1"
@@ -456,8 +459,40 @@ def test_a_label_without_photos(tmp_path: Path) -> None:
 
 def test_more_folds_than_photos(tmp_path: Path) -> None:
     data = write_voc(tmp_path / "data", ["with_mask", "without_mask"] * 2)
-    line = complaint_of(train(tmp_path / "run", "mask", "--data", data, *TINY, "--classes", 2, "--folds", 9), 2)
-    assert "--folds 9 exceeds the number of training photos, 4" in line
+    few = ("mask", "--data", data, *TINY, "--classes", 2, "--folds-only")
+    line = complaint_of(train(tmp_path / "run", *few, "--folds", 9), 2)
+    assert "--folds 9 exceeds the number of photos, 4" in line
+    line = complaint_of(train(tmp_path / "run", *few, "--folds", "sets"), 2)
+    assert "--folds sets leaves out one data set after another, but there is only one" in line
+    assert "--folds-only is for --folds" in complaint_of(train(tmp_path / "run", *few), 2)
+
+
+def test_each_set_is_judged_by_a_model_that_learnt_from_the_others(faces: Path, tmp_path: Path) -> None:
+    """The second set has its labels turned round, so a model of the others is wrong there, and right at home."""
+    turned = dict(zip(LABELS, (*LABELS[1:], LABELS[0]), strict=True))
+    other = write_voc(tmp_path / "turned", [LABELS[i % 3] for i in range(42)])
+    for path in (other / "annotations").iterdir():
+        label = path.read_text().partition("<name>")[2].partition("</name>")[0]
+        path.write_text(path.read_text().replace(f"<name>{label}<", f"<name>{turned[label]}<"))
+    third = write_voc(tmp_path / "third", [LABELS[i % 3] for i in range(42)])
+    every = ("mask", "--data", faces, "--data", other, "--data", third, *TINY, "--epochs", 8)
+    ran = train(tmp_path / "run", *every, "--folds", "sets", "--folds-only")
+    assert (ran.status, ran.complaint) == (0, "")
+    sets = ran.json("metrics.json")["cross_validation"]["sets"]
+    assert {name: each["three-class accuracy"]["count"] for name, each in sets.items()} == {
+        "colours": 42,
+        "third": 42,
+        "turned": 42,
+        "all together": 126,
+    }
+    assert sets["turned"]["three-class accuracy"]["value"] < 0.2
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+    kept = tmp_path / "run" / "fold-1" / "answers.npy"
+    before = kept.stat().st_mtime_ns
+    again = train(tmp_path / "run", *every, "--folds", "sets", "--folds-only", "--resume")
+    assert again.json("metrics.json")["cross_validation"]["sets"] == sets
+    assert kept.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("command", ["mask", "face"])

@@ -74,25 +74,33 @@ def classifier_figures(
 
     Accuracy and macro-F1 are given where the classifier knows every label of the set but UNSURE. The two-class accuracy
     takes the more probable of TWO_LABELS, on the faces with one of them; for a classifier of these two it is the only
-    one. Where
-    `min_confidence` is not None, an answer below it is `unknown`.
+    one. Where `min_confidence` is not None, an answer below it is `unknown`.
     """
+    shown = {face.label for record in records for face in record.photo.faces if is_judgeable(face)}
     answers = answers_of(records, name, labels)
+    return figures_of(answers, len(records), min_confidence, knows_all=shown - {UNSURE} <= set(labels))
+
+
+def figures_of(
+    answers: Answers, photos: int, min_confidence: float | None, *, knows_all: bool = True
+) -> dict[str, Estimate]:
+    """As `classifier_figures`, of answers on so many photos; `knows_all`: the photos show no label but the
+    classifier's."""
     if not answers.truth.size:
         return {}
-    draws = Resampling(len(records))
+    labels = answers.labels
+    draws = Resampling(photos)
 
     def share(hits: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Estimate | None:
         asked = np.ones(hits.shape, dtype=np.bool_) if among is None else among
-        return draws.ratio(_per_photo(answers, hits & asked, len(records)), _per_photo(answers, asked, len(records)))
+        return draws.ratio(_per_photo(answers, hits & asked, photos), _per_photo(answers, asked, photos))
 
     correct = answers.correct
     figures: dict[str, Estimate | None] = {}
-    shown = {face.label for record in records for face in record.photo.faces if is_judgeable(face)}
-    if shown - {UNSURE} <= set(labels):
+    if knows_all:
         if set(labels) != set(TWO_LABELS):
-            figures[_accuracy_name(labels)] = share(correct)
-        figures[MACRO_F1] = _macro_f1(answers, draws, len(records))
+            figures[accuracy_name(labels)] = share(correct)
+        figures[MACRO_F1] = _macro_f1(answers, draws, photos)
     for index, label in enumerate(labels):
         figures[f"recall {label}"] = share(correct, answers.truth == index)
     if set(TWO_LABELS) <= set(labels):
@@ -100,7 +108,7 @@ def classifier_figures(
         of_two = np.asarray(np.isin(answers.truth, columns))
         chosen = np.array(columns)[answers.probabilities[:, columns].argmax(axis=1)]
         figures[TWO_CLASS] = share(np.asarray(chosen == answers.truth), of_two)
-    figures[CALIBRATION] = _calibration(answers, draws, len(records))
+    figures[CALIBRATION] = _calibration(answers, draws, photos)
     if min_confidence is not None:
         known = np.asarray(answers.confidence >= min_confidence)
         figures[UNKNOWN_SHARE] = share(~known)
@@ -108,7 +116,10 @@ def classifier_figures(
     return {key: figure for key, figure in figures.items() if figure is not None}
 
 
-def _accuracy_name(labels: Sequence[str]) -> str:
+def accuracy_name(labels: Sequence[str]) -> str:
+    """Of the share of right answers; one of two labels is called otherwise, see `classifier_figures`."""
+    if set(labels) == set(TWO_LABELS):
+        return TWO_CLASS
     return "three-class accuracy" if len(labels) == 3 else f"accuracy of {len(labels)} labels"
 
 
