@@ -11,7 +11,8 @@ PYTEST ?=
 JOBS ?= 6
 DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
-MODEL_VERSION ?= 1.1.0
+FACE_VERSION ?= 1.2.0
+FAR_VERSION ?= 1.1.0
 CLASSIFIER_VERSION ?= 1.2.0
 WEIGHTS_DIR ?= $(DATA)/../weights
 LANDMARKS ?= $(WEIGHTS_DIR)/face_detection_yunet_n_dynamic.onnx
@@ -131,10 +132,10 @@ format: $(VENV)/.dev ## Format the code, and mend what the linter can mend
 models: face-detector face-detector-far mask-classifier ## Make the shipped models again; DATA=folder has the labelled photos, WEIGHTS=file ImageNet's weights, LANDMARKS=file YuNet
 
 face-detector: runs/face/model.keras ## The detector for an input of 320x256
-	$(VENV)/bin/maskd-convert $< $(FACES_FIRST) $(EMPTY_FIRST) --version $(MODEL_VERSION) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(FACE_VERSION) --out models
 
 face-detector-far: runs/face-far/model.keras ## The detector for an input of 640x512
-	$(VENV)/bin/maskd-convert $< $(FACES_FIRST) $(EMPTY_FIRST) --version $(MODEL_VERSION) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES_FIRST) $(EMPTY_FIRST) --version $(FAR_VERSION) --out models
 
 mask-classifier: runs/mask/model.keras ## The classifier
 	$(VENV)/bin/maskd-convert $< $(FACES) --version $(CLASSIFIER_VERSION) --out models
@@ -145,15 +146,23 @@ runs/face-first/model.keras: $(VENV)/.dev | data
 runs/face-second/model.keras: runs/face-first/model.keras
 	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) --start-from $< --epochs 14 --out $(@D)
 
-runs/face/model.keras: runs/face-second/model.keras
+runs/face-third/model.keras: runs/face-second/model.keras
 	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) --start-from $< --repeat-empty 5 --epochs 4 --out $(@D)
 
-# Not shipped yet, see docs/models.md: every set and a teacher, then half the cost.
-runs/face-next/model.keras: runs/face/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --teacher '$(LANDMARKS)' --start-from $< --repeat-empty 1.5 --epochs 12 --out $(@D)
+# From here on a network of half the cost, which learns from every set and from a teacher.
+TAUGHT = $(FACES) $(EMPTY) --teacher '$(LANDMARKS)' --backbone patches --repeat-empty 1.5
 
-runs/face-patches/model.keras: runs/face-next/model.keras
-	$(VENV)/bin/maskd-train face $(FACES) $(EMPTY) --teacher '$(LANDMARKS)' --backbone patches --imitate $< --imitation-steps 3000 --epochs 24 --out $(@D)
+runs/face-patches-first/model.keras: runs/face-third/model.keras
+	$(VENV)/bin/maskd-train face $(TAUGHT) --imitate $< --imitation-steps 700 --epochs 4 --out $(@D)
+
+runs/face-patches-second/model.keras: runs/face-patches-first/model.keras
+	$(VENV)/bin/maskd-train face $(TAUGHT) --start-from $< --epochs 24 --out $(@D)
+
+runs/face-patches-third/model.keras: runs/face-patches-second/model.keras
+	$(VENV)/bin/maskd-train face $(TAUGHT) --start-from $< --learning-rate 2e-3 --epochs 30 --out $(@D)
+
+runs/face/model.keras: runs/face-patches-third/model.keras
+	$(VENV)/bin/maskd-train face $(TAUGHT) --start-from $< --learning-rate 1.5e-3 --epochs 66 --out $(@D)
 
 FAR = --size far --crop 512 --batch-size 8
 

@@ -118,7 +118,9 @@ def cross_validate(
         if resume and kept.is_file():
             answers = np.load(kept)
         else:
-            learnt, validation = _divided([each for each, out_ in zip(photos, fold.held, strict=True) if not out_])
+            learnt, validation = _divided(
+                [each for each, is_held in zip(photos, fold.held, strict=True) if not is_held]
+            )
             model = train(learnt, validation, replace(options, seed=options.seed + number), folder)
             answers = predict(model, [face for index in held for face in photos[index].faces])
             np.save(kept, answers)

@@ -71,12 +71,14 @@ class ApResult:
         kept = int(np.count_nonzero(self.scores >= min_score))
         return (float(self.precision[kept - 1]), float(self.recall[kept - 1])) if kept else (1.0, 0.0)
 
-    def best_score(self) -> float:
-        """The threshold with the highest F1; 0.5 where nothing was found."""
+    def best_score(self, recall_weight: float = 1.0) -> float:
+        """The threshold with the highest F1, or F-beta where recall counts `recall_weight` times as much as precision
+        (van Rijsbergen, "Information Retrieval", 1979, chapter 7); 0.5 where nothing was found."""
         if self.found_faces == 0:
             return 0.5
-        f1 = 2 * self.precision * self.recall / np.maximum(self.precision + self.recall, 1e-9)
-        return float(self.scores[int(np.argmax(f1))])
+        square = recall_weight**2
+        f_beta = (1 + square) * self.precision * self.recall / np.maximum(square * self.precision + self.recall, 1e-9)
+        return float(self.scores[int(np.argmax(f_beta))])
 
 
 def match_picture(picture: PictureResult, iou: float = 0.5) -> PictureMatches:

@@ -51,6 +51,14 @@ def test_area_under_the_envelope_by_hand() -> None:
     assert result.best_score() == pytest.approx(0.7)
 
 
+def test_the_best_score_is_lower_where_recall_counts_more() -> None:
+    # By hand: precision 1 and recall 2/3 at 0.8, 3/5 and 1 at 0.5; F1 0.8 and 0.75, F1.5 0.74 and 0.83.
+    found = {FACE: 0.9, OTHER: 0.8, NOWHERE: 0.6, (300, 0, 310, 10): 0.55, THIRD: 0.5}
+    result = average_precision([picture(found, [FACE, OTHER, THIRD])])
+    assert result.best_score() == pytest.approx(0.8)
+    assert result.best_score(recall_weight=1.5) == pytest.approx(0.5)
+
+
 def test_each_face_has_the_score_that_found_it() -> None:
     matches = match_picture(picture({FACE: 0.9, NOWHERE: 0.8, OTHER: 0.25}, [THIRD, OTHER, FACE]))
     assert matches.found_at.tolist() == [-np.inf, 0.25, pytest.approx(0.9)]
