@@ -56,9 +56,7 @@ class Stage:
     p90_ms: float
 
 
-def run_bench(
-    *, as_json: bool = False, threads: int = 1, repeat: int = 50, delegate: str | None = None
-) -> int:
+def run_bench(*, as_json: bool = False, threads: int = 1, repeat: int = 50, delegate: str | None = None) -> int:
     """Prints the latency of each stage, over `repeat` pictures. Raises MaskdError where a model cannot be used."""
     try:
         config = Config(runtime=RuntimeSettings(threads=threads, delegate=delegate))
