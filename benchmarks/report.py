@@ -17,6 +17,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
 BENCHMARKS: Mapping[str, Sequence[str]] = {
     "stages": ("benchmarks.stages",),
     "peers": ("benchmarks.peers",),
+    "scale": ("benchmarks.scale",),
+    "start": ("benchmarks.start",),
     "delivery": ("benchmarks.delivery",),
     "instructions": ("benchmarks.instructions",),
     "cameras": ("benchmarks.cameras",),

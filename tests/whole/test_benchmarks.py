@@ -17,10 +17,12 @@ from benchmarks.outbox import main as time_outbox
 from benchmarks.outputs import as_table, measure
 from benchmarks.peers import main as time_peers
 from benchmarks.processes import usage
+from benchmarks.scale import main as time_scale
 from benchmarks.soak import soak
 from benchmarks.soak_report import growth, report
 from benchmarks.stages import STAGES
 from benchmarks.stages import main as time_stages
+from benchmarks.start import main as time_start
 from tests.support.pictures import write_photo
 from training.evaluation.latency import Timing, latency_table
 
@@ -150,6 +152,21 @@ def test_the_way_to_the_broker_is_timed_in_two_stages(mosquitto_folder: Path) ->
     rows = delivery.table(delays).splitlines()
     assert [row.count("|") for row in rows] == [6] * 5
     assert f"{1000 * max(delay.acknowledged for delay in delays):.1f}" in rows[-1]
+
+
+def test_more_people_are_followed_and_cost_more(capsys: pytest.CaptureFixture[str]) -> None:
+    assert time_scale(["--seconds", "1"]) == 0
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[4:]]
+    assert [int(row[0]) for row in rows] == [0, 1, 4, 16, 36]
+    assert [int(row[1]) for row in rows[:4]] == [0, 1, 4, 16]
+    assert all(float(value) > 0 for row in rows for cell in row[2:] for value in cell.split(" / "))
+
+
+def test_a_start_is_timed_to_the_first_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    assert time_start(["--repeat", "1"]) == 0
+    rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()[4:]]
+    assert [row[0] for row in rows] == ["| seconds", "| processor seconds"]
+    assert all(0 < float(row[1]) < 60 for row in rows)
 
 
 def test_ages_are_shares_of_all_pictures() -> None:
