@@ -1,7 +1,7 @@
 """How many cameras a machine carries, and what a still scene costs: `python -m benchmarks.cameras`.
 
 Plays the demo's clip (640x480 in H.264, 15 pictures a second, 1 to 3 people) to many cameras of the real daemon, with
-the page on and nobody watching; then a still scene with noise, with and without the motion gate. The variants take
+the page on and without viewers; then a still scene with noise, with and without the motion gate. The variants take
 turns, so that other load slows them alike. Prints tables in Markdown.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.clips import STILL_FPS, recoded, still_scene
-from benchmarks.daemon import add_login, daemon, judged, metrics
+from benchmarks.daemon import add_login, daemon, metrics, taken
 from benchmarks.processes import machine, usage
 from tests.support.mosquitto import free_port
 
@@ -92,17 +92,17 @@ def measure(clip: Path, count: int, settings: Mapping[str, Any], seconds: float)
         sources = {f"c{number}": clip for number in range(count)}
         with daemon(folder, sources, web={"port": port}, **settings) as process:
             time.sleep(WARM_UP_S)
-            before, pictures, young, began = usage(process.pid), judged(folder), ages(port, token), time.monotonic()
+            before, values, began = usage(process.pid), metrics(port, token), time.monotonic()
             time.sleep(seconds)
-            after, later, old, took = usage(process.pid), judged(folder), ages(port, token), time.monotonic() - began
-    fps = min((later[camera] - pictures[camera]) / took for camera in pictures)
-    return Run(fps, 100 * (after.cpu_s - before.cpu_s) / took, after.rss_mb, old - young)
+            after, later, took = usage(process.pid), metrics(port, token), time.monotonic() - began
+    fps = min((taken(later, camera) - taken(values, camera)) / took for camera in sources)
+    return Run(fps, 100 * (after.cpu_s - before.cpu_s) / took, after.rss_mb, ages(later) - ages(values))
 
 
-def ages(port: int, token: str) -> Counter[str]:
+def ages(values: Mapping[str, float]) -> Counter[str]:
     """Of every picture judged since the start, as in Run.ages."""
     found: Counter[str] = Counter()
-    for name, value in metrics(port, token).items():
+    for name, value in values.items():
         if (bucket := _AGE.fullmatch(name)) is not None:
             found[bucket["limit"]] += round(value)
     return found

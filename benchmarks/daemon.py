@@ -58,3 +58,10 @@ def metrics(port: int, token: str) -> dict[str, float]:
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
+
+
+def taken(values: Mapping[str, float], camera: str) -> float:
+    """Pictures that vision has taken so far, as `metrics` says."""
+    return (
+        values[f'maskd_frames_total{{camera="{camera}"}}'] - values[f'maskd_frames_dropped_total{{camera="{camera}"}}']
+    )

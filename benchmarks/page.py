@@ -19,7 +19,7 @@ from pathlib import Path
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from benchmarks.daemon import add_login, daemon, judged, metrics
+from benchmarks.daemon import add_login, daemon, judged, metrics, taken
 from benchmarks.processes import machine, usage
 from edge.demo_clip import CLIP
 from tests.support.mosquitto import HOST, free_port
@@ -94,8 +94,7 @@ def _counts(folder: Path, port: int, token: str, viewers: int | None) -> tuple[f
     if viewers is None:
         return judged(folder)["door"], 0
     values = metrics(port, token)
-    taken = values['maskd_frames_total{camera="door"}'] - values['maskd_frames_dropped_total{camera="door"}']
-    return taken, values["maskd_page_pictures_total"]
+    return taken(values, "door"), values["maskd_page_pictures_total"]
 
 
 if __name__ == "__main__":

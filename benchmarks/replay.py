@@ -94,7 +94,8 @@ def _median_ms(replays: Replays, trial: Trial, seconds: float, repeat: int) -> t
 def on_the_page(repeat: int) -> None:
     from playwright.sync_api import sync_playwright
 
-    from tests.support.web_page import HOST, PASSWORD, a_status, running_page
+    from tests.support.mosquitto import HOST
+    from tests.support.web_page import PASSWORD, a_status, running_page
 
     door = CameraStatus(enabled=True, connected=True, fps=15, frames=0, dropped=0, error=None)
     with (

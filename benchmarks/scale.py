@@ -1,8 +1,8 @@
 """What a further person costs: `python -m benchmarks.scale`.
 
 The same still people, 0 to 36 of them, fifteen pictures a second, through vision as the daemon runs it, with one thread
-for each model and with two. The median is a picture on which nobody is due for another judgement; the 95th percentile,
-one on which people are. Prints a table in Markdown.
+for each model and with two. The median is a picture on which only the detector runs; the 95th percentile, one
+on which people are judged again. Prints a table in Markdown.
 """
 
 from __future__ import annotations

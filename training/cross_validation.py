@@ -43,6 +43,10 @@ class JudgedPhoto:
     faces: Sequence[FaceSample]
 
 
+def faces_of(photos: Sequence[JudgedPhoto]) -> list[FaceSample]:
+    return [face for each in photos for face in each.faces]
+
+
 @dataclass(frozen=True, slots=True)
 class Fold:
     name: str
@@ -122,13 +126,10 @@ def cross_validate(
                 [each for each, is_held in zip(photos, fold.held, strict=True) if not is_held]
             )
             model = train(learnt, validation, replace(options, seed=options.seed + number), folder)
-            answers = predict(model, [face for index in held for face in photos[index].faces])
+            answers = predict(model, faces_of([photos[index] for index in held]))
             np.save(kept, answers)
-        start = 0
-        for index in held:
-            count = len(photos[index].faces)
-            probabilities[index] = answers[start : start + count]
-            start += count
+        ends = np.cumsum([len(photos[index].faces) for index in held])
+        probabilities.update(zip(held, np.split(answers, ends[:-1]), strict=True))
         own = _figures([photos[index] for index in held], [probabilities[index] for index in held], options.labels)
         print(f"{fold.name}: {', '.join(f'{name} {each.as_text()}' for name, each in own.items())}", flush=True)
         by_fold[fold.name] = own
@@ -156,7 +157,7 @@ def _figures(
         tuple(labels),
         np.repeat(np.arange(len(photos)), faces),
         np.concatenate([np.arange(count) for count in faces]),
-        report.label_indices([face for each in photos for face in each.faces], labels),
+        report.label_indices(faces_of(photos), labels),
         np.concatenate(probabilities).astype(np.float64),
     )
     return figures_of(answers, len(photos), min_confidence=None)
@@ -165,5 +166,5 @@ def _figures(
 def _divided(photos: Sequence[JudgedPhoto]) -> tuple[list[FaceSample], list[FaceSample]]:
     parts = split_photos([each.photo for each in photos], 1, (LEARNT_SHARE, 1 - LEARNT_SHARE, 0.0))
     chosen = {photo.path for photo in parts["train"]}
-    learnt = [face for each in photos if each.photo.path in chosen for face in each.faces]
-    return learnt, [face for each in photos if each.photo.path not in chosen for face in each.faces]
+    learnt = [each for each in photos if each.photo.path in chosen]
+    return faces_of(learnt), faces_of([each for each in photos if each.photo.path not in chosen])

@@ -20,7 +20,7 @@ from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
 from training import plots, report
 from training.confidence import calibrate
-from training.cross_validation import By, JudgedPhoto, cross_validate
+from training.cross_validation import By, JudgedPhoto, cross_validate, faces_of
 from training.dataset import FaceSample, face_samples, move_validation_to_training, no_test, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
@@ -60,11 +60,13 @@ def run(arguments: argparse.Namespace) -> None:
     print_licences(learnt)
     if arguments.with_validation:
         move_validation_to_training(data)
-    learnt_boxes = None if arguments.whole_image else finder
-    samples = {
-        name: _samples(photos, options, name, learnt_boxes if name == "train" else None)
+    # Folds learn from the photos of every split.
+    learns = data.splits if arguments.folds is not None else ("train",)
+    judged = {
+        name: _judged(photos, options, name, None if arguments.whole_image or name not in learns else finder)
         for name, photos in data.splits.items()
     }
+    samples = {name: faces_of(photos) for name, photos in judged.items()}
     _require_labels(samples["train"], options)
     if not samples["test"] and not arguments.folds_only:
         raise MaskdError(no_test("face", data.splits))
@@ -72,8 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
     metrics: dict[str, Any] = {}
     if arguments.folds is not None:
         # Who chooses by the folds, and then trains and tests, must not have chosen on the test photos.
-        used = [p for name, part in data.splits.items() if arguments.folds_only or name != "test" for p in part]
-        metrics["cross_validation"] = _cross_validate(used, arguments, options, learnt_boxes)
+        used = [p for name, part in judged.items() if arguments.folds_only or name != "test" for p in part]
+        metrics["cross_validation"] = _cross_validate(used, arguments, options)
         if arguments.folds_only:
             report.write_json(metrics, out / "metrics.json")
             return
@@ -120,13 +122,20 @@ def _options(arguments: argparse.Namespace) -> MaskTraining:
     )
 
 
-def _samples(
+def _judged(
     photos: Sequence[LabelledPhoto], options: MaskTraining, name: str, find_faces: FindFaces | None
-) -> list[FaceSample]:
-    samples, left_out = face_samples(photos, options.labels, find_faces)
+) -> list[JudgedPhoto]:
+    """Those of the split `name` that show a face to learn from."""
+    judged: list[JudgedPhoto] = []
+    left_out: Counter[str] = Counter()
+    for photo in photos:
+        faces, omitted = face_samples([photo], options.labels, find_faces)
+        left_out += omitted
+        if faces:
+            judged.append(JudgedPhoto(photo, faces))
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items())
-    print(f"{name}: {len(samples)} faces" + (f", left out: {reasons}" if reasons else ""), flush=True)
-    return samples
+    print(f"{name}: {len(faces_of(judged))} faces" + (f", left out: {reasons}" if reasons else ""), flush=True)
+    return judged
 
 
 def _require_labels(samples: Sequence[FaceSample], options: MaskTraining) -> None:
@@ -149,7 +158,7 @@ def _painted(samples: Sequence[FaceSample], options: MaskTraining, landmarks: Pa
 
 
 def _cross_validate(
-    photos: Sequence[LabelledPhoto], arguments: argparse.Namespace, options: MaskTraining, finder: FindFaces | None
+    photos: Sequence[JudgedPhoto], arguments: argparse.Namespace, options: MaskTraining
 ) -> dict[str, Any]:
     """Prints and returns the figures of models that did not see the faces they judge."""
 
@@ -163,9 +172,8 @@ def _cross_validate(
             _calibrate(model, validation, changed)
         return model
 
-    judged = [JudgedPhoto(photo, face_samples([photo], options.labels, finder)[0]) for photo in photos]
     found = cross_validate(
-        [each for each in judged if each.faces],
+        photos,
         arguments.folds,
         options,
         arguments.out,

@@ -28,12 +28,11 @@ from edge.web.device import Device
 from edge.web.logins import FILE_NAME, Logins, write_logins
 from edge.web.part import WebPage
 from edge.web.passwords import password_hash, token_hash
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import HOST, free_port
 from tests.support.waiting import wait_until
 
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
 RECOMMENDED = Recommendations(min_score=0.5, min_confidence=0.5)
-HOST = "127.0.0.1"
 PASSWORD = "correct horse"
 VIEW_PASSWORD = "only looking"
 TOKEN = "a-token-of-a-machine"

@@ -468,7 +468,7 @@ def test_more_folds_than_photos(tmp_path: Path) -> None:
 
 
 def test_each_set_is_judged_by_a_model_that_learnt_from_the_others(faces: Path, tmp_path: Path) -> None:
-    """The second set has its labels turned round, so a model of the others is wrong there, and right at home."""
+    """The second set has its labels turned round, so a model of the others is wrong there."""
     turned = dict(zip(LABELS, (*LABELS[1:], LABELS[0]), strict=True))
     other = write_voc(tmp_path / "turned", [LABELS[i % 3] for i in range(42)])
     for path in (other / "annotations").iterdir():

@@ -34,9 +34,10 @@ from edge.web.live import MOST_VIEWERS, SIGN_IN_AGAIN, TRY_LATER
 from edge.web.picture import encoded
 from edge.web.scene_slot import SceneSlot
 from edge.web.viewers import MISSED, MOST_TEXTS, Viewers
+from tests.support.mosquitto import HOST
 from tests.support.transitions import drafts, transition
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.support.web_page import HOST, TOKEN, RunningPage, a_status, page_config, running_page
+from tests.support.web_page import TOKEN, RunningPage, a_status, page_config, running_page
 
 FACE = Box(400, 200, 500, 320)
 FAINT = Box(900, 500, 960, 580)

@@ -22,13 +22,12 @@ from edge.camera.frame import Frame
 from edge.payloads.reports import CameraStatus, DayTotals, Totals
 from edge.people.scene import LookTimings, Scene
 from tests.people.test_zone_visits import Walk
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import HOST, free_port
 from tests.support.places import ROOT
 from tests.support.processes import killed_at_the_end
 from tests.support.transitions import transition
 from tests.support.waiting import wait_until
 from tests.support.web_page import (
-    HOST,
     TOKEN,
     Client,
     RunningPage,

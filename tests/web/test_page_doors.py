@@ -35,11 +35,10 @@ from edge.web.measurements import Measurements
 from edge.web.passwords import fits, password_hash, token_hash
 from edge.web.scene_slot import SceneSlot
 from edge.web.sessions import IDLE_S, LONGEST_S, MOST, Sessions
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import HOST, free_port
 from tests.support.places import ROOT
 from tests.support.waiting import wait_until
 from tests.support.web_page import (
-    HOST,
     LABELS,
     LOGINS,
     PASSWORD,

@@ -22,9 +22,9 @@ from edge.demo_clip import CLIP
 from edge.geometry import Box
 from edge.web.logins import FILE_NAME, write_logins
 from tests.daemon.test_daemon import running
-from tests.support.mosquitto import free_port
+from tests.support.mosquitto import HOST, free_port
 from tests.support.waiting import PATIENCE_S, wait_until
-from tests.support.web_page import HOST, LOGINS, PASSWORD, TOKEN, VIEW_PASSWORD, Client, is_listening
+from tests.support.web_page import LOGINS, PASSWORD, TOKEN, VIEW_PASSWORD, Client, is_listening
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make page-test")
 CHROMIUM = shutil.which("chromium")

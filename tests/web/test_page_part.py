@@ -17,10 +17,10 @@ from edge.system.deadline import Deadline
 from edge.view.words import sentence
 from edge.web import connection
 from edge.web.logins import FILE_NAME, write_logins
+from tests.support.mosquitto import HOST
 from tests.support.places import ROOT
 from tests.support.waiting import wait_until
 from tests.support.web_page import (
-    HOST,
     LOGINS,
     TOKEN,
     Client,

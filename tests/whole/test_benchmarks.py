@@ -154,7 +154,7 @@ def test_the_way_to_the_broker_is_timed_in_two_stages(mosquitto_folder: Path) ->
     assert f"{1000 * max(delay.acknowledged for delay in delays):.1f}" in rows[-1]
 
 
-def test_more_people_are_followed_and_cost_more(capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_of_many_people_are_timed(capsys: pytest.CaptureFixture[str]) -> None:
     assert time_scale(["--seconds", "1"]) == 0
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[4:]]
     assert [int(row[0]) for row in rows] == [0, 1, 4, 16, 36]
