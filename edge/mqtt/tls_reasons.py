@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from edge.config import TlsSettings
+from edge.system.tls_trust import plain_reason
 
 # Numbers of X509_V_ERR_*, see openssl-verification-options(1).
 _NOT_YET_VALID = 9
@@ -34,10 +35,11 @@ def explain_tls(error: OSError, address: str, tls: TlsSettings) -> str:
         )
     if "ALERT" in reason and tls.cert_file is not None and ("CA" in reason or "CERTIFICATE" in reason):
         return (
-            f"the broker {address} does not accept this device's certificate in {tls.cert_file} ({_plain(reason)}); "
-            "use one that has not expired and is signed by an authority that the broker trusts (its `cafile`)"
+            f"the broker {address} does not accept this device's certificate in {tls.cert_file} "
+            f"({plain_reason(reason)}); use one that has not expired and is signed by an authority that the broker "
+            "trusts (its `cafile`)"
         )
-    told = _plain(reason) if reason else error.strerror or str(error)
+    told = plain_reason(reason) if reason else error.strerror or str(error)
     return (
         f"the broker {address} has no compatible TLS: {told}; check that mqtt.port is its TLS port, or remove mqtt.tls"
     )
@@ -71,10 +73,3 @@ def _distrusted(error: ssl.SSLCertVerificationError, address: str, tls: TlsSetti
 
 def _today() -> str:
     return time.strftime("%Y-%m-%d", time.gmtime())
-
-
-def _plain(reason: str) -> str:
-    """OpenSSL's name of a reason, such as TLSV1_ALERT_UNKNOWN_CA, in small letters."""
-    for prefix in ("TLSV13_ALERT_", "TLSV1_ALERT_", "SSLV3_ALERT_"):
-        reason = reason.removeprefix(prefix)
-    return reason.lower().replace("_", " ")

@@ -5,7 +5,16 @@ from __future__ import annotations
 import socket
 import ssl
 
+from edge.system.tls_trust import plain_reason
+
 _SAID_LENGTH = 120
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+"""What OpenSSL calls an answer that is no TLS."""
+
+
+def is_without_tls(error: Exception) -> bool:
+    """Whether a handshake failed because the server speaks something else."""
+    return isinstance(error, ssl.SSLError) and error.reason in _NO_TLS
 
 
 def reason_of(error: Exception, host: str) -> str | None:
@@ -16,6 +25,13 @@ def reason_of(error: Exception, host: str) -> str | None:
                 f"the certificate of {host} is not trusted ({error.verify_message}); set ca_file to the certificate of "
                 "the authority that signed it"
             )
+        case ssl.SSLEOFError():
+            return f"{host} ended the connection before TLS was set up; check that it offers TLS on this port"
+        case ssl.SSLError() if is_without_tls(error):
+            return f"{host} does not begin with TLS; check the address and the port"
+        case ssl.SSLError():
+            told = plain_reason(error.reason or "NO_REASON_GIVEN")
+            return f"{host} has no compatible TLS: {told}; check the address, the port and the server's TLS"
         case socket.gaierror():
             return f"the name {host} is not known; check the address and this device's DNS"
         case TimeoutError():

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from edge.config.mail_output import MailSettings
 from edge.errors import MaskdError
 from edge.outputs.keeping_output import NotDeliveredError
-from edge.outputs.servers import reason_of, said
+from edge.outputs.servers import is_without_tls, reason_of, said
 from edge.system.credentials import credential
 from edge.system.secret_file import read_secret
 from edge.system.tls_trust import trusting
@@ -256,7 +256,7 @@ class MailSession:
                 )
             case smtplib.SMTPResponseException():
                 reason = f"{host} answers {_words(error.smtp_code, _bytes(error.smtp_error))}"
-            case ssl.SSLError() if error.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"):
+            case ssl.SSLError() if is_without_tls(error):
                 reason = (
                     f"{host} does not begin with TLS on port {settings.effective_port}; set tls to starttls, or "
                     "correct the port"

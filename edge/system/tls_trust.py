@@ -1,4 +1,4 @@
-"""What an encrypted connection trusts."""
+"""What an encrypted connection trusts, and the words for why there is none."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def trusting(ca_file: Path | None, remedy: str) -> ssl.SSLContext:
     # Python 3.13 insists on key identifiers, which an authority made after mosquitto's manual does not write.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def plain_reason(reason: str) -> str:
+    """OpenSSL's name of a reason, such as TLSV1_ALERT_UNKNOWN_CA, in small letters."""
+    for prefix in ("TLSV13_ALERT_", "TLSV1_ALERT_", "SSLV3_ALERT_"):
+        reason = reason.removeprefix(prefix)
+    return reason.lower().replace("_", " ")

@@ -115,10 +115,10 @@ def test_a_broker_that_takes_no_large_messages_is_named_and_left_alone(mosquitto
     broker.start()
     try:
         with publishing(broker, protocol=protocol) as (publisher, client):
-            for _ in range(snapshot_publisher.PATIENCE):
-                refused = publisher._failures
+            for number in range(1, snapshot_publisher.PATIENCE + 1):
                 publisher.take(a_snapshot())
-                wait_until(lambda before=refused: publisher._failures > before, what="a refusal")  # type: ignore[misc]
+                # With MQTT 3.1.1 the picture is tried again by itself, so that there may be more refusals already.
+                wait_until(lambda number=number: publisher._failures >= number, what="a refusal")  # type: ignore[misc]
             [problem] = publisher.status().problems
             assert problem.startswith("the broker does not take snapshots on maskd/lobby/door/snapshot: ")
             assert "set snapshots.publish to false" in problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -209,6 +210,24 @@ def test_https_trusts_the_authority_that_is_named_and_no_other(tmp_path: Path) -
         with calling(tmp_path / "b", url=server.url, ca_file=authority.cert) as it:
             it.add(1)
             wait_until(lambda: it.queue.depth("chat") == 0, what="the call")
+
+
+def test_https_to_a_server_without_it_is_named(tmp_path: Path) -> None:
+    with WebhookServer() as server, calling(tmp_path, url=server.url.replace("http:", "https:")) as it:
+        it.add(1)
+        wait_until(lambda: "localhost does not begin with TLS; check" in it.problems, what="the problem")
+        assert server.calls == []
+
+
+def test_a_server_that_ends_the_handshake_is_named(tmp_path: Path) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+    with listener, calling(tmp_path, url=url) as it:
+        it.add(1)
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(10_000)
+        wait_until(lambda: "127.0.0.1 ended the connection before TLS was set up" in it.problems, what="the problem")
 
 
 def test_the_address_may_be_in_a_file(tmp_path: Path) -> None:
