@@ -22,11 +22,11 @@ from training import report
 from training.dataset import FaceSample
 from training.evaluation.classifier_figures import Answers, accuracy_name, figures_of
 from training.evaluation.intervals import Estimate
+from training.evaluation.records import ALL
 from training.masks import MaskTraining
 
 By = int | Literal["sets"]
 """So many folds at random, or one for each data set."""
-ALL = "all together"
 LEARNT_SHARE = 0.9
 """Of a fold's training photos; the others end the training and calibrate."""
 
@@ -112,22 +112,27 @@ def cross_validate(
     *,
     resume: bool,
 ) -> CrossValidation:
-    """A fold's answers are kept in `out`; with `resume` a fold that has some is not trained again."""
+    """A fold's answers are kept in `out`; with `resume` a fold that has some is not trained again. Raises UsageError
+    where those are of other photos."""
     probabilities: dict[int, NDArray[np.float32]] = {}
     by_fold = {}
     for number, fold in enumerate(folds(photos, by, options.seed)):
         folder = out / f"fold-{number + 1}"
-        kept = folder / "answers.npy"
+        kept = folder / "answers.npz"
         held = [index for index in range(len(photos)) if fold.held[index]]
+        asked = np.array([face.source for index in held for face in photos[index].faces])
         if resume and kept.is_file():
-            answers = np.load(kept)
+            answers = _kept_answers(kept, asked)
         else:
             learnt, validation = _divided(
                 [each for each, is_held in zip(photos, fold.held, strict=True) if not is_held]
             )
             model = train(learnt, validation, replace(options, seed=options.seed + number), folder)
             answers = predict(model, faces_of([photos[index] for index in held]))
-            np.save(kept, answers)
+            # What is there is whole, so that a run that is killed here can be resumed.
+            unfinished = folder / "unfinished.npz"
+            np.savez(unfinished, faces=asked, probabilities=answers)
+            unfinished.replace(kept)
         ends = np.cumsum([len(photos[index].faces) for index in held])
         probabilities.update(zip(held, np.split(answers, ends[:-1]), strict=True))
         own = _figures([photos[index] for index in held], [probabilities[index] for index in held], options.labels)
@@ -135,6 +140,16 @@ def cross_validate(
         by_fold[fold.name] = own
     by_set = _by_set(photos, [probabilities[index] for index in range(len(photos))], options.labels)
     return CrossValidation(accuracy_name(options.labels), by_fold, by_set)
+
+
+def _kept_answers(kept: Path, asked: NDArray[np.str_]) -> NDArray[np.float32]:
+    with np.load(kept) as found:
+        if not np.array_equal(found["faces"], asked):
+            raise UsageError(
+                f"{kept} answers for other photos than those of this fold now, so the run cannot be resumed: --data, "
+                "--seed, --folds or a label has changed; give another --out, or --overwrite"
+            )
+        return np.asarray(found["probabilities"], dtype=np.float32)
 
 
 def _by_set(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edge.errors import MaskdError, UsageError
-from edge.evaluation.examples import PhotoData, is_judgeable
+from edge.evaluation.examples import SERVED_IOU, PhotoData, is_judgeable
 from edge.evaluation.labelled import LabelledPhoto, SplitName, read_photo
 from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.photo_set import PhotoSet
@@ -18,7 +18,6 @@ from edge.geometry import Box
 from edge.system.printable import one_line
 from edge.vision.preprocess import Image
 
-_SAME_FACE_IOU = 0.3
 SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
@@ -86,9 +85,7 @@ def face_samples(
         found = find_faces(image) if find_faces else []
         for face in faces:
             part, moved = _surroundings(image, face.box)
-            nearest = max(found, key=face.box.iou, default=None)
-            if nearest is not None and face.box.iou(nearest) < _SAME_FACE_IOU:
-                nearest = None
+            nearest = box_of_same_face(face.box, found)
             sample = FaceSample(
                 part,
                 face.box.moved(*moved),
@@ -99,6 +96,12 @@ def face_samples(
             )
             samples.append(sample)
     return samples, +left_out
+
+
+def box_of_same_face(labelled: Box, found: Sequence[Box]) -> Box | None:
+    """The found box that overlaps the labelled one most, if it does so by SERVED_IOU."""
+    nearest = max(found, key=labelled.iou, default=None)
+    return nearest if nearest is not None and labelled.iou(nearest) >= SERVED_IOU else None
 
 
 def require_different_names(sets: Iterable[PhotoSet]) -> None:

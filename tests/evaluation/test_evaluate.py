@@ -20,13 +20,14 @@ from edge.evaluation.metrics import PictureMatches, expected_calibration_error, 
 from edge.evaluation.tables import Table
 from edge.geometry import Box
 from edge.vision.faces import Face
+from edge.vision.preprocess import Image
 from tests.support.labelled_sets import portraits
 from tests.support.pictures import write_photo
 from tests.support.places import DATA, NO_DATA, ROOT
 from tests.support.weights import AIZOO, RES10, YUNET, weights
 from training.cli import main
 from training.evaluation.aizoo import anchors, decode
-from training.evaluation.classifier_figures import classifier_figures
+from training.evaluation.classifier_figures import answers_of, classifier_figures
 from training.evaluation.contenders import (
     ClassifierEntry,
     DetectorEntry,
@@ -45,8 +46,8 @@ from training.evaluation.detector_figures import (
     miss_causes,
     served_figures,
 )
-from training.evaluation.intervals import Estimate, Resampling
-from training.evaluation.records import PhotoRecord
+from training.evaluation.intervals import Estimate, Floats, Resampling
+from training.evaluation.records import PhotoRecord, record_photos
 from training.evaluation.slice_figures import NOT_TOLD, slice_figures
 
 LABELS = ("with_mask", "without_mask", "mask_weared_incorrect")
@@ -235,6 +236,38 @@ class _Contender:
         raise AssertionError("the records hold what was answered")
 
 
+def test_a_face_that_is_not_found_has_no_answer_in_the_detectors_boxes(people: Path) -> None:
+    class Half:
+        """Finds the left face, in a box of its own, and someone where nobody is."""
+
+        identity = "half/1.0.0"
+        recommended_min_score = 0.5
+
+        def detect(self, _image: Image, _min_score: float) -> list[Face]:
+            return [Face(Box(2, 0, 42, 40), 0.9), Face(Box(60, 0, 100, 40), 0.4), Face(Box(0, 60, 40, 100), 0.8)]
+
+    class Width:
+        """The wider the box, the surer that it wears no mask."""
+
+        labels = LABELS
+        min_confidence = None
+
+        def probabilities(self, _image: Image, boxes: Sequence[Box]) -> Floats:
+            return np.array([[0.0, box.x1 / 100, 1 - box.x1 / 100] for box in boxes]).reshape(-1, 3)
+
+    photo = LabelledPhoto(
+        next((people / "person_voc" / "images").iterdir()),
+        (LabelledFace(BIG, "without_mask"), LabelledFace(Box(60, 0, 100, 40), "without_mask")),
+        (),
+        "set",
+    )
+    detector = DetectorEntry("d", "", Half(), "d")
+    (found,) = record_photos([photo], [detector], [ClassifierEntry("c", Width(), "c")], frozenset())
+    assert answers_of([found], "c", LABELS).probabilities[:, 1].tolist() == [0.0, 0.6]
+    served = answers_of([found], "c", LABELS, served=True)
+    assert (served.face.tolist(), served.probabilities[:, 1].tolist()) == ([0], [0.02])
+
+
 def test_slices_hold_the_faces_of_their_trait() -> None:
     faces = [(BIG, "with_mask"), (Box(100, 0, 112, 12), "without_mask"), (Box(200, 0, 220, 20), "with_mask")]
     traits = [{"height": 40.0, "brightness": 30.0}, {"height": 12.0}, {"height": 20.0, "brightness": 120.0}]
@@ -302,6 +335,13 @@ def test_the_shipped_models_on_drawn_sets(people: Path, capsys: pytest.CaptureFi
     assert figures["served"]["person_voc"][detector]["recall, 32 px and more"]["value"] == 1
     assert "== Faces found at the recommended score ==" in printed
     assert figures["classifiers"]["person_voc"][classifier]["recall without_mask"]["value"] == 1
+    assert figures["classifiers_served"]["person_voc"][classifier]["recall without_mask"] == {
+        "value": 1.0,
+        "low": 0.0,
+        "high": 1.0,
+        "count": 3,
+    }
+    assert f"== Classifiers in the boxes of {detector} ==" in printed
     assert figures["false_faces"]["nobody"][detector] == {"value": 0.0, "low": 0.0, "high": 100.0, "count": 3}
     assert figures["latency_ms"][detector] > 0
     assert figures["latency_ms"][classifier] > 0
@@ -338,6 +378,7 @@ def test_a_class_folder_is_shown_to_classifiers_only(people: Path) -> None:
     figures = json.loads((people / "out" / "metrics.json").read_text(encoding="utf-8"))
     (answers,) = figures["classifiers"]["sorted"].values()
     assert answers["mask or none, accuracy"]["value"] == 0.5
+    assert figures["classifiers_served"] == {}
     assert figures["detectors"] == {}
     assert figures["false_faces"] == {}
 

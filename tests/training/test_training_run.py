@@ -488,11 +488,15 @@ def test_each_set_is_judged_by_a_model_that_learnt_from_the_others(faces: Path, 
     assert sets["turned"]["three-class accuracy"]["value"] < 0.2
     assert not (tmp_path / "run" / "model.keras").exists()
 
-    kept = tmp_path / "run" / "fold-1" / "answers.npy"
+    kept = tmp_path / "run" / "fold-1" / "answers.npz"
     before = kept.stat().st_mtime_ns
     again = train(tmp_path / "run", *every, "--folds", "sets", "--folds-only", "--resume")
     assert again.json("metrics.json")["cross_validation"]["sets"] == sets
     assert kept.stat().st_mtime_ns == before
+
+    next((third / "images").iterdir()).unlink()
+    line = complaint_of(train(tmp_path / "run", *every, "--folds", "sets", "--folds-only", "--resume"), 2)
+    assert f"{kept.parents[1] / 'fold-2' / kept.name} answers for other photos than those of this fold now" in line
 
 
 @pytest.mark.parametrize("command", ["mask", "face"])

@@ -50,14 +50,17 @@ class Answers:
         return np.asarray(self.predicted == self.truth)
 
 
-def answers_of(records: Sequence[PhotoRecord], name: str, labels: Sequence[str]) -> Answers:
-    """The answers of the classifier `name`, whose labels these are."""
-    rows = [
-        (number, index, labels.index(face.label), record.probabilities[name][index])
-        for number, record in enumerate(records)
-        for index, face in enumerate(record.photo.faces)
-        if face.label in labels and is_judgeable(face)
-    ]
+def answers_of(records: Sequence[PhotoRecord], name: str, labels: Sequence[str], *, served: bool = False) -> Answers:
+    """The answers of the classifier `name`, whose labels these are; `served`: of the faces that the detector finds, in
+    its boxes."""
+    rows = []
+    for number, record in enumerate(records):
+        given = (record.served if served else record.probabilities).get(name)
+        if given is None:
+            continue
+        for index, (face, probabilities) in enumerate(zip(record.photo.faces, given, strict=True)):
+            if face.label in labels and is_judgeable(face) and not np.isnan(probabilities).any():
+                rows.append((number, index, labels.index(face.label), probabilities))
     return Answers(
         tuple(labels),
         np.array([row[0] for row in rows], dtype=np.int64),
@@ -68,16 +71,21 @@ def answers_of(records: Sequence[PhotoRecord], name: str, labels: Sequence[str])
 
 
 def classifier_figures(
-    records: Sequence[PhotoRecord], name: str, labels: Sequence[str], min_confidence: float | None
+    records: Sequence[PhotoRecord],
+    name: str,
+    labels: Sequence[str],
+    min_confidence: float | None,
+    *,
+    served: bool = False,
 ) -> dict[str, Estimate]:
     """Figures by name; those that the set or the classifier does not allow are missing.
 
     Accuracy and macro-F1 are given where the classifier knows every label of the set but UNSURE. The two-class accuracy
     takes the more probable of TWO_LABELS, on the faces with one of them; for a classifier of these two it is the only
-    one. Where `min_confidence` is not None, an answer below it is `unknown`.
+    one. Where `min_confidence` is not None, an answer below it is `unknown`. `served`: see `answers_of`.
     """
     shown = {face.label for record in records for face in record.photo.faces if is_judgeable(face)}
-    answers = answers_of(records, name, labels)
+    answers = answers_of(records, name, labels, served=served)
     return figures_of(answers, len(records), min_confidence, knows_all=shown - {UNSURE} <= set(labels))
 
 

@@ -38,8 +38,9 @@ from training.evaluation.detector_figures import (
     miss_causes,
     served_figures,
 )
+from training.evaluation.intervals import Estimate
 from training.evaluation.latency import Timing, measure
-from training.evaluation.records import PhotoRecord, by_set, counted, record_photos, shows_people
+from training.evaluation.records import ALL, PhotoRecord, by_set, counted, record_photos, shows_people
 from training.evaluation.slice_figures import slice_figures
 
 TIMED_PHOTOS = 30
@@ -99,18 +100,25 @@ def _results(
     boxed = {name: part for name, part in peopled.items() if name not in without_boxes}
     empty = {name: part for name, part in sets.items() if name not in peopled and name not in without_boxes}
     with_people = [record for part in peopled.values() for record in part]
+    together = peopled if len(peopled) < 2 else {**peopled, ALL: with_people}
+
+    def classified(served: bool) -> dict[str, dict[str, dict[str, Estimate]]]:
+        return {
+            name: {
+                e.name: classifier_figures(
+                    part, e.name, e.classifier.labels, e.classifier.min_confidence, served=served
+                )
+                for e in classifiers
+            }
+            for name, part in together.items()
+            if not served or name not in without_boxes
+        }
+
     return report.Results(
         facts=facts,
         sets={name: _counts(part) for name, part in sets.items()},
-        classifiers={
-            name: {
-                entry.name: classifier_figures(
-                    part, entry.name, entry.classifier.labels, entry.classifier.min_confidence
-                )
-                for entry in classifiers
-            }
-            for name, part in peopled.items()
-        },
+        classifiers=classified(served=False),
+        classifiers_served=classified(served=True),
         detectors={
             name: {e.name: detector_figures(part, e.name, e.detector.recommended_min_score) for e in detectors}
             for name, part in boxed.items()

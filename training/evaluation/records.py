@@ -16,11 +16,14 @@ from edge.geometry import Box
 from edge.vision.faces import Face
 from edge.vision.opencv_faces import YuNetFaceDetector
 from edge.vision.preprocess import Image
+from training.dataset import box_of_same_face
 from training.evaluation.contenders import ClassifierEntry, DetectorEntry
 from training.evaluation.marks import marks_of
 from training.evaluation.slices import POSE_LEAST_PX, Points, measure_traits
 
 ItemT = TypeVar("ItemT")
+ALL = "all together"
+"""In place of a set's name."""
 
 _LANDMARK_SCORE = 0.3
 _LANDMARK_IOU = 0.4
@@ -34,8 +37,11 @@ class PhotoRecord:
     found: dict[str, list[Face]] = field(default_factory=dict)
     """By detector: the faces from LOWEST_SCORE on."""
     probabilities: dict[str, NDArray[np.float64]] = field(default_factory=dict)
-    """By classifier: shape (faces, its labels)."""
+    """By classifier, in the labels' boxes: shape (faces, its labels)."""
     traits: tuple[dict[str, float], ...] = ()
+    served: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """By classifier, in the boxes that the first detector draws from its recommended score on: shape (faces, its
+    labels), nan where it does not find the face. Empty on photos that no detector saw."""
 
     @property
     def set_name(self) -> str:
@@ -61,15 +67,35 @@ def record_photos(
         image = read_photo(photo.path)
         boxes = [face.box for face in photo.faces]
         asked = [] if photo.set_name in without_boxes else detectors
+        found = {entry.name: entry.detector.detect(image, LOWEST_SCORE) for entry in asked}
         yield PhotoRecord(
             photo,
-            {entry.name: entry.detector.detect(image, LOWEST_SCORE) for entry in asked},
+            found,
             {entry.name: entry.classifier.probabilities(image, boxes) for entry in classifiers},
             tuple(
                 measure_traits(image, box, _landmarks(pose, image, box)) | dict.fromkeys(marks, 1.0)
                 for box, marks in zip(boxes, marks_of(photo), strict=True)
             ),
+            _served(image, boxes, found[asked[0].name], asked[0], classifiers) if asked else {},
         )
+
+
+def _served(
+    image: Image,
+    labelled: Sequence[Box],
+    found: Sequence[Face],
+    detector: DetectorEntry,
+    classifiers: Sequence[ClassifierEntry],
+) -> dict[str, NDArray[np.float64]]:
+    shown = [face.box for face in found if face.score >= detector.detector.recommended_min_score]
+    own = [box_of_same_face(box, shown) for box in labelled]
+    places = [place for place, box in enumerate(own) if box is not None]
+    served = {}
+    for entry in classifiers:
+        rows = np.full((len(own), len(entry.classifier.labels)), np.nan)
+        rows[places] = entry.classifier.probabilities(image, [box for box in own if box is not None])
+        served[entry.name] = rows
+    return served
 
 
 def _landmark_finder(detectors: Sequence[DetectorEntry]) -> YuNetFaceDetector | None:

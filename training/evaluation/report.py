@@ -36,7 +36,9 @@ class Results:
     sets: Mapping[str, Mapping[str, int]]
     """Photos and faces per label of each set."""
     classifiers: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
-    """By set, classifier and measure."""
+    """By set, classifier and measure, in the labels' boxes."""
+    classifiers_served: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
+    """The same, in the boxes of the first detector."""
     detectors: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
     """By set, detector and measure."""
     served: Mapping[str, Mapping[str, Mapping[str, Estimate]]]
@@ -65,6 +67,11 @@ def sections(
         Section("Photos", [_sets_table(results.sets)]),
         Section("Classifiers", [_by_measure(name, each) for name, each in results.classifiers.items() if each]),
         Section(
+            f"Classifiers in the boxes of {detectors[0].name}",
+            [_by_measure(name, each) for name, each in results.classifiers_served.items() if any(each.values())],
+            _OWN_BOXES_TEXT,
+        ),
+        Section(
             "Faces found at the recommended score",
             [_by_model(name, each, detectors) for name, each in results.served.items()],
             _SERVED_TEXT,
@@ -83,6 +90,10 @@ def sections(
 _SERVED_TEXT = f"""\
 What a user gets: each detector at its recommended score; a face counts as found if a box overlaps the label's by an IoU
 of {SERVED_IOU:g}, so that the sets' different box styles do not matter."""
+
+_OWN_BOXES_TEXT = f"""\
+What a user gets: the faces that this detector finds at its recommended score (IoU {SERVED_IOU:g}), in the boxes that it
+draws."""
 
 _BOUNDS_TEXT = """\
 Faces of 16 px and more that are not found at the recommended score, by the first cause that applies: a detection of a
@@ -138,6 +149,7 @@ def as_json(
         },
         "sets": plain(results.sets),
         "classifiers": plain(results.classifiers),
+        "classifiers_served": plain(results.classifiers_served),
         "detectors": plain(results.detectors),
         "served": plain(results.served),
         "false_faces": plain(results.false_faces),
