@@ -118,6 +118,14 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
             "their mean"
         ),
     )
+    parser.add_argument(
+        "--favour-incorrect",
+        type=number(0.01, 100),
+        default=3.0,
+        metavar="TIMES",
+        help="an incorrectly worn mask is worse to miss than to see where there is none, so it counts as if it were so "
+        "many times as probable (default: %(default)g; 1: as it is)",
+    )
     parser.add_argument("--whole-image", action="store_true", help="class folders: use the whole photo, not its face")
     parser.add_argument(
         "--detector",

@@ -19,11 +19,11 @@ from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
 from training import plots, report
-from training.confidence import calibrate
+from training.confidence import Favour, calibrate, prefer
 from training.cross_validation import By, JudgedPhoto, cross_validate, faces_of
 from training.dataset import FaceSample, face_samples, move_validation_to_training, no_test, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
-from training.masks import CROP_MARGIN, LABELS, MaskTraining, plain_crops, train_masks
+from training.masks import CROP_MARGIN, FAVOURED, LABELS, MaskTraining, plain_crops, train_masks
 from training.run_folder import make, refuse_used, save_model
 from training.weights import require_patches, require_start, weights_argument
 from training.worn_masks import worn_mask_samples
@@ -87,8 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
         resume=arguments.resume,
         painted=_painted(samples["train"], options, arguments.landmarks),
     )
-    if samples["validation"]:
-        _calibrate(model, samples["validation"], options)
+    _calibrate(model, samples["validation"], options)
     save_model(model, out)
     _write_report(model, history, samples["test"], learnt, options, out, metrics)
 
@@ -118,6 +117,7 @@ def _options(arguments: argparse.Namespace) -> MaskTraining:
         imitate=arguments.imitate,
         imitation_steps=arguments.imitation_steps,
         learning_rate=arguments.learning_rate,
+        favour=arguments.favour_incorrect,
         seed=arguments.seed,
     )
 
@@ -168,8 +168,7 @@ def _cross_validate(
         _require_labels(learnt, changed)
         painted = _painted(learnt, changed, arguments.landmarks)
         model, _ = train_masks(learnt, validation, changed, folder, resume=arguments.resume, painted=painted)
-        if validation:
-            _calibrate(model, validation, changed)
+        _calibrate(model, validation, changed)
         return model
 
     found = cross_validate(
@@ -186,13 +185,23 @@ def _cross_validate(
 
 
 def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
+    """Also where there is nothing to calibrate on, a label that is worse to miss is favoured."""
+    favour = Favour(options.labels.index(FAVOURED), options.favour) if FAVOURED in options.labels else None
+    if not validation:
+        if favour is not None:
+            prefer(model, favour)
+        return
     crops = plain_crops(validation, options.input_size).astype(np.float32)
-    temperature, fitted = calibrate(model, crops, report.label_indices(validation, options.labels))
-    print(f"confidence: divided by a temperature of {temperature:.2f}, fitted to {len(validation)} validation faces")
-    if temperature > _FAR_FROM_FITTED * fitted:
+    done = calibrate(model, crops, report.label_indices(validation, options.labels), favour)
+    print(
+        f"confidence: divided by a temperature of {done.temperature:.2f}, fitted to {len(validation)} validation faces"
+    )
+    if favour is not None:
+        print(f"{FAVOURED}: offset {done.offset:+.2f}, then counted {favour.times:g} times")
+    if done.temperature > _FAR_FROM_FITTED * done.fitted:
         print(
             f"warning: {len(validation)} validation faces are too few to calibrate the model (they would allow "
-            f"{fitted:.2f}); its confidence may be less reliable on other photos, so validate on more faces"
+            f"{done.fitted:.2f}); its confidence may be less reliable on other photos, so validate on more faces"
         )
 
 

@@ -28,6 +28,8 @@ LABELS = {
     3: ("with_mask", "without_mask", "mask_weared_incorrect"),
     2: ("with_mask", "without_mask"),
 }
+FAVOURED = "mask_weared_incorrect"
+"""The label that is rarest on photos, and worst to miss."""
 CROP_MARGIN = 0.25
 """Share of the face's longer side that the crop shows on every side: the straps, and a mask below the chin."""
 
@@ -63,6 +65,8 @@ class MaskTraining:
     """A trained classifier of the architecture `mobilenet_v2`: `patches` starts with its layers, and its stem first
     learns to give the same features; in place of `weights`."""
     imitation_steps: int = 600
+    favour: float = 1.0
+    """FAVOURED counts as if it were so many times as probable."""
     seed: int = 1
 
     @property

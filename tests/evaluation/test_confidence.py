@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.evaluation.metrics import expected_calibration_error
-from training.confidence import fit_temperature, proven_temperature
+from training.confidence import FEWEST, Favour, fit_offset, fit_temperature, proven_temperature
 
 
 def drawn(scale: float, count: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -45,6 +45,20 @@ def test_many_faces_prove_what_was_fitted() -> None:
     assert proven_temperature(logits, truth) == pytest.approx(0.5, rel=0.05)
 
 
+@pytest.mark.parametrize("excess", [-0.7, 0.0, 1.2])
+def test_the_offset_takes_back_how_much_too_probable_a_label_is(excess: float) -> None:
+    logits, truth = drawn(1.0)
+    logits[:, 2] += excess
+    assert fit_offset(logits, truth, 2) == pytest.approx(-excess, abs=0.06)
+
+
+def test_few_faces_of_a_label_prove_no_offset() -> None:
+    logits, truth = drawn(1.0)
+    logits[:, 2] += 1.2
+    few = np.concatenate([np.flatnonzero(truth != 2), np.flatnonzero(truth == 2)[: FEWEST - 1]])
+    assert fit_offset(logits[few], truth[few], 2) == 0.0
+
+
 def error_of(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return expected_calibration_error(chances.max(axis=1), chances.argmax(axis=1) == truth)
@@ -61,8 +75,26 @@ def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_labe
     model.get_layer("status").set_weights([kernel * 20, bias])
     crops = np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
     before = model.predict(crops, verbose=0)
-    temperature, _ = calibrate(model, crops, np.arange(40) % 3)
+    done = calibrate(model, crops, np.arange(40) % 3)
     after = model.predict(crops, verbose=0)
-    assert temperature > 1
+    assert done.temperature > 1
     assert (before.argmax(axis=1) == after.argmax(axis=1)).all()
     assert after.max(axis=1).mean() < before.max(axis=1).mean()
+
+
+def test_a_favoured_label_is_so_many_times_as_probable_as_it_is() -> None:
+    keras = pytest.importorskip("keras")
+    from training.confidence import calibrate
+    from training.mask_network import build_mask_classifier
+
+    keras.utils.set_random_seed(1)
+    model, _ = build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
+    crops = np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
+    truth = np.arange(40) % 3
+    untouched = model.get_weights()
+    calibrate(model, crops, truth, Favour(2, 1.0))
+    fair = model.predict(crops, verbose=0)
+    model.set_weights(untouched)
+    calibrate(model, crops, truth, Favour(2, 4.0))
+    wanted = fair * [1, 1, 4]
+    assert model.predict(crops, verbose=0) == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-4)
