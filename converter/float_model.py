@@ -109,7 +109,7 @@ def load_float_model(
     single_sigmoid = False
 
     def serve(pixels: Any) -> dict[str, Any]:
-        pixels = _prepared(pixels, preprocess, color_order)
+        pixels = _prepared(tensorflow, pixels, preprocess, color_order)
         outputs = [
             tensorflow.cast(output, tensorflow.float32) for output in tensorflow.nest.flatten(loaded.call(pixels))
         ]
@@ -136,9 +136,12 @@ def load_float_model(
     )
 
 
-def _prepared(pixels: Any, preprocess: Preprocess, color_order: ColorOrder) -> Any:
-    """Pixels of 0 to 255 in RGB as the model takes them, in operators that have an integer form."""
-    tensorflow, _ = load_tensorflow()
+def _prepared(tensorflow: Any, pixels: Any, preprocess: Preprocess, color_order: ColorOrder) -> Any:
+    """Pixels of 0 to 255 in RGB as the model takes them, in operators that have an integer form.
+
+    Nothing is imported here: TensorFlow traces what is called, and would print the whole environment of a process that
+    it cannot trace.
+    """
     if color_order == "bgr":
         # Slices put together again: an operator that reverses has no integer form.
         pixels = tensorflow.concat([pixels[..., c : c + 1] for c in (2, 1, 0)], axis=-1)

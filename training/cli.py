@@ -121,7 +121,7 @@ def _add_mask(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--favour-incorrect",
         type=number(0.01, 100),
-        default=3.0,
+        default=5.0,
         metavar="TIMES",
         help="an incorrectly worn mask is worse to miss than to see where there is none, so it counts as if it were so "
         "many times as probable (default: %(default)g; 1: as it is)",

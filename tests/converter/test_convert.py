@@ -401,3 +401,19 @@ def test_without_tensorflow_help_works_and_a_conversion_says_what_to_install(tmp
     assert refused.returncode == 1
     assert "pip install tensorflow keras" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_conversion_prints_nothing_of_the_environment(keras: Any, masks: Path, tmp_path: Path) -> None:
+    build_classifier(keras, rescaling=False).save(tmp_path / "model.keras")
+    command = (sys.executable, "-c", "import sys; from converter.cli import main; sys.exit(main(sys.argv[1:]))")
+    arguments = (tmp_path / "model.keras", "--labels", ",".join(LABELS), "--preprocess", "unit")
+    ran = subprocess.run(
+        [*command, *map(str, arguments), "--data", str(masks), "--out", str(tmp_path / "models"), "--version", "1.0.0"],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "A_PASSWORD": "never to be shown"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert "never to be shown" not in ran.stdout + ran.stderr
