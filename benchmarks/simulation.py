@@ -17,7 +17,7 @@ from edge.payloads.payload import timestamp
 from edge.payloads.reports import CameraStatus, InferenceMs, MqttStatus, OutboxStatus, Status
 from edge.people.transition import Transition
 
-MODELS = ModelNames(detector="face-detector/1.2.0", classifier="mask-classifier/1.2.0")
+MODELS = ModelNames(detector="face-detector/1.2.0", classifier="mask-classifier/1.3.0")
 PAUSE_S = (0.02, 0.08)
 """Between two people whose delays are measured, drawn at random so that no thread's rhythm is met again and again."""
 STATUSES = ("with_mask", "without_mask", "mask_weared_incorrect")

@@ -38,7 +38,7 @@ def detector(model: str) -> TfliteFaceDetector:
     return TfliteFaceDetector(open_model(model, "face_detection"), threads=2)
 
 
-@pytest.mark.parametrize(("name", "least"), [("kaggle_voc", 0.965), ("ilc_voc", 0.94), ("faces_voc", 0.985)])
+@pytest.mark.parametrize(("name", "least"), [("kaggle_voc", 0.965), ("ilc_voc", 0.92), ("faces_voc", 0.985)])
 def test_the_classifier_tells_how_masks_are_worn(name: str, least: float) -> None:
     model = open_model("mask-classifier", "mask_classification")
     manifest = model.manifest
