@@ -197,7 +197,10 @@ def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraini
         f"confidence: divided by a temperature of {done.temperature:.2f}, fitted to {len(validation)} validation faces"
     )
     if favour is not None:
-        print(f"{FAVOURED}: offset {done.offset:+.2f}, then counted {favour.times:g} times")
+        print(
+            f"{FAVOURED}: made {np.exp(done.offset):.2f} times as probable, as these faces are likeliest, then counted "
+            f"{favour.times:g} times (--favour-incorrect)"
+        )
     if done.temperature > _FAR_FROM_FITTED * done.fitted:
         print(
             f"warning: {len(validation)} validation faces are too few to calibrate the model (they would allow "

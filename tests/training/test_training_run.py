@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 pytest.importorskip("matplotlib", reason="training needs the extra `train` of pyproject.toml")
 
@@ -282,6 +283,21 @@ def test_a_run_that_starts_from_a_trained_model_and_learns_from_it(mask_run: Ran
     run = train(tmp_path / "run", "mask", "--data", faces, *TINY, *further)
     assert (run.status, run.complaint) == (0, "")
     assert "confidence: divided by a temperature of" in run.printed
+    assert "then counted 5 times (--favour-incorrect)" in run.printed
+
+
+def test_incorrectly_worn_masks_are_favoured_also_where_nothing_is_left_to_validate_on(
+    faces: Path, tmp_path: Path
+) -> None:
+    def odds(times: int) -> NDArray[np.float64]:
+        every = ("mask", "--data", faces, *TINY, "--epochs", 1, "--with-validation", "--favour-incorrect", times)
+        run = train(tmp_path / str(times), *every)
+        assert (run.status, run.complaint) == (0, "")
+        grey = np.full((1, 32, 32, 3), 128, np.float32)
+        (chances,) = keras.models.load_model(run.out / "model.keras").predict(grey, verbose=0)
+        return np.asarray(chances[2] / chances[:2], dtype=np.float64)
+
+    assert odds(20) == pytest.approx(20 * odds(1), rel=0.01)
 
 
 def test_a_teacher_or_a_start_of_another_form(mask_run: Ran, faces: Path, tmp_path: Path) -> None:
