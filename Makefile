@@ -12,7 +12,7 @@ JOBS ?= 6
 DATA ?= $(or $(MASKD_DATA),../shared/data)
 WEIGHTS ?= imagenet
 FACE_VERSION ?= 1.2.0
-FAR_VERSION ?= 1.1.0
+FAR_VERSION ?= 1.2.0
 CLASSIFIER_VERSION ?= 1.3.0
 WEIGHTS_DIR ?= $(DATA)/../weights
 LANDMARKS ?= $(WEIGHTS_DIR)/face_detection_yunet_n_dynamic.onnx
@@ -135,7 +135,7 @@ face-detector: runs/face/model.keras ## The detector for an input of 320x256
 	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(FACE_VERSION) --out models
 
 face-detector-far: runs/face-far/model.keras ## The detector for an input of 640x512
-	$(VENV)/bin/maskd-convert $< $(FACES_FIRST) $(EMPTY_FIRST) --version $(FAR_VERSION) --out models
+	$(VENV)/bin/maskd-convert $< $(FACES) $(EMPTY) --version $(FAR_VERSION) --out models
 
 mask-classifier: runs/mask/model.keras ## The classifier
 	$(VENV)/bin/maskd-convert $< $(FACES) --version $(CLASSIFIER_VERSION) --out models
@@ -164,13 +164,8 @@ runs/face-patches-third/model.keras: runs/face-patches-second/model.keras
 runs/face/model.keras: runs/face-patches-third/model.keras
 	$(VENV)/bin/maskd-train face $(TAUGHT) --start-from $< --learning-rate 1.5e-3 --epochs 66 --out $(@D)
 
-FAR = --size far --crop 512 --batch-size 8
-
-runs/face-far-first/model.keras: runs/face-second/model.keras
-	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) $(FAR) --start-from $< --epochs 3 --out $(@D)
-
-runs/face-far/model.keras: runs/face-far-first/model.keras
-	$(VENV)/bin/maskd-train face $(FACES_FIRST) $(EMPTY_FIRST) $(FAR) --start-from $< --epochs 1 --out $(@D)
+runs/face-far/model.keras: runs/face/model.keras
+	$(VENV)/bin/maskd-train face $(TAUGHT) --size far --crop 512 --batch-size 8 --start-from $< --epochs 3 --out $(@D)
 
 MASKS = $(FACES_FIRST) --data '$(DATA)/pyimagesearch_folders' --landmarks '$(LANDMARKS)' --input-size 112
 

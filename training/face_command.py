@@ -7,7 +7,6 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -29,6 +28,7 @@ from training.face_teacher import FaceTeacher
 from training.faces import INPUTS, Example, FaceTraining, for_device, load_examples, train_faces
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
 from training.run_folder import make, refuse_used, save_model
+from training.score_calibration import balance_scores
 from training.weights import require_patches, require_start, weights_argument
 
 DETECTOR_NAMES = {INPUTS["fast"]: "face-detector", INPUTS["far"]: "face-detector-far"}
@@ -88,8 +88,11 @@ def run(arguments: argparse.Namespace) -> None:
     lines = straighten_sizes(network, examples_of_groups(examples), options.input)
     for grid, (slope, offset) in lines.items():
         print(f"box sizes of stride {grid}: slope {slope:.3f}, offset {offset:+.3f}")
+    runner = KerasFaceDetector(network, options.input, _is_resizable(options))
+    shift = balance_scores(runner, data.splits["validation"])
+    print(f"scores of stride {STRIDES[-1]}: logits shifted by {shift:+.3f}", flush=True)
     save_model(for_device(network, options), out)
-    _write_report(network, history, data, learnt, options, out)
+    _write_report(runner, history, data, learnt, options, out)
 
 
 def with_repetition(photos: Sequence[LabelledPhoto], empty: float) -> list[tuple[LabelledPhoto, float]]:
@@ -126,8 +129,13 @@ def _no_boxes(_image: Image) -> list[Box]:
     raise MaskdError("class folders have no boxes, so a detector cannot be trained on them; give Pascal VOC folders")
 
 
+def _is_resizable(options: FaceTraining) -> bool:
+    """At 640x512 a face that fills an even larger picture is beyond what it learnt."""
+    return options.input == INPUTS["fast"]
+
+
 def _write_report(
-    network: Any,
+    runner: KerasFaceDetector,
     history: dict[str, list[float]],
     data: PhotoData,
     learnt: Sequence[TrainingData],
@@ -136,16 +144,13 @@ def _write_report(
 ) -> None:
     report.write_history(history, out / "history.csv")
     plots.training_curves(history, out / "curves.png")
-    resizable = options.input == INPUTS["fast"]
-    runner = KerasFaceDetector(network, options.input, resizable)
     min_score = recommended_min_score(detector_results(runner, data.splits["validation"]))
     report.write_json(
         {
             "task": "face_detection",
             "name": DETECTOR_NAMES[options.input],
             "strides": list(STRIDES),
-            # At 640x512 a face that fills an even larger picture is beyond what it learnt.
-            "resizable": resizable,
+            "resizable": runner.resizable,
             "thresholds": {"min_score": min_score},
             "training_data": [each.model_dump(exclude_none=True) for each in learnt],
         },
