@@ -13,11 +13,18 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from converter.verify import faces_from_maps
 from edge.evaluation.examples import SERVED_IOU, picture_result
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import match_picture
-from edge.vision.faces import laid_into_input
+from edge.vision.faces import (
+    MOST_FACES,
+    Face,
+    decode_boxes,
+    faces_on_picture,
+    laid_into_input,
+    suppress_repeats,
+)
+from edge.vision.preprocess import Image
 from training.face_network import STRIDES
 from training.face_results import KerasFaceDetector
 
@@ -48,22 +55,39 @@ def balance_scores(detector: KerasFaceDetector, photos: Iterable[LabelledPhoto])
 
 def _detections(detector: KerasFaceDetector, photos: Iterable[LabelledPhoto]) -> list[tuple[Floats, NDArray[np.bool_]]]:
     """Of the middle and of the coarsest grid: the logits of their detections, and which are faces."""
-    strides = STRIDES[1:]
-    scores: dict[int, list[Floats]] = {stride: [] for stride in strides}
-    correct: dict[int, list[NDArray[np.bool_]]] = {stride: [] for stride in strides}
+    scores: dict[int, list[Floats]] = {stride: [np.zeros(0)] for stride in STRIDES}
+    correct: dict[int, list[NDArray[np.bool_]]] = {stride: [np.zeros(0, bool)] for stride in STRIDES}
     for photo in photos:
-        laid = laid_into_input(read_photo(photo.path), detector.base, resizable=detector.resizable)
-        maps = detector.network(laid.image[None].astype(np.float32), training=False)
-        for stride in strides:
-            level = stride, np.asarray(maps[f"score_{stride}"]), np.asarray(maps[f"box_{stride}"])
-            found = faces_from_maps([level], laid, _MIN_SCORE, nms_iou=detector.nms_iou)
-            matches = match_picture(picture_result(photo, found), SERVED_IOU)
-            scores[stride].append(matches.scores)
-            correct[stride].append(matches.correct)
-    return [
-        (_logits(np.concatenate([np.zeros(0), *scores[stride]])), np.concatenate([np.zeros(0, bool), *correct[stride]]))
-        for stride in strides
+        found, of_grid = _found(detector, read_photo(photo.path))
+        matches = match_picture(picture_result(photo, found), SERVED_IOU)
+        for stride in STRIDES:
+            own = of_grid[matches.indices] == stride
+            scores[stride].append(matches.scores[own])
+            correct[stride].append(matches.correct[own])
+    return [(_logits(np.concatenate(scores[stride])), np.concatenate(correct[stride])) for stride in STRIDES[1:]]
+
+
+def _found(detector: KerasFaceDetector, image: Image) -> tuple[list[Face], NDArray[np.int64]]:
+    """The faces as the daemon would find them, and the stride of the grid that found each."""
+    laid = laid_into_input(image, detector.base, resizable=detector.resizable)
+    maps = detector.network(laid.image[None].astype(np.float32), training=False)
+    boxes, scores, strides = [], [], []
+    for stride in STRIDES:
+        level = np.asarray(maps[f"score_{stride}"]).reshape(-1)
+        cells = np.flatnonzero(level >= _MIN_SCORE)
+        values = np.asarray(maps[f"box_{stride}"]).reshape(-1, 4)[cells]
+        boxes.append(decode_boxes(cells, values, columns=laid.image.shape[1] // stride, stride=stride))
+        scores.append(level[cells])
+        strides.append(np.full(len(cells), stride))
+    every, certainty, of_grid = np.concatenate(boxes), np.concatenate(scores), np.concatenate(strides)
+    kept = suppress_repeats(every, certainty, max_iou=detector.nms_iou, limit=MOST_FACES)
+    corners = every[kept] / np.float32(laid.scale)
+    # One at a time: those off the picture are left out.
+    each = [
+        faces_on_picture(corners[i : i + 1], certainty[kept[i : i + 1]], laid.source_size) for i in range(len(kept))
     ]
+    on_picture = [index for index, faces in zip(kept, each, strict=True) if faces]
+    return [face for faces in each for face in faces], of_grid[on_picture]
 
 
 def break_even(logits: Floats, correct: NDArray[np.bool_]) -> float | None:

@@ -58,7 +58,7 @@ def test_the_classifier_tells_how_masks_are_worn(name: str, least: float) -> Non
         ("face-detector", "kaggle_voc", (0.85, 0.92)),
         ("face-detector", "ilc_voc", (0.92, 0.90)),
         ("face-detector", "faces_voc", (0.98, 0.99)),
-        ("face-detector-far", "kaggle_voc", (0.91, 0.92)),
+        ("face-detector-far", "kaggle_voc", (0.87, 0.91)),
         ("face-detector-far", "ilc_voc", (0.90, 0.91)),
     ],
 )
