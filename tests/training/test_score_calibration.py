@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from edge.evaluation.labelled import LabelledFace, LabelledPhoto, read_photo
+from edge.geometry import Box
+from edge.vision.preprocess import resize
+from tests.support.labelled_sets import portrait
+from tests.support.pictures import write_photo
+from tests.support.places import ROOT
 from tests.support.tensorflow_tests import NEEDS_TENSORFLOW
 
 pytestmark = NEEDS_TENSORFLOW
@@ -33,3 +41,33 @@ def test_where_every_detection_is_a_face_any_score_is_enough() -> None:
     even = break_even(logits, np.ones(200, bool))
     assert even is not None
     assert -100 < even < logits.min()
+
+
+def test_the_coarsest_grid_of_the_shipped_detector_is_shifted_by_what_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training import score_calibration
+    from training.evaluation.keras_models import open_keras_detector
+
+    monkeypatch.setattr(score_calibration, "_LEAST_DETECTIONS", 1)
+    # One close face, which stride 32 finds, and the same far away, which stride 16 does.
+    face, box = portrait()
+    photos = []
+    for name, side in (("close", 256), ("far", 96)):
+        picture = np.full((256, 320, 3), 128, np.uint8)
+        picture[:side, :side] = resize(face, side, side)
+        write_photo(tmp_path / f"{name}.png", picture)
+        x, y = side / face.shape[1], side / face.shape[0]
+        labelled = LabelledFace(Box(box.x1 * x, box.y1 * y, box.x2 * x, box.y2 * y), "without_mask")
+        photos.append(LabelledPhoto(tmp_path / f"{name}.png", (labelled,), (), "set"))
+    detector = open_keras_detector(ROOT / "training" / "models" / "face-detector.keras")
+    for photo, stride in zip(photos, (32, 16), strict=True):
+        image = read_photo(photo.path)
+        found, grids = score_calibration._found(detector, image)
+        assert found == detector.detect(image, score_calibration._MIN_SCORE)
+        assert grids[0] == stride
+    before = detector.network.get_layer("logit_32").get_weights()[1]
+    shift = score_calibration.balance_scores(detector, photos)
+    after = detector.network.get_layer("logit_32").get_weights()[1]
+    assert shift != 0
+    assert after - before == pytest.approx(shift)
