@@ -178,7 +178,8 @@ runs/mask-plain/model.keras: $(VENV)/.dev | data
 runs/mask-third/model.keras: runs/mask-mixed/model.keras runs/mask-plain/model.keras
 	$(VENV)/bin/maskd-train mask $(MASKS) $(addprefix --start-from ,$^) $(addprefix --teacher ,$^) --painted 0.07 --epochs 9 --out $(@D)
 
-FURTHER = $(FACES) --data '$(DATA)/pyimagesearch_folders' --input-size 112 --keep-stem --learning-rate 5e-4 --mixup 0.1
+EVERY_MASK = $(FACES) --data '$(DATA)/pyimagesearch_folders' --input-size 112 --mixup 0.1
+FURTHER = $(EVERY_MASK) --keep-stem --learning-rate 5e-4
 
 runs/mask-fourth/model.keras: runs/mask-third/model.keras
 	$(VENV)/bin/maskd-train mask $(FURTHER) --start-from $< --epochs 12 --out $(@D)
@@ -188,7 +189,7 @@ runs/mask/model.keras: runs/mask-fourth/model.keras
 
 # Not shipped yet: three fifths of the cost.
 runs/mask-patches/model.keras: runs/mask/model.keras
-	$(VENV)/bin/maskd-train mask $(FACES) --data '$(DATA)/pyimagesearch_folders' --input-size 112 --arch patches --imitate $< --teacher $< --mixup 0.1 --epochs 30 --out $(@D)
+	$(VENV)/bin/maskd-train mask $(EVERY_MASK) --arch patches --imitate $< --teacher $< --epochs 30 --out $(@D)
 
 vendor: $(VENV)/bin/python ## Fetch what the page takes from npm again, with its licences, into edge/web/static/vendor
 	$(VENV)/bin/python -m tools.vendor

@@ -32,6 +32,8 @@ from edge.vision.model import Metric, Model
 from edge.vision.preprocess import Letterbox, letterbox
 from edge.vision.tflite import load_interpreter
 
+MapsOfStride = tuple[int, NDArray[np.float32], NDArray[np.float32]]
+"""A stride, its scores (1, h, w, 1) and its boxes (1, h, w, 4), of a float detector."""
 LOWEST_SCORE = 0.02
 """Where the precision-recall curve ends: fainter detections are nearly all false, and there are thousands."""
 EVERYTHING = "all"
@@ -164,23 +166,28 @@ class FloatFaceDetector:
 
 
 def faces_from_maps(
-    levels: Iterable[tuple[int, NDArray[np.float32], NDArray[np.float32]]],
-    prepared: Letterbox,
-    min_score: float,
-    *,
-    nms_iou: float,
+    levels: Iterable[MapsOfStride], prepared: Letterbox, min_score: float, *, nms_iou: float
 ) -> list[Face]:
-    """Faces from a float detector's maps: for each stride the scores (1, h, w, 1) and the boxes (1, h, w, 4)."""
-    boxes, scores = [], []
+    """Faces from a float detector's maps, best first; see `detections_from_maps`."""
+    boxes, scores, _ = detections_from_maps(levels, prepared, min_score, nms_iou=nms_iou)
+    return faces_on_picture(boxes, scores, prepared.source_size)
+
+
+def detections_from_maps(
+    levels: Iterable[MapsOfStride], prepared: Letterbox, min_score: float, *, nms_iou: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
+    """Boxes (n, 4) in pixels of the source, some perhaps off it, scores (n,), and the strides (n,) that found them."""
+    boxes, scores, strides = [], [], []
     for stride, score_map, box_map in levels:
         level_scores = score_map.reshape(-1)
         cells = np.flatnonzero(level_scores >= min_score)
         columns = prepared.image.shape[1] // stride
         boxes.append(decode_boxes(cells, box_map.reshape(-1, 4)[cells], columns=columns, stride=stride))
         scores.append(level_scores[cells])
+        strides.append(np.full(len(cells), stride))
     all_boxes, all_scores = np.concatenate(boxes), np.concatenate(scores)
     kept = suppress_repeats(all_boxes, all_scores, max_iou=nms_iou, limit=MOST_FACES)
-    return faces_on_picture(all_boxes[kept] / np.float32(prepared.scale), all_scores[kept], prepared.source_size)
+    return all_boxes[kept] / np.float32(prepared.scale), all_scores[kept], np.concatenate(strides)[kept]
 
 
 def measure_cost(float_content: bytes, int8_content: bytes, *, runs: int = 30) -> list[Metric]:

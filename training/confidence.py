@@ -22,17 +22,9 @@ _TURNS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Favour:
-    """A label, by its index, that counts as if it were `times` as probable."""
-
-    label: int
-    times: float
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
     """What was done to the logits: divided by `temperature`, of which `fitted` made the labels likeliest, then `offset`
-    added to that of the favoured label, its favour not included."""
+    added to that of the rare label."""
 
     temperature: float
     fitted: float
@@ -83,14 +75,12 @@ def proven_temperature(logits: Floats, truth: NDArray[np.int64], offsets: Floats
     return float(np.exp(high))
 
 
-def calibrate(
-    model: Any, crops: NDArray[np.float32], truth: NDArray[np.int64], favour: Favour | None = None
-) -> Calibration:
+def calibrate(model: Any, crops: NDArray[np.float32], truth: NDArray[np.int64], rare: int | None = None) -> Calibration:
     """Divides the logits by a temperature fitted to faces that the model did not learn from, or by a higher one where
-    these prove less; fits the offset of the favoured label, and then favours it.
+    these prove less, and adds an offset fitted to them to that of the label `rare`.
 
     `crops` (n, height, width, 3), `truth` (n,) indices of labels. The last layer, `status`, changes in place: without
-    `favour` the model gives other confidences, and the same labels as before.
+    `rare` the model gives other confidences, and the same labels as before.
     """
     import keras
 
@@ -98,24 +88,22 @@ def calibrate(
     features = keras.Model(model.input, last.input).predict(crops, verbose=0)
     kernel, bias = last.get_weights()
     logits = np.asarray(features @ kernel + bias, dtype=np.float64)
-    offset, at = 0.0, np.zeros(logits.shape[1]) if favour is None else np.eye(logits.shape[1])[favour.label]
     fitted = fit_temperature(logits, truth)
-    if favour is not None:
+    offsets = np.zeros(logits.shape[1])
+    if rare is not None:
         for _ in range(_TURNS):
-            offset = fit_offset(logits / fitted, truth, favour.label)
-            fitted = fit_temperature(logits, truth, offset * at)
-    temperature = max(fitted, proven_temperature(logits, truth, offset * at))
-    last.set_weights([kernel / temperature, bias / temperature + offset * at])
-    if favour is not None:
-        prefer(model, favour)
-    return Calibration(temperature, fitted, offset)
+            offsets[rare] = fit_offset(logits / fitted, truth, rare)
+            fitted = fit_temperature(logits, truth, offsets)
+    temperature = max(fitted, proven_temperature(logits, truth, offsets))
+    last.set_weights([kernel / temperature, bias / temperature + offsets])
+    return Calibration(temperature, fitted, float(offsets.sum()))
 
 
-def prefer(model: Any, favour: Favour) -> None:
-    """Changes the last layer in place: before it is scaled to a sum of one, the label's probability is multiplied."""
+def favour(model: Any, label: int, times: float) -> None:
+    """Changes the last layer in place: before all are scaled to a sum of one, the label's probability is multiplied."""
     last = model.get_layer("status")
     kernel, bias = last.get_weights()
-    bias[favour.label] += np.log(favour.times)
+    bias[label] += np.log(times)
     last.set_weights([kernel, bias])
 
 

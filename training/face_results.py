@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from converter.verify import LOWEST_SCORE, faces_from_maps
+from converter.verify import LOWEST_SCORE, MapsOfStride, faces_from_maps
 from edge.evaluation.examples import picture_result
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import PictureResult, average_precision
 from edge.vision.faces import NMS_IOU, Face, laid_into_input
-from edge.vision.preprocess import Image
+from edge.vision.preprocess import Image, Letterbox
 from training.face_network import STRIDES
 
 
@@ -33,10 +33,14 @@ class KerasFaceDetector:
 
     def detect(self, image: Image, min_score: float) -> list[Face]:
         """Faces of at least `min_score`, best first, in pixels of the picture."""
+        laid, levels = self.run(image)
+        return faces_from_maps(levels, laid, min_score, nms_iou=self.nms_iou)
+
+    def run(self, image: Image) -> tuple[Letterbox, list[MapsOfStride]]:
+        """The picture as it was shown to the network, and the network's answers."""
         laid = laid_into_input(image, self.base, resizable=self.resizable)
         maps = self.network(laid.image[None].astype(np.float32), training=False)
-        levels = [(s, np.asarray(maps[f"score_{s}"]), np.asarray(maps[f"box_{s}"])) for s in STRIDES]
-        return faces_from_maps(levels, laid, min_score, nms_iou=self.nms_iou)
+        return laid, [(s, np.asarray(maps[f"score_{s}"]), np.asarray(maps[f"box_{s}"])) for s in STRIDES]
 
 
 def detector_results(detector: Any, photos: Iterable[LabelledPhoto]) -> dict[str, list[PictureResult]]:

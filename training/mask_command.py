@@ -19,7 +19,7 @@ from edge.evaluation.labels.class_folders import FindFaces
 from edge.evaluation.labels.names import STATUSES, LabelNames
 from edge.vision.model import TrainingData
 from training import plots, report
-from training.confidence import Favour, calibrate, prefer
+from training.confidence import calibrate, favour
 from training.cross_validation import By, JudgedPhoto, cross_validate, faces_of
 from training.dataset import FaceSample, face_samples, move_validation_to_training, no_test, print_data
 from training.licences import Licences, keep_licensed, learnt_from, print_licences, require_licensed
@@ -186,20 +186,23 @@ def _cross_validate(
 
 def _calibrate(model: Any, validation: Sequence[FaceSample], options: MaskTraining) -> None:
     """Also where there is nothing to calibrate on, a label that is worse to miss is favoured."""
-    favour = Favour(options.labels.index(FAVOURED), options.favour) if FAVOURED in options.labels else None
-    if not validation:
-        if favour is not None:
-            prefer(model, favour)
-        return
+    rare = options.labels.index(FAVOURED) if FAVOURED in options.labels else None
+    if validation:
+        _fit_confidence(model, validation, options, rare)
+    if rare is not None:
+        favour(model, rare, options.favour)
+
+
+def _fit_confidence(model: Any, validation: Sequence[FaceSample], options: MaskTraining, rare: int | None) -> None:
     crops = plain_crops(validation, options.input_size).astype(np.float32)
-    done = calibrate(model, crops, report.label_indices(validation, options.labels), favour)
+    done = calibrate(model, crops, report.label_indices(validation, options.labels), rare)
     print(
         f"confidence: divided by a temperature of {done.temperature:.2f}, fitted to {len(validation)} validation faces"
     )
-    if favour is not None:
+    if rare is not None:
         print(
             f"{FAVOURED}: made {np.exp(done.offset):.2f} times as probable, as these faces are likeliest, then counted "
-            f"{favour.times:g} times (--favour-incorrect)"
+            f"{options.favour:g} times (--favour-incorrect)"
         )
     if done.temperature > _FAR_FROM_FITTED * done.fitted:
         print(

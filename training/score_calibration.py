@@ -13,17 +13,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from converter.verify import detections_from_maps
 from edge.evaluation.examples import SERVED_IOU, picture_result
 from edge.evaluation.labelled import LabelledPhoto, read_photo
 from edge.evaluation.metrics import match_picture
-from edge.vision.faces import (
-    MOST_FACES,
-    Face,
-    decode_boxes,
-    faces_on_picture,
-    laid_into_input,
-    suppress_repeats,
-)
+from edge.vision.faces import Face, faces_on_picture
 from edge.vision.preprocess import Image
 from training.face_network import STRIDES
 from training.face_results import KerasFaceDetector
@@ -55,12 +49,12 @@ def balance_scores(detector: KerasFaceDetector, photos: Iterable[LabelledPhoto])
 
 def _detections(detector: KerasFaceDetector, photos: Iterable[LabelledPhoto]) -> list[tuple[Floats, NDArray[np.bool_]]]:
     """Of the middle and of the coarsest grid: the logits of their detections, and which are faces."""
-    scores: dict[int, list[Floats]] = {stride: [np.zeros(0)] for stride in STRIDES}
-    correct: dict[int, list[NDArray[np.bool_]]] = {stride: [np.zeros(0, bool)] for stride in STRIDES}
+    scores: dict[int, list[Floats]] = {stride: [np.zeros(0)] for stride in STRIDES[1:]}
+    correct: dict[int, list[NDArray[np.bool_]]] = {stride: [np.zeros(0, bool)] for stride in STRIDES[1:]}
     for photo in photos:
         found, of_grid = _found(detector, read_photo(photo.path))
         matches = match_picture(picture_result(photo, found), SERVED_IOU)
-        for stride in STRIDES:
+        for stride in STRIDES[1:]:
             own = of_grid[matches.indices] == stride
             scores[stride].append(matches.scores[own])
             correct[stride].append(matches.correct[own])
@@ -68,26 +62,14 @@ def _detections(detector: KerasFaceDetector, photos: Iterable[LabelledPhoto]) ->
 
 
 def _found(detector: KerasFaceDetector, image: Image) -> tuple[list[Face], NDArray[np.int64]]:
-    """The faces as the daemon would find them, and the stride of the grid that found each."""
-    laid = laid_into_input(image, detector.base, resizable=detector.resizable)
-    maps = detector.network(laid.image[None].astype(np.float32), training=False)
-    boxes, scores, strides = [], [], []
-    for stride in STRIDES:
-        level = np.asarray(maps[f"score_{stride}"]).reshape(-1)
-        cells = np.flatnonzero(level >= _MIN_SCORE)
-        values = np.asarray(maps[f"box_{stride}"]).reshape(-1, 4)[cells]
-        boxes.append(decode_boxes(cells, values, columns=laid.image.shape[1] // stride, stride=stride))
-        scores.append(level[cells])
-        strides.append(np.full(len(cells), stride))
-    every, certainty, of_grid = np.concatenate(boxes), np.concatenate(scores), np.concatenate(strides)
-    kept = suppress_repeats(every, certainty, max_iou=detector.nms_iou, limit=MOST_FACES)
-    corners = every[kept] / np.float32(laid.scale)
-    # One at a time: those off the picture are left out.
-    each = [
-        faces_on_picture(corners[i : i + 1], certainty[kept[i : i + 1]], laid.source_size) for i in range(len(kept))
+    """The faces as the daemon would find them, grid by grid, and the stride of the grid that found each."""
+    laid, levels = detector.run(image)
+    boxes, scores, strides = detections_from_maps(levels, laid, _MIN_SCORE, nms_iou=detector.nms_iou)
+    by_grid = [
+        faces_on_picture(boxes[strides == stride], scores[strides == stride], laid.source_size) for stride in STRIDES
     ]
-    on_picture = [index for index, faces in zip(kept, each, strict=True) if faces]
-    return [face for faces in each for face in faces], of_grid[on_picture]
+    found = [face for faces in by_grid for face in faces]
+    return found, np.repeat(STRIDES, [len(faces) for faces in by_grid])
 
 
 def break_even(logits: Floats, correct: NDArray[np.bool_]) -> float | None:

@@ -9,12 +9,12 @@ from edge.system.tls_trust import plain_reason
 
 _SAID_LENGTH = 120
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
-"""What OpenSSL calls an answer that is no TLS."""
+"""What OpenSSL calls an answer that is not TLS."""
 
 
-def is_without_tls(error: Exception) -> bool:
+def is_without_tls(error: ssl.SSLError) -> bool:
     """Whether a handshake failed because the server speaks something else."""
-    return isinstance(error, ssl.SSLError) and error.reason in _NO_TLS
+    return error.reason in _NO_TLS
 
 
 def reason_of(error: Exception, host: str) -> str | None:

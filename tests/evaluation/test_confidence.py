@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edge.evaluation.metrics import expected_calibration_error
-from training.confidence import FEWEST, Favour, fit_offset, fit_temperature, proven_temperature
+from training.confidence import FEWEST, fit_offset, fit_temperature, proven_temperature
 
 
 def drawn(scale: float, count: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -64,16 +66,22 @@ def error_of(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     return expected_calibration_error(chances.max(axis=1), chances.argmax(axis=1) == truth)
 
 
-def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_label() -> None:
+def untrained() -> tuple[Any, NDArray[np.float32]]:
+    """A classifier of three labels, and forty crops for it."""
     keras = pytest.importorskip("keras")
-    from training.confidence import calibrate
     from training.mask_network import build_mask_classifier
 
     keras.utils.set_random_seed(1)
     model, _ = build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
+    return model, np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
+
+
+def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_label() -> None:
+    from training.confidence import calibrate
+
+    model, crops = untrained()
     kernel, bias = model.get_layer("status").get_weights()
     model.get_layer("status").set_weights([kernel * 20, bias])
-    crops = np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
     before = model.predict(crops, verbose=0)
     done = calibrate(model, crops, np.arange(40) % 3)
     after = model.predict(crops, verbose=0)
@@ -83,18 +91,11 @@ def test_folding_the_temperature_into_the_weights_changes_confidence_and_no_labe
 
 
 def test_a_favoured_label_is_so_many_times_as_probable_as_it_is() -> None:
-    keras = pytest.importorskip("keras")
-    from training.confidence import calibrate
-    from training.mask_network import build_mask_classifier
+    from training.confidence import calibrate, favour
 
-    keras.utils.set_random_seed(1)
-    model, _ = build_mask_classifier("cnn", 3, input_size=32, alpha=1, weights=None)
-    crops = np.random.default_rng(1).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
-    truth = np.arange(40) % 3
-    untouched = model.get_weights()
-    calibrate(model, crops, truth, Favour(2, 1.0))
+    model, crops = untrained()
+    calibrate(model, crops, np.arange(40) % 3, 2)
     fair = model.predict(crops, verbose=0)
-    model.set_weights(untouched)
-    calibrate(model, crops, truth, Favour(2, 4.0))
+    favour(model, 2, 4.0)
     wanted = fair * [1, 1, 4]
     assert model.predict(crops, verbose=0) == pytest.approx(wanted / wanted.sum(axis=1, keepdims=True), abs=1e-4)
